@@ -1,0 +1,389 @@
+"""Read texts, cut them into tokens, count the tokens, and lay them out in padded rows."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Set
+from itertools import chain, count
+from numbers import Integral
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import issparse
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.utils import murmurhash3_32
+
+UNKNOWN = 1
+FIRST = 2
+# What Keras TextVectorization calls padding (id 0) and the unknown token (id 1).
+RESERVED = ("", "[UNK]")
+
+_KINDS = (
+    "a list, tuple, pandas Series or 1-D array of texts, or a DataFrame or 2-D array whose "
+    "columns are all text"
+)
+
+
+class Corpus(NamedTuple):
+    """Tokenized documents: all their tokens in one row, as positions in a list of tokens.
+
+    `tokens` are the distinct tokens, none of them empty, in the order in which they first occur.
+    `codes`, shape (n_occurrences,), are the positions in `tokens` of every token of the first
+    document, then of the second, and so on. `lengths`, shape (n_documents,), says how many tokens
+    each document has.
+    """
+
+    tokens: list[str]
+    codes: NDArray[np.int32]
+    lengths: NDArray[np.int64]
+
+
+class Tally(NamedTuple):
+    """How often each of some distinct tokens occurs, and in how many documents.
+
+    The three arrays have shape (n_distinct,). `n_documents` includes those without tokens.
+    """
+
+    tokens: NDArray[np.object_]
+    counts: NDArray[np.int64]
+    document_counts: NDArray[np.int64]
+    n_documents: int
+
+
+def read_texts(X: Any, separator: str) -> tuple[list[str], int]:
+    """Turn X into a list of str, a document each, and its number of columns (1 if X is 1-D).
+
+    X has shape (n_documents,), or (n_documents, n_columns), whose columns are joined by
+    `separator`. None, NaN and ``pandas.NA`` are missing texts: left out of a join, else empty.
+    The list may be X itself, so it must not be changed. What is of another shape is a ValueError;
+    what is no sequence, or holds anything but texts, is a TypeError.
+    """
+    columns = _columns(X)
+    if len(columns) == 1 and _all_str(columns[0]):
+        return columns[0], 1
+    rows = zip(*columns, strict=True)
+    texts = [separator.join([text for text in row if text is not None]) for row in rows]
+    return texts, len(columns)
+
+
+def _columns(X: Any) -> list[list[Any]]:
+    """Split X into its columns, each a list of str and None, or refuse it."""
+    if isinstance(X, (str, bytes)):
+        raise ValueError(
+            "Iterable over raw text documents expected, string object received. "
+            "Pass a single document as a list of one: [text]."
+        )
+    if issparse(X):
+        raise TypeError(f"Sparse data was passed, but texts are required: X must be {_KINDS}.")
+    is_sequence = hasattr(X, "__len__") and hasattr(X, "__getitem__")
+    if not is_sequence or isinstance(X, (Mapping, Set)):
+        raise TypeError(
+            f"X must be {_KINDS}; got {type(X).__name__}. "
+            "If it gives one text after another, pass list(X)."
+        )
+    n_dimensions = getattr(X, "ndim", 1)
+    if n_dimensions == 1:
+        return [_entries(X, "X")]
+    if n_dimensions != 2:
+        raise ValueError(f"X has {n_dimensions} dimensions; it must be {_KINDS}.")
+    if X.shape[1] == 0:
+        raise ValueError(f"X has shape {X.shape}: no columns. Pass at least one column of texts.")
+    columns = X.items() if hasattr(X, "items") else enumerate(X.T)
+    return [_entries(column, f"column {name!r} of X") for name, column in columns]
+
+
+def _entries(column: Any, where: str) -> list[Any]:
+    """List the texts of one column, with None for a missing one."""
+    entries = column.tolist() if hasattr(column, "tolist") else column
+    if _all_str(entries):
+        # A list is not copied: it is only read, and a corpus may be large.
+        return entries if isinstance(entries, list) else list(entries)
+    texts: list[str | None] = []
+    for row, entry in enumerate(entries):
+        if isinstance(entry, str):
+            texts.append(str(entry))
+        elif _is_missing(entry):
+            texts.append(None)
+        else:
+            raise TypeError(
+                f"Row {row} of {where} holds {entry!r:.60} ({type(entry).__name__}), which is not "
+                "a text. Every document must be a str, or None or NaN where it is missing: "
+                "convert or decode it, or leave that row or column out."
+            )
+    return texts
+
+
+def _all_str(entries: Iterable[Any]) -> bool:
+    return set(map(type, entries)) <= {str}
+
+
+def _is_missing(entry: Any) -> bool:
+    """Tell whether an entry is None, a NaN of any float type, or pandas.NA."""
+    if entry is None:
+        return True
+    if isinstance(entry, (float, np.floating)):
+        return bool(np.isnan(entry))
+    # Whoever passes pandas.NA has imported pandas; an import here would slow down all others.
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and entry is pandas.NA
+
+
+def build_analyzer(parameters: Mapping[str, Any]) -> Callable[[str], Iterable[str]]:
+    """Build scikit-learn's function from a text to its tokens.
+
+    `parameters` are those of TextSequencer; the ones that CountVectorizer knows too are used. A
+    `token_pattern` that is no regular expression, or None without `tokenizer`, is a ValueError.
+    """
+    vectorizer = CountVectorizer()
+    shared = parameters.keys() & vectorizer.get_params(deep=False).keys()
+    vectorizer.set_params(**{name: parameters[name] for name in shared})
+    pattern = parameters["token_pattern"]
+    needs_pattern = parameters["analyzer"] == "word" and parameters["tokenizer"] is None
+    if needs_pattern and pattern is None:
+        raise ValueError("token_pattern=None needs a tokenizer; pass one of the two.")
+    try:
+        return vectorizer.build_analyzer()
+    except re.error as error:
+        raise ValueError(f"token_pattern={pattern!r} is no regular expression: {error}.") from error
+
+
+def tokenize(texts: Iterable[str], analyze: Callable[[str], Iterable[str]]) -> Corpus:
+    """Cut each text into tokens, once, and number the distinct tokens as they come.
+
+    Empty tokens are left out. A token that is no str is a TypeError.
+    """
+    position: defaultdict[str, int] = defaultdict(count().__next__)
+    rows = [[position[token] for token in filter(None, analyze(text))] for text in texts]
+    lengths = np.fromiter(map(len, rows), dtype=np.int64, count=len(rows))
+    codes = np.fromiter(chain.from_iterable(rows), dtype=np.int32, count=lengths.sum())
+    return Corpus(_checked(list(position), "tokenizer"), codes, lengths)
+
+
+def stem(corpus: Corpus, stemmer: str | Callable[[str], str]) -> Corpus:
+    """Replace tokens by their stems; each distinct token is stemmed once.
+
+    `stemmer` is the name of a ``snowballstemmer`` algorithm or a function from a token to its
+    stem. A token whose stem is empty stays as it is. A stem that is no str is a TypeError.
+    """
+    position: defaultdict[str, int] = defaultdict(count().__next__)
+    pairs = zip(_stems(corpus.tokens, stemmer), corpus.tokens, strict=True)
+    lookup = np.array([position[stem or token] for stem, token in pairs], dtype=np.int32)
+    return Corpus(_checked(list(position), "stemmer"), lookup[corpus.codes], corpus.lengths)
+
+
+def _stems(tokens: list[str], stemmer: str | Callable[[str], str]) -> Iterable[str]:
+    if not isinstance(stemmer, str):
+        return map(stemmer, tokens)
+    import snowballstemmer
+
+    names = snowballstemmer.algorithms()
+    if stemmer not in names:
+        raise ValueError(
+            f"stemmer={stemmer!r} is not an algorithm of snowballstemmer. "
+            f"Choose one of {', '.join(sorted(names))}, or pass a function."
+        )
+    return snowballstemmer.stemmer(stemmer).stemWords(tokens)
+
+
+def _checked(tokens: list[Any], parameter: str) -> list[str]:
+    for token in tokens:
+        if not isinstance(token, str):
+            raise TypeError(
+                f"The {parameter} gave {token!r:.60} ({type(token).__name__}) as a token; "
+                "make it give str."
+            )
+    return tokens
+
+
+def tally(corpus: Corpus) -> Tally:
+    """Count the tokens of a corpus, and the documents that each one occurs in."""
+    n_distinct, n_documents = len(corpus.tokens), corpus.lengths.size
+    # One number for each pair (document, token): sorting brings a token's repetitions together.
+    offsets = np.arange(n_documents, dtype=np.int64) * n_distinct
+    pairs = np.sort(np.repeat(offsets, corpus.lengths) + corpus.codes)
+    distinct_pairs = pairs[np.append(True, pairs[1:] != pairs[:-1])[: pairs.size]]
+    return Tally(
+        np.array(corpus.tokens, dtype=object),
+        np.bincount(corpus.codes, minlength=n_distinct),
+        np.bincount(distinct_pairs % max(n_distinct, 1), minlength=n_distinct),
+        n_documents,
+    )
+
+
+def add_tallies(known: Tally, new: Tally) -> Tally:
+    """Add up what two chunks of one corpus say."""
+    position = {token: i for i, token in enumerate(known.tokens)}
+    places = np.array([position.setdefault(t, len(position)) for t in new.tokens], dtype=np.intp)
+    counts, document_counts = np.zeros((2, len(position)), dtype=np.int64)
+    counts[: known.counts.size] = known.counts
+    counts[places] += new.counts
+    document_counts[: known.counts.size] = known.document_counts
+    document_counts[places] += new.document_counts
+    tokens = np.array(list(position), dtype=object)
+    return Tally(tokens, counts, document_counts, known.n_documents + new.n_documents)
+
+
+def grow(
+    corpus: Corpus,
+    before: Mapping[str, Any],
+    min_df: float,
+    max_df: float,
+    limit: int | None,
+    go_on: bool,
+) -> dict[str, Any]:
+    """Learn a vocabulary, from a corpus and from the fitted attributes `before` it, if any.
+
+    Gives the fitted attributes of a vocabulary and, to go on from them, ``_tally``: the tokens
+    outside it (none unless `go_on`), their counts, in how many documents each token inside and
+    outside it occurs, and the number of documents. It is a ValueError if `min_df` and `max_df`
+    leave no token, unless `go_on`.
+    """
+    seen, n_forgotten = tally(corpus), 0
+    if "_tally" in before:
+        others, other_counts, document_counts, n_documents = before["_tally"]
+        tokens = np.append(before["tokens_"][FIRST:], others)
+        counts = np.append(before["token_counts_"][FIRST:], other_counts)
+        seen = add_tallies(Tally(tokens, counts, document_counts, n_documents), seen)
+        n_forgotten = before["token_counts_"][UNKNOWN] - other_counts.sum()
+    low = min_df if isinstance(min_df, Integral) else min_df * seen.n_documents
+    high = max_df if isinstance(max_df, Integral) else max_df * seen.n_documents
+    kept = rank(seen, low, high, limit)
+    if not go_on and not kept.size:
+        fewer = f"max_df={max_df} corresponds to fewer documents than min_df={min_df}"
+        raise ValueError(
+            f"{fewer if high < low else f'No tokens remain with {min_df=} and {max_df=}'}, in "
+            f"{seen.n_documents} documents; lower min_df or raise max_df."
+        )
+    rest = np.delete(np.arange(seen.counts.size), kept)
+    n_unknown = n_forgotten + seen.counts[rest].sum()
+    others = rest if go_on else rest[:0]
+    document_counts = seen.document_counts[np.append(kept, others)]
+    learned = _fitted_attributes(
+        np.append(np.array(RESERVED, dtype=object), seen.tokens[kept]),
+        np.append([0, n_unknown], seen.counts[kept]),
+    )
+    left = (seen.tokens[others], seen.counts[others], document_counts, seen.n_documents)
+    return {**learned, "_tally": left}
+
+
+def rank(seen: Tally, low: float, high: float, limit: int | None) -> NDArray[np.intp]:
+    """Give the positions in `seen` of the tokens of a vocabulary, in the order of their ids.
+
+    They are the tokens of `low` to `high` documents by falling count, then by alphabet, and of
+    these the first `limit`.
+    """
+    eligible = np.flatnonzero((seen.document_counts >= low) & (seen.document_counts <= high))
+    names = seen.tokens[eligible].tolist()
+    alphabetical = eligible[sorted(range(len(names)), key=names.__getitem__)]
+    return alphabetical[np.argsort(-seen.counts[alphabetical], kind="stable")][:limit]
+
+
+def count_fixed(corpus: Corpus, vocabulary: Any, before: Mapping[str, Any]) -> dict[str, Any]:
+    """Count the ids of a fixed vocabulary, also in the corpora `before`; give as `grow` does."""
+    tokens = fixed_tokens(vocabulary)
+    if before and not np.array_equal(before.get("tokens_", []), tokens):
+        raise ValueError("vocabulary is not that of the calls before; call fit to start anew.")
+    counts = np.bincount(look_up(corpus, invert(tokens)), minlength=tokens.size)
+    return _fitted_attributes(tokens, counts + before.get("token_counts_", 0))
+
+
+def _fitted_attributes(tokens: NDArray[np.object_], counts: NDArray[np.int64]) -> dict[str, Any]:
+    return {
+        "vocabulary_": invert(tokens),
+        "tokens_": tokens,
+        "token_counts_": counts,
+        "n_tokens_": tokens.size,
+    }
+
+
+def fixed_tokens(vocabulary: Any) -> NDArray[np.object_]:
+    """Read a `vocabulary` parameter as an array whose index is the id of each token.
+
+    Unused ids get "". `vocabulary` is a sequence of tokens, the first of which gets id 2, or a
+    mapping from tokens to ids. A set, or an entry of a wrong type, is a TypeError; no token, or an
+    empty, reserved or repeated one, is a ValueError.
+    """
+    if isinstance(vocabulary, (str, bytes, Set)):
+        raise TypeError(
+            f"vocabulary is a {type(vocabulary).__name__}, which does not say which token has "
+            "which id; pass a list of tokens, sorted(vocabulary) for a set."
+        )
+    is_mapping = isinstance(vocabulary, Mapping)
+    pairs = vocabulary.items() if is_mapping else ((t, i) for i, t in enumerate(vocabulary, FIRST))
+    owners: dict[int, str] = {}
+    seen: set[str] = set()
+    for token, id_ in pairs:
+        if not isinstance(token, str) or not isinstance(id_, Integral) or isinstance(id_, bool):
+            raise TypeError(
+                f"vocabulary holds {token!r:.60} with id {id_!r:.60}; "
+                "a token must be a str and an id an int."
+            )
+        if not token or token in seen:
+            raise ValueError(
+                f"vocabulary holds {token!r:.60} {'twice' if token else 'as a token'}; "
+                "leave out empty and repeated tokens."
+            )
+        if id_ < FIRST or id_ in owners:
+            owner = "reserved" if id_ < FIRST else f"also the id of {owners[int(id_)]!r:.60}"
+            raise ValueError(
+                f"vocabulary gives {token!r:.60} the id {id_}, which is {owner}; "
+                f"ids must be distinct and at least {FIRST}."
+            )
+        seen.add(token)
+        owners[int(id_)] = str(token)
+    if not owners:
+        raise ValueError("vocabulary is empty; pass at least one token, or None to learn it.")
+    tokens = np.full(max(owners) + 1, "", dtype=object)
+    tokens[:FIRST] = RESERVED
+    tokens[list(owners)] = list(owners.values())
+    return tokens
+
+
+def invert(tokens: NDArray[np.object_]) -> dict[str, int]:
+    """Map each token to its id, given the tokens by id; unused and reserved ids are left out."""
+    return {token: id_ for id_, token in enumerate(tokens[FIRST:].tolist(), FIRST) if token}
+
+
+def look_up(corpus: Corpus, vocabulary: Mapping[str, int]) -> NDArray[np.int32]:
+    """Give the id of every token of a corpus, from a vocabulary."""
+    ids = [vocabulary.get(token, UNKNOWN) for token in corpus.tokens]
+    return np.array(ids, dtype=np.int32)[corpus.codes]
+
+
+def hash_ids(corpus: Corpus, n_tokens: int) -> NDArray[np.int32]:
+    """Give the id of every token of a corpus, from 2 to ``n_tokens - 1``, from its hash alone."""
+    # Characters like "\ud800" have no UTF-8 form; surrogatepass hashes them all the same.
+    encoded = (token.encode("utf-8", "surrogatepass") for token in corpus.tokens)
+    ids = [FIRST + murmurhash3_32(key, positive=True) % (n_tokens - FIRST) for key in encoded]
+    return np.array(ids, dtype=np.int32)[corpus.codes]
+
+
+def pad_rows(
+    ids: NDArray[np.int32],
+    lengths: NDArray[np.int64],
+    width: int,
+    padding: str = "pre",
+    truncating: str = "pre",
+) -> NDArray[np.int32]:
+    """Lay documents out in rows of one width, as Keras ``pad_sequences`` does.
+
+    `ids` holds the tokens of all documents one after another, `lengths` says how many each has.
+    The result has shape (n_documents, width) and is C-contiguous.
+    """
+    rows = np.zeros((lengths.size, width), dtype=np.int32)
+    stops = np.cumsum(lengths)
+    starts = stops - lengths
+    if truncating == "pre":
+        starts = np.maximum(starts, stops - width)
+    else:
+        stops = np.minimum(stops, starts + width)
+    # A slice for each document: no index arrays as large as the corpus.
+    for row, start, stop in zip(rows, starts.tolist(), stops.tolist(), strict=True):
+        if padding == "pre":
+            row[width - (stop - start) :] = ids[start:stop]
+        else:
+            row[: stop - start] = ids[start:stop]
+    return rows

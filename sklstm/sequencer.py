@@ -1,0 +1,398 @@
+"""Turn raw texts into padded rows of token ids, the input of an LSTM text classifier."""
+
+from __future__ import annotations
+
+from numbers import Integral
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    _fit_context,
+)
+from sklearn.utils._param_validation import HasMethods, Interval, RealNotInt, StrOptions
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+
+from sklstm import _texts
+
+__all__ = ["TextSequencer"]
+
+_DOCUMENTS = [Interval(RealNotInt, 0, 1, closed="both"), Interval(Integral, 1, None, closed="left")]
+
+
+class TextSequencer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    r"""Turn texts into rows of token ids, padded to one width.
+
+    Id 0 is padding, 1 an unknown token, and 2, 3, ... are the tokens of the vocabulary by falling
+    frequency in the training texts; equally frequent ones stand in alphabetical order, so that ids
+    do not depend on the order of documents. A document without tokens becomes one unknown token:
+    no row is all padding. scikit-learn's own analyzer cuts texts into tokens: a parameter that has
+    its name from ``CountVectorizer`` means the same here.
+
+    Parameters
+    ----------
+    max_tokens : int or None, default=20000
+        Size of the id space, padding and the unknown token included, as in Keras
+        ``TextVectorization`` [1]_: at most ``max_tokens - 2`` tokens have an id of their own. None
+        sets no limit.
+    max_len : int or None, default=500
+        Most tokens kept of one document. None: as many as the longest training document has.
+    padding : {"pre", "post"}, default="pre"
+        Side on which a short row is filled up with zeros, as in Keras ``pad_sequences`` [2]_.
+    truncating : {"pre", "post"}, default="pre"
+        Side on which a long document loses its surplus tokens: "pre" drops its beginning.
+    indexing : {"vocabulary", "hash"}, default="vocabulary"
+        "vocabulary" numbers the tokens of the training texts. "hash" computes ids with MurmurHash3,
+        the hashing trick [3]_: they are the same in every process and for every corpus, two tokens
+        may share one, and only the width is learned. It needs `max_tokens`, excludes `vocabulary`,
+        and does not apply `min_df` and `max_df`.
+    lowercase : bool, default=True
+        Convert all characters to lower case before tokenizing.
+    strip_accents : {"ascii", "unicode"}, callable or None, default=None
+        Remove accents before tokenizing.
+    preprocessor : callable (str -> str) or None, default=None
+        Replaces `lowercase` and `strip_accents`.
+    tokenizer : callable (str -> iterable of str) or None, default=None
+        Replaces `token_pattern`; empty tokens are left out.
+    token_pattern : str or None, default=r"\w+(?:['\u2019]\w+)*"
+        Regular expression of a token; if it has a group, the group is the token. The default keeps
+        one-letter words, numbers and contractions: "don't" is one token.
+    analyzer : {"word", "char"}, default="word"
+        Whether a token is a word or a single character. `tokenizer`, `token_pattern`, `stop_words`
+        and `stemmer` only apply to words.
+    stop_words : {"english"}, list, set, tuple or frozenset of str, or None, default=None
+        Words to leave out, compared after preprocessing and before stemming. "english" is
+        scikit-learn's list.
+    min_df : int or float in [0, 1], default=1
+        Leave tokens of fewer documents out of the vocabulary. An int is a number of documents, a
+        float a proportion of them.
+    max_df : int or float in [0, 1], default=1.0
+        Leave tokens of more documents out of the vocabulary. Counted as `min_df`.
+    stemmer : str, callable (str -> str) or None, default=None
+        Name of a ``snowballstemmer`` algorithm, such as "english" or "porter" [4]_, or a function
+        from a token to its stem. A token whose stem is empty stays as it is.
+    vocabulary : sequence of str, mapping of str to int, or None, default=None
+        A fixed vocabulary: tokens of which the first gets id 2, or tokens with their ids, which are
+        distinct, at least 2, and may have gaps. `max_tokens`, `min_df` and `max_df` then do not
+        apply, and `stemmer` changes the texts but not the vocabulary. None: learn it.
+    separator : str, default=" "
+        Stands between the columns of a document where X has several.
+
+    Attributes
+    ----------
+    vocabulary_ : dict of str to int
+        Id of each token. Absent with ``indexing="hash"``.
+    tokens_ : ndarray of str objects, shape (n_tokens_,)
+        Token of each id; "" for padding and unused ids, "[UNK]" for the unknown token. Absent with
+        ``indexing="hash"``.
+    token_counts_ : ndarray of int64, shape (n_tokens_,)
+        How often each id occurs in the training texts before truncation. Entry 1 counts all tokens
+        outside the vocabulary. Absent with ``indexing="hash"``.
+    n_tokens_ : int
+        Size of the id space in use: every id is smaller.
+    max_len_ : int
+        Width of the output: tokens of the longest training document, at most `max_len`.
+    n_features_in_ : int
+        Number of columns of X in `fit`; 1 if X was one-dimensional.
+    feature_names_in_ : ndarray of str objects, shape (n_features_in_,)
+        Column names of X in `fit`, if it was a DataFrame and they are all strings.
+
+    References
+    ----------
+    .. [1] `TextVectorization <https://keras.io/api/layers/preprocessing_layers/text/>`_ of Keras.
+    .. [2] `pad_sequences <https://keras.io/api/data_loading/timeseries/>`_ of Keras.
+    .. [3] K. Weinberger, A. Dasgupta, J. Langford, A. Smola and J. Attenberg (2009). Feature
+           hashing for large scale multitask learning. ICML. For word ids: Keras ``one_hot``.
+    .. [4] M. F. Porter (1980). An algorithm for suffix stripping. Program 14(3), 130-137. The
+           others: `Snowball <https://snowballstem.org/algorithms/>`_.
+
+    Examples
+    --------
+    >>> from sklstm import TextSequencer
+    >>> sequencer = TextSequencer(max_tokens=6)
+    >>> sequencer.fit_transform(["I like the film", "I don't like it", "The film"])
+    array([[3, 4, 5, 2],
+           [3, 1, 4, 1],
+           [0, 0, 5, 2]], dtype=int32)
+    >>> sequencer.vocabulary_
+    {'film': 2, 'i': 3, 'like': 4, 'the': 5}
+    >>> sequencer.transform(["The FILM of films", None])
+    array([[5, 2, 1, 1],
+           [0, 0, 0, 1]], dtype=int32)
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "max_tokens": [Interval(Integral, 3, None, closed="left"), None],
+        "max_len": [Interval(Integral, 1, None, closed="left"), None],
+        "padding": [StrOptions({"pre", "post"})],
+        "truncating": [StrOptions({"pre", "post"})],
+        "indexing": [StrOptions({"vocabulary", "hash"})],
+        "lowercase": ["boolean"],
+        "strip_accents": [StrOptions({"ascii", "unicode"}), callable, None],
+        "preprocessor": [callable, None],
+        "tokenizer": [callable, None],
+        "token_pattern": [str, None],
+        "analyzer": [StrOptions({"word", "char"})],
+        "stop_words": [StrOptions({"english"}), list, set, tuple, frozenset, None],
+        "min_df": _DOCUMENTS,
+        "max_df": _DOCUMENTS,
+        "stemmer": [str, callable, None],
+        "vocabulary": [HasMethods("__len__"), None],
+        "separator": [str],
+    }
+
+    def __init__(
+        self,
+        *,
+        max_tokens: int | None = 20_000,
+        max_len: int | None = 500,
+        padding: str = "pre",
+        truncating: str = "pre",
+        indexing: str = "vocabulary",
+        lowercase: bool = True,
+        strip_accents: Any = None,
+        preprocessor: Any = None,
+        tokenizer: Any = None,
+        token_pattern: str | None = r"\w+(?:['\u2019]\w+)*",
+        analyzer: str = "word",
+        stop_words: Any = None,
+        min_df: float = 1,
+        max_df: float = 1.0,
+        stemmer: Any = None,
+        vocabulary: Any = None,
+        separator: str = " ",
+    ) -> None:
+        self.max_tokens = max_tokens
+        self.max_len = max_len
+        self.padding = padding
+        self.truncating = truncating
+        self.indexing = indexing
+        self.lowercase = lowercase
+        self.strip_accents = strip_accents
+        self.preprocessor = preprocessor
+        self.tokenizer = tokenizer
+        self.token_pattern = token_pattern
+        self.analyzer = analyzer
+        self.stop_words = stop_words
+        self.min_df = min_df
+        self.max_df = max_df
+        self.stemmer = stemmer
+        self.vocabulary = vocabulary
+        self.separator = separator
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Learn the vocabulary and the width.
+
+        Parameters
+        ----------
+        X : list, tuple, Series, DataFrame or ndarray of str
+            Training texts, of shape (n_documents,) or (n_documents, n_columns). None, NaN and
+            ``pandas.NA`` are missing texts.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : TextSequencer
+            The fitted sequencer.
+
+        Raises
+        ------
+        ValueError
+            If X is a single string or has no tokens, if none is left after `min_df` and `max_df`,
+            or if a parameter has a wrong value.
+        TypeError
+            If X holds anything but texts, or `vocabulary` anything but tokens.
+        """
+        self._learn(self._read(X, reset=True), go_on=False)
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit_transform(self, X: Any, y: Any = None) -> NDArray[np.int32]:
+        """Do what ``fit(X).transform(X)`` does, but tokenize each text only once.
+
+        Parameters
+        ----------
+        X : list, tuple, Series, DataFrame or ndarray of str
+            Training texts, as in `fit`.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        ids : ndarray of int32, shape (n_documents, max_len_)
+            Token ids, as `transform` gives them.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As `fit`.
+        """
+        corpus = self._read(X, reset=True)
+        self._learn(corpus, go_on=False)
+        return self._rows(corpus)
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: Any, y: Any = None) -> Self:
+        """Learn from one more chunk of training texts; all chunks together give what `fit` gives.
+
+        Tokens change their ids as counts grow: make one pass over all chunks for the vocabulary
+        and a second one to train on ids, or use ``indexing="hash"``. With that or with a fixed
+        vocabulary ids stay, and only counts and the width grow. After a `fit`, this goes on from
+        the tokens which that kept; the others it has forgotten.
+
+        Parameters
+        ----------
+        X : list, tuple, Series, DataFrame or ndarray of str
+            Further training texts, as in `fit`. While `min_df` and `max_df` leave no token, only
+            `transform` refuses to work.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : TextSequencer
+            The fitted sequencer.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As `fit`; ValueError also if `vocabulary` is not what it was in the calls before.
+        """
+        self._learn(self._read(X, reset=not hasattr(self, "max_len_")), go_on=True)
+        return self
+
+    def transform(self, X: Any) -> NDArray[np.int32]:
+        """Turn texts into padded rows of token ids.
+
+        Parameters
+        ----------
+        X : list, tuple, Series, DataFrame or ndarray of str
+            Texts, as in `fit`; there may be none.
+
+        Returns
+        -------
+        ids : ndarray of int32, shape (n_documents, max_len_)
+            Token ids, C-contiguous.
+
+        Raises
+        ------
+        NotFittedError
+            If the sequencer is not fitted.
+        ValueError
+            If X is a single string, has other columns than in `fit`, or no token has an id.
+        TypeError
+            If X holds anything but texts.
+        """
+        check_is_fitted(self, "max_len_")
+        return self._rows(self._read(X, reset=False))
+
+    def inverse_transform(self, X: ArrayLike) -> list[NDArray[np.object_]]:
+        """Turn rows of token ids back into tokens.
+
+        Parameters
+        ----------
+        X : array-like of int, shape (n_documents, width)
+            Token ids; the width need not be `max_len_`.
+
+        Returns
+        -------
+        tokens : list of ndarray of str objects, length n_documents
+            The tokens of each row without its padding; the unknown token is "[UNK]".
+
+        Raises
+        ------
+        NotFittedError
+            If the sequencer is not fitted.
+        ValueError
+            If `indexing` is "hash", or X is not 2-D or holds anything but ids below `n_tokens_`.
+        """
+        check_is_fitted(self, "max_len_")
+        if not hasattr(self, "tokens_"):
+            raise ValueError(
+                "indexing='hash' keeps no tokens to turn ids into; use indexing='vocabulary'."
+            )
+        ids = check_array(X, dtype=None)
+        if ids.dtype.kind not in "iu" or ids.min() < 0 or ids.max() >= self.n_tokens_:
+            raise ValueError(
+                f"X must hold integer ids from 0 to {self.n_tokens_ - 1}, as transform gives them; "
+                f"got {ids.dtype} from {ids.min()} to {ids.max()}."
+            )
+        return [self.tokens_[row[row > 0]] for row in ids]
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.max_len_
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = tags.input_tags.one_d_array = tags.input_tags.allow_nan = True
+        # A 2-D array means numbers here, and so do the common checks that this tag switches on.
+        tags.input_tags.two_d_array = False
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+    def __getstate__(self) -> dict[str, Any]:
+        # tokens_ holds the vocabulary in less space.
+        return {k: v for k, v in super().__getstate__().items() if k != "vocabulary_"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if "tokens_" in state:
+            self.vocabulary_ = _texts.invert(self.tokens_)
+
+    def _read(self, X: Any, *, reset: bool) -> _texts.Corpus:
+        """Check X and the parameters that say how to read it, and cut it into tokens."""
+        analyze = _texts.build_analyzer(self.get_params(deep=False))
+        texts, n_columns = _texts.read_texts(X, self.separator)
+        # To scikit-learn's check a one-dimensional X is one column without a name.
+        shaped = X if hasattr(X, "columns") else np.empty((len(texts), n_columns), dtype=bool)
+        validate_data(self, shaped, reset=reset, skip_check_array=True)
+        corpus = _texts.tokenize(texts, analyze)
+        stems = self.stemmer is not None and self.analyzer == "word"
+        return _texts.stem(corpus, self.stemmer) if stems else corpus
+
+    def _learn(self, corpus: _texts.Corpus, *, go_on: bool) -> None:
+        """Set the fitted attributes, from this corpus alone or also from those before it."""
+        before = self.__dict__ if go_on and hasattr(self, "max_len_") else {}
+        if not corpus.codes.size and not (before and corpus.lengths.size):
+            raise ValueError(
+                f"X holds no tokens, in {corpus.lengths.size} documents. Pass texts that are not "
+                "empty, or change what leaves tokens out: stop_words, tokenizer, token_pattern."
+            )
+        if self.indexing == "hash" and (self.max_tokens is None or self.vocabulary is not None):
+            raise ValueError(
+                "indexing='hash' needs max_tokens, the size of the id space, and no vocabulary; "
+                f"got max_tokens={self.max_tokens} and vocabulary={self.vocabulary!r:.60}."
+            )
+        longest = int(corpus.lengths.max(initial=1))
+        width = max(min(longest, self.max_len or longest), before.get("max_len_", 1))
+        learned: dict[str, Any] = {"max_len_": width}
+        if self.indexing == "hash":
+            learned["n_tokens_"] = self.max_tokens
+        elif self.vocabulary is not None:
+            learned |= _texts.count_fixed(corpus, self.vocabulary, before)
+        else:
+            limit = None if self.max_tokens is None else self.max_tokens - _texts.FIRST
+            learned |= _texts.grow(corpus, before, self.min_df, self.max_df, limit, go_on)
+        for name in ("vocabulary_", "tokens_", "token_counts_", "_tally"):
+            self.__dict__.pop(name, None)
+        self.__dict__.update(learned)
+
+    def _rows(self, corpus: _texts.Corpus) -> NDArray[np.int32]:
+        if not hasattr(self, "vocabulary_"):
+            ids = _texts.hash_ids(corpus, self.n_tokens_)
+        elif self.vocabulary_:
+            ids = _texts.look_up(corpus, self.vocabulary_)
+        else:
+            raise ValueError(
+                f"No tokens remain with min_df={self.min_df} and max_df={self.max_df}; "
+                "call partial_fit on more texts, or lower min_df or raise max_df."
+            )
+        rows = _texts.pad_rows(ids, corpus.lengths, self.max_len_, self.padding, self.truncating)
+        rows[corpus.lengths == 0, -1 if self.padding == "pre" else 0] = _texts.UNKNOWN
+        return rows
