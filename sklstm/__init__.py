@@ -1,0 +1,33 @@
+"""LSTM text classification as an ordinary scikit-learn estimator."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sklstm.baselines import NBSVMClassifier as NBSVMClassifier
+    from sklstm.baselines import classic_baselines as classic_baselines
+    from sklstm.classifier import LSTMTextClassifier as LSTMTextClassifier
+    from sklstm.sequencer import TextSequencer as TextSequencer
+
+__version__ = "0.1.0"
+
+# Public name -> its module. Imported at first use (PEP 562), so that `import sklstm` stays quick.
+_EXPORTS = {
+    "LSTMTextClassifier": "sklstm.classifier",
+    "NBSVMClassifier": "sklstm.baselines",
+    "TextSequencer": "sklstm.sequencer",
+    "classic_baselines": "sklstm.baselines",
+}
+__all__ = sorted(_EXPORTS)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _EXPORTS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_EXPORTS[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})

@@ -1,0 +1,67 @@
+"""Settle which Keras backend to use before Keras is first imported."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+#: Keras backends in the order in which they are tried.
+BACKENDS = ("jax", "tensorflow", "torch")
+
+
+def _installed_backends() -> list[str]:
+    return [name for name in BACKENDS if find_spec(name) is not None]
+
+
+def _configured_backend() -> str | None:
+    """Return the backend that the user's ``keras.json`` asks for, if any.
+
+    Keras itself writes ``"tensorflow"`` there on its first import, whatever is installed, so that
+    value is not taken for a wish.
+    """
+    home = Path(os.environ.get("KERAS_HOME", Path("~").expanduser() / ".keras"))
+    try:
+        name = json.loads((home / "keras.json").read_text(encoding="utf-8")).get("backend")
+    except (OSError, ValueError, AttributeError):
+        return None
+    return name if name in BACKENDS and name != "tensorflow" else None
+
+
+def settle_backend() -> None:
+    """Choose the Keras backend of this process, unless the user or Keras has done so.
+
+    A ``KERAS_BACKEND`` in the environment and an already imported Keras are left alone. Otherwise
+    the backend of the user's ``keras.json`` is taken if it is installed, else the first installed
+    one of `BACKENDS`. The choice is written to ``KERAS_BACKEND``, so that worker processes
+    inherit it.
+
+    Raises
+    ------
+    ImportError
+        If no Keras backend is installed.
+    """
+    if "keras" in sys.modules or os.environ.get("KERAS_BACKEND"):
+        return
+    installed = _installed_backends()
+    if not installed:
+        raise ImportError(
+            "Keras needs a backend, and none of jax, tensorflow and torch is installed; "
+            "`pip install jax` gives one."
+        )
+    configured = _configured_backend()
+    os.environ["KERAS_BACKEND"] = configured if configured in installed else installed[0]
+
+
+def __getattr__(name: str) -> Any:
+    """Import Keras on the first ``from sklstm._backend import keras``."""
+    if name != "keras":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    settle_backend()
+    import keras
+
+    globals()["keras"] = keras
+    return keras

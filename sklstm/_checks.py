@@ -1,0 +1,266 @@
+"""Check what users pass to the classifier, with errors that say how to mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
+from sklearn.model_selection import train_test_split
+from sklearn.utils import column_or_1d
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import check_array, validate_data
+
+_LARGEST_ID = np.iinfo(np.int32).max - 1
+
+
+def check_numbers(estimator: Any, X: Any, *, reset: bool) -> NDArray[Any]:
+    """Return `X` as a 2-D array of finite numbers of as many columns as `estimator` was fitted on.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is none; with the remedy if it holds texts.
+    """
+    if _holds_text(X):
+        raise ValueError(
+            "X holds text where token ids are expected. Put a TextSequencer before the "
+            "classifier: make_pipeline(TextSequencer(), LSTMTextClassifier())."
+        )
+    return np.asarray(validate_data(estimator, X, reset=reset, dtype="numeric"))
+
+
+def as_ids(X: NDArray[Any], invalid_ids: str, name: str) -> NDArray[np.int64]:
+    """Return numbers as token ids.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, width)
+        Finite numbers.
+    invalid_ids : {"error", "unknown"}
+        What becomes of numbers that are no ids: an error, or the unknown token.
+    name : str
+        Of the estimator, for the message.
+
+    Raises
+    ------
+    ValueError
+        If a number is negative, fractional, or beyond int32.
+    """
+    is_id = (X >= 0) & (X <= _LARGEST_ID)
+    if X.dtype.kind == "f":
+        is_id &= np.floor(X) == X
+    if is_id.all():
+        return X.astype(np.int64)
+    if invalid_ids == "unknown":
+        return np.where(is_id, X, 1).astype(np.int64)
+    row, column = np.argwhere(~is_id)[0]
+    value = X[row, column].item()
+    if value < 0:
+        # The first words are those that scikit-learn looks for.
+        problem = f"Negative values in data passed to {name}: X[{row}, {column}] is {value}."
+    elif value > _LARGEST_ID:
+        problem = f"X[{row}, {column}] is {value}, larger than any id can be ({_LARGEST_ID})."
+    else:
+        problem = f"X[{row}, {column}] is {value}, not a whole number."
+    raise ValueError(
+        f"{problem} {name} takes token ids, such as TextSequencer gives: 0 for padding, 1 for an "
+        "unknown token, 2 and up for the others. Scaled or averaged features are for other "
+        "classifiers; invalid_ids='unknown' reads what is no id as the unknown token."
+    )
+
+
+def _holds_text(X: Any) -> bool:
+    if isinstance(X, (str, bytes)):
+        return True
+    if isinstance(X, (list, tuple)):
+        return bool(X) and isinstance(X[0], (str, bytes))
+    if isinstance(X, pd.Series):
+        return bool(pd.api.types.infer_dtype(X, skipna=True) == "string")
+    return isinstance(X, np.ndarray) and X.dtype.kind in "US"
+
+
+def check_labels(y: Any, n_documents: int, name: str = "y") -> NDArray[Any]:
+    """Return class labels ``(n,)``, or a label indicator ``(n, n_labels)``, as an array.
+
+    Raises
+    ------
+    ValueError
+        If `y` is None, of another length than X, has missing values, or is no classification
+        target.
+    """
+    if y is None:
+        raise ValueError(f"requires {name} to be passed, but the target {name} is None")
+    if sparse.issparse(y):
+        y = y.toarray()
+    y = np.asarray(y, dtype=None if hasattr(y, "dtype") else _list_dtype(y))
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = column_or_1d(y, warn=True)
+    missing = pd.isna(y)
+    if missing.any():
+        row = int(np.argwhere(missing)[0][0])
+        raise ValueError(
+            f"Input {name} contains NaN: the label of row {row} is missing. Drop the documents "
+            "without a label, or label them."
+        )
+    check_array(y, ensure_2d=False, dtype=None, ensure_min_samples=0, input_name=name)
+    if len(y) != n_documents:
+        raise ValueError(
+            "Found input variables with inconsistent numbers of samples: "
+            f"{name} has {len(y)} labels for {n_documents} documents."
+        )
+    check_classification_targets(y)
+    if type_of_target(y) == "multiclass-multioutput":
+        raise ValueError(
+            f"{name} has {y.shape[1]} columns that are no label indicator. Fit one classifier a "
+            "column (sklearn.multioutput.MultiOutputClassifier), or pass an array of 0 and 1."
+        )
+    return y
+
+
+def _list_dtype(y: Any) -> Any:
+    """Keep None and NaN among string labels from turning into strings."""
+    is_text = isinstance(y, Sequence) and any(isinstance(label, str) for label in y)
+    return object if is_text else None
+
+
+def encode_labels(
+    y: NDArray[Any], classes: NDArray[Any], n_outputs: int, name: str = "y"
+) -> NDArray[np.float32]:
+    """Return labels as ones at their classes, ``(n, n_outputs)``: one column if binary.
+
+    Raises
+    ------
+    ValueError
+        If `y` has labels that are not in `classes`.
+    """
+    if y.ndim == 2:
+        if y.shape[1] != len(classes):
+            raise ValueError(f"{name} has {y.shape[1]} labels, not {len(classes)} as in fit.")
+        return y.astype(np.float32)
+    unknown = np.setdiff1d(y, classes)
+    if len(unknown):
+        raise ValueError(
+            f"{name} holds labels that are not among the classes {list(classes)}: {list(unknown)}."
+        )
+    codes = np.searchsorted(classes, y)
+    if n_outputs == 1:
+        return codes[:, None].astype(np.float32)
+    return np.eye(n_outputs, dtype=np.float32)[codes]
+
+
+def check_classes(y: NDArray[Any], weights: NDArray[np.float64]) -> NDArray[Any]:
+    """Return the sorted classes of `y`; for a label indicator the numbers of its columns.
+
+    Raises
+    ------
+    ValueError
+        If fewer than two classes have documents of positive weight.
+    """
+    if y.ndim == 2:
+        return np.arange(y.shape[1])
+    n_classes = len(np.unique(y[weights > 0]))
+    if n_classes < 2:
+        with_weight = "" if (weights > 0).all() else " with a positive weight"
+        raise ValueError(
+            f"y holds {n_classes} class{'' if n_classes else 'es'}{with_weight}, and a classifier "
+            "needs at least two. If y is a part of your labels, split it with stratify=y."
+        )
+    return np.unique(y)
+
+
+def split_off_validation(
+    y: NDArray[Any], fraction: float, seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Draw the rows to train on and those to validate on, stratified unless `y` is an indicator.
+
+    Raises
+    ------
+    ValueError
+        If a class would be without documents in one of the two.
+    """
+    rows = np.arange(len(y))
+    stratify = y if y.ndim == 1 else None
+    too_small = (
+        f"validation_fraction={fraction} of {len(y)} documents leaves {{}} without documents to "
+        "validate or train on. Change validation_fraction, pass X_val and y_val, or turn "
+        "early_stopping off."
+    )
+    try:
+        train, validation = train_test_split(
+            rows, test_size=fraction, random_state=seed, stratify=stratify
+        )
+    except ValueError as error:
+        raise ValueError(too_small.format("a class")) from error
+    if y.ndim == 1:
+        for part in (train, validation):
+            absent = np.setdiff1d(y, y[part])
+            if len(absent):
+                raise ValueError(too_small.format(f"class {absent[0]!r}"))
+    return train, validation
+
+
+def check_layer_sizes(name: str, value: Any, *, at_least_one: bool) -> tuple[int, ...]:
+    """Return a number of units, or a sequence of them, as a tuple.
+
+    Raises
+    ------
+    ValueError
+        If a layer would have no units, or there is none where one is needed.
+    """
+    sizes = (value,) if isinstance(value, Integral) else tuple(value)
+    are_integers = all(isinstance(s, Integral) and not isinstance(s, bool) for s in sizes)
+    if not are_integers or any(s < 1 for s in sizes) or (at_least_one and not sizes):
+        raise ValueError(
+            f"{name}={value!r} must be {'' if at_least_one else 'empty or '}a positive integer or "
+            "a sequence of positive integers, one a layer."
+        )
+    return tuple(int(s) for s in sizes)
+
+
+def check_embedding_weights(
+    embedding_weights: ArrayLike, vocab_size: int | None, largest_id: int
+) -> NDArray[np.float32]:
+    """Return pretrained vectors as a matrix with a row for each token id.
+
+    Raises
+    ------
+    ValueError
+        If they are no finite matrix of `vocab_size` rows, or the ids of X go beyond them.
+    """
+    matrix = check_array(
+        embedding_weights, dtype=np.float32, input_name="embedding_weights", copy=True
+    )
+    if vocab_size is not None and len(matrix) != vocab_size:
+        raise ValueError(
+            f"embedding_weights has shape {matrix.shape}, but vocab_size={vocab_size} asks for "
+            f"{vocab_size} rows. Leave vocab_size at None to take it from the matrix."
+        )
+    if largest_id >= len(matrix):
+        raise ValueError(
+            f"embedding_weights has shape {matrix.shape}, and X holds the id {largest_id}: it "
+            "needs a row for each id, the padding (0) and the unknown token (1) included. Build "
+            "it from the tokens_ of the same TextSequencer."
+        )
+    return np.asarray(matrix)
+
+
+def check_callbacks(callbacks: Any, callback_class: type) -> list[Any]:
+    """Return callbacks as a list.
+
+    Raises
+    ------
+    TypeError
+        If one is not a Keras callback.
+    """
+    for number, callback in enumerate(callbacks or ()):
+        if not isinstance(callback, callback_class):
+            raise TypeError(
+                f"callbacks[{number}] is {callback!r}, not an instance of "
+                "keras.callbacks.Callback. Wrap a function in keras.callbacks.LambdaCallback."
+            )
+    return list(callbacks or ())

@@ -1,0 +1,291 @@
+"""Turn the classifier's parameters and its data into the plain state of a trained network."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import check_random_state, compute_sample_weight
+from sklearn.utils.validation import _check_sample_weight
+
+from sklstm import _checks
+from sklstm._network.spec import NetworkSpec, TrainingSpec
+from sklstm._training.batches import Examples, Ids, left_align
+
+if TYPE_CHECKING:
+    from sklstm.classifier import LSTMTextClassifier
+
+
+def fit_state(
+    estimator: LSTMTextClassifier,
+    X: Any,
+    y: Any,
+    *,
+    sample_weight: ArrayLike | None = None,
+    X_val: Any = None,
+    y_val: Any = None,
+    classes: ArrayLike | None = None,
+    goes_on: bool = False,
+    is_partial: bool = False,
+) -> dict[str, Any]:
+    """Train, and return the fitted attributes by name.
+
+    Parameters
+    ----------
+    estimator : LSTMTextClassifier
+        Whose parameters, and fitted attributes if `goes_on`, are used. Only
+        ``n_features_in_`` and ``feature_names_in_`` are set on it.
+    X, y, sample_weight, X_val, y_val
+        As in `LSTMTextClassifier.fit`.
+    classes : array-like, optional
+        As in `LSTMTextClassifier.partial_fit`.
+    goes_on : bool
+        Whether to start from the estimator's weights.
+    is_partial : bool
+        Whether to train for one epoch, and keep the optimizer's state for the next call.
+
+    Returns
+    -------
+    attributes : dict of str to object
+        Arrays, strings, numbers, and lists and dicts of them.
+    """
+    numbers = _checks.check_numbers(estimator, X, reset=not goes_on)
+    y = _checks.check_labels(y, len(numbers))
+    weights = _document_weights(estimator, y, numbers, sample_weight)
+    if goes_on:
+        classes = estimator.classes_
+    elif classes is None:
+        classes = _checks.check_classes(y, weights)
+    classes = np.unique(np.asarray(classes))
+    ids = _checks.as_ids(numbers, estimator.invalid_ids, type(estimator).__name__)
+    matrix = _pretrained_matrix(estimator, ids)
+    spec = _network_spec(estimator, ids, y, classes, matrix, goes_on)
+    seed = estimator._seed if goes_on else _draw_seed(estimator.random_state)
+    call = estimator._n_calls if goes_on else 0
+    weight_seed, order_seed, dropout_seed, split_seed = (
+        np.random.SeedSequence([seed, call]).generate_state(4).tolist()
+    )
+
+    documents = (ids, y, weights)
+    held_out = _validation_documents(estimator, X_val, y_val)
+    if held_out is None and estimator.early_stopping:
+        rows, held_out_rows = _checks.split_off_validation(
+            y, estimator.validation_fraction, split_seed
+        )
+        held_out = (ids[held_out_rows], y[held_out_rows], weights[held_out_rows])
+        documents = (ids[rows], y[rows], weights[rows])
+    known_ids = estimator._known_ids.copy() if goes_on else np.arange(spec.vocab_size) < 2
+    known_ids[documents[0][documents[0] < spec.vocab_size]] = True
+    if matrix is not None:
+        known_ids[:] = True
+    training = _examples(*documents, classes, spec, known_ids)
+    validation = held_out and _examples(*held_out, classes, spec, known_ids, name="y_val")
+
+    # Imported here, so that a classifier can be made, cloned and loaded without Keras.
+    from sklstm._backend import keras
+    from sklstm._network.initial import initial_weights
+    from sklstm._network.reuse import borrowed_network
+    from sklstm._training.loop import Schedule, train
+
+    callbacks = _checks.check_callbacks(estimator.callbacks, keras.callbacks.Callback)
+    training_spec = TrainingSpec(
+        optimizer=estimator.optimizer,
+        clipnorm=estimator.clipnorm,
+        weight_decay=estimator.weight_decay,
+        label_smoothing=estimator.label_smoothing,
+    )
+    schedule = Schedule(
+        epochs=1 if is_partial else estimator.epochs,
+        batch_size=estimator.batch_size,
+        early_stopping=estimator.early_stopping,
+        n_iter_no_change=estimator.n_iter_no_change,
+        tol=estimator.tol,
+        average_weights=estimator.average_weights,
+    )
+    # A network that callbacks have had in hand may differ from its spec.
+    with borrowed_network(spec, training_spec, keep=not callbacks) as network:
+        if goes_on:
+            initial = estimator.weights_
+        else:
+            initial = initial_weights(network.weight_shapes, np.random.default_rng(weight_seed))
+            if matrix is not None:
+                initial["embedding/embeddings"] = matrix
+        network.load(initial)
+        network.prepare_training(training_spec, estimator.learning_rate, dropout_seed)
+        if goes_on and is_partial and estimator._optimizer_state is not None:
+            network.load_optimizer_state(estimator._optimizer_state)
+        outcome = train(
+            network,
+            training,
+            schedule,
+            np.random.default_rng(order_seed),
+            validation=validation,
+            callbacks=callbacks,
+            verbose=int(estimator.verbose),
+        )
+        optimizer_state = network.optimizer_state() if is_partial else None
+    embeddings = outcome.weights["embedding/embeddings"]
+    embeddings[~known_ids] = embeddings[1]
+    attributes = {
+        "classes_": classes,
+        "vocab_size_": spec.vocab_size,
+        "n_parameters_": sum(weight.size for weight in outcome.weights.values()),
+        "weights_": outcome.weights,
+        "history_": outcome.history,
+        "loss_curve_": outcome.history["loss"],
+        "n_iter_": len(outcome.history["loss"]),
+        "_architecture": asdict(spec),
+        "_known_ids": known_ids,
+        "_optimizer_state": optimizer_state,
+        "_seed": seed,
+        "_n_calls": call + 1,
+    }
+    if estimator.early_stopping:
+        attributes["best_score_"] = outcome.best_score
+    return attributes
+
+
+def _document_weights(
+    estimator: LSTMTextClassifier,
+    y: NDArray[Any],
+    X: NDArray[Any],
+    sample_weight: ArrayLike | None,
+) -> NDArray[np.float64]:
+    """Return the product of class weight and sample weight of each document."""
+    weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+    if estimator.class_weight is None:
+        return weights
+    return weights * compute_sample_weight(estimator.class_weight, y)
+
+
+def _draw_seed(random_state: Any) -> int:
+    """Return a seed from `random_state`; from the operating system, not numpy's state, if None."""
+    if random_state is None:
+        return int(np.random.SeedSequence().generate_state(1)[0])
+    return int(check_random_state(random_state).randint(2**31 - 1))
+
+
+def _pretrained_matrix(
+    estimator: LSTMTextClassifier, ids: NDArray[np.int64]
+) -> NDArray[np.float32] | None:
+    if estimator.embedding_weights is None:
+        return None
+    return _checks.check_embedding_weights(
+        estimator.embedding_weights, estimator.vocab_size, int(ids.max())
+    )
+
+
+def _network_spec(
+    estimator: LSTMTextClassifier,
+    ids: NDArray[np.int64],
+    y: NDArray[Any],
+    classes: NDArray[Any],
+    matrix: NDArray[np.float32] | None,
+    goes_on: bool,
+) -> NetworkSpec:
+    """Return the architecture that the parameters and the data ask for.
+
+    Raises
+    ------
+    ValueError
+        If the fitted network is to be trained on, and has another architecture.
+    """
+    if matrix is not None:
+        vocab_size, embedding_dim = matrix.shape
+    else:
+        fitted_size = estimator.vocab_size_ if goes_on else max(2, int(ids.max()) + 1)
+        vocab_size, embedding_dim = estimator.vocab_size or fitted_size, estimator.embedding_dim
+    is_multiclass = y.ndim == 1 and len(classes) > 2
+    spec = NetworkSpec(
+        vocab_size=int(vocab_size),
+        n_outputs=y.shape[1] if y.ndim == 2 else len(classes) if is_multiclass else 1,
+        output_activation="softmax" if is_multiclass else "sigmoid",
+        width=(
+            ids.shape[1] if estimator.pooling == "flatten" or not estimator.mask_padding else None
+        ),
+        embedding_dim=int(embedding_dim),
+        trainable_embeddings=bool(estimator.trainable_embeddings),
+        units=_checks.check_layer_sizes("units", estimator.units, at_least_one=True),
+        bidirectional=bool(estimator.bidirectional),
+        pooling=estimator.pooling,
+        dense_units=_checks.check_layer_sizes(
+            "dense_units", estimator.dense_units, at_least_one=False
+        ),
+        activation=estimator.activation,
+        dense_activation=estimator.dense_activation,
+        mask_padding=bool(estimator.mask_padding),
+        embedding_dropout=float(estimator.embedding_dropout),
+        input_dropout=float(estimator.input_dropout),
+        recurrent_dropout=float(estimator.recurrent_dropout),
+        dropout=float(estimator.dropout),
+        dense_dropout=float(estimator.dense_dropout),
+    )
+    if goes_on:
+        _check_same_shapes(spec, NetworkSpec(**estimator._architecture))
+    return spec
+
+
+def _check_same_shapes(spec: NetworkSpec, fitted: NetworkSpec) -> None:
+    """Refuse to go on training weights in a network that they do not fit."""
+    for name in (
+        "vocab_size",
+        "n_outputs",
+        "embedding_dim",
+        "units",
+        "bidirectional",
+        "pooling",
+        "dense_units",
+        "width",
+    ):
+        now, then = getattr(spec, name), getattr(fitted, name)
+        if now != then:
+            raise ValueError(
+                f"{name} is {now!r}, but the weights to go on from were trained with {then!r}. "
+                "Set it back, or start anew by fit with warm_start=False."
+            )
+
+
+def _validation_documents(
+    estimator: LSTMTextClassifier, X_val: Any, y_val: Any
+) -> tuple[NDArray[np.int64], NDArray[Any], NDArray[np.float64]] | None:
+    """Return the ids, labels and weights that the user validates on, if any."""
+    if X_val is None and y_val is None:
+        return None
+    if X_val is None or y_val is None:
+        given, absent = ("X_val", "y_val") if y_val is None else ("y_val", "X_val")
+        raise ValueError(f"{given} was passed without {absent}; pass both, or neither.")
+    numbers = _checks.check_numbers(estimator, X_val, reset=False)
+    ids = _checks.as_ids(numbers, estimator.invalid_ids, type(estimator).__name__)
+    return ids, _checks.check_labels(y_val, len(ids), "y_val"), np.ones(len(ids))
+
+
+def _examples(
+    ids: NDArray[np.int64],
+    y: NDArray[Any],
+    weights: NDArray[np.float64],
+    classes: NDArray[Any],
+    spec: NetworkSpec,
+    known_ids: NDArray[np.bool_],
+    name: str = "y",
+) -> Examples:
+    is_known = known_ids[np.minimum(ids, spec.vocab_size - 1)]
+    aligned, lengths = network_inputs(np.where(is_known, ids, 1), spec)
+    return Examples(
+        aligned,
+        _checks.encode_labels(y, classes, spec.n_outputs, name),
+        (weights * (len(weights) / weights.sum())).astype(np.float32),
+        lengths,
+    )
+
+
+def network_inputs(ids: NDArray[np.int64], spec: NetworkSpec) -> tuple[Ids, NDArray[np.int64]]:
+    """Return ids as a network of `spec` takes them, and how many of each row it must read.
+
+    Ids outside the vocabulary become the unknown token.
+    """
+    narrow = np.where(ids < spec.vocab_size, ids, 1).astype(np.int32)
+    if spec.mask_padding:
+        return left_align(narrow)
+    return narrow, np.full(len(ids), ids.shape[1])

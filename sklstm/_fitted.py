@@ -1,0 +1,147 @@
+"""What a trained network does for the classifier: score, predict, encode, show itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from sklstm._checks import as_ids, check_numbers
+from sklstm._fit import network_inputs
+from sklstm._network.spec import NetworkSpec
+from sklstm._training.batches import in_batches
+from sklstm._training.scores import probabilities
+
+if TYPE_CHECKING:
+    import keras
+
+
+class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
+    """The methods of `LSTMTextClassifier` that need nothing but its fitted attributes."""
+
+    invalid_ids: str
+    classes_: NDArray[Any]
+    weights_: dict[str, NDArray[np.float32]]
+    _architecture: dict[str, Any]
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """Return the most probable class of each document.
+
+        Parameters
+        ----------
+        X : array-like of int of shape (n_documents, n_features_in_)
+            Token ids; those that `fit` never saw count as the unknown token.
+
+        Returns
+        -------
+        y : ndarray of shape (n_documents,) or (n_documents, n_labels)
+            Class labels; for several labels an indicator of those of probability above 0.5.
+        """
+        scores = self.decision_function(X)
+        if self._is_multilabel:
+            return (scores > 0).astype(int)
+        codes = (scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(axis=1)
+        return np.asarray(self.classes_[codes])
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float32]:
+        """Return the probability of each class.
+
+        Parameters
+        ----------
+        X : array-like of int of shape (n_documents, n_features_in_)
+            Token ids.
+
+        Returns
+        -------
+        probabilities : ndarray of float32 of shape (n_documents, n_classes)
+            Columns in the order of ``classes_``; rows sum to 1, unless y had several labels.
+        """
+        logits = self._apply("logits", X)
+        shares = probabilities(logits, self._spec.output_activation)
+        if logits.shape[1] > 1:
+            return shares
+        return np.hstack([1 - shares, shares])
+
+    def decision_function(self, X: ArrayLike) -> NDArray[np.float32]:
+        """Return the score of each class before sigmoid or softmax.
+
+        Parameters
+        ----------
+        X : array-like of int of shape (n_documents, n_features_in_)
+            Token ids.
+
+        Returns
+        -------
+        scores : ndarray of float32 of shape (n_documents,) or (n_documents, n_classes)
+            Logits; of two classes that of ``classes_[1]``.
+        """
+        logits = self._apply("logits", X)
+        return logits if logits.shape[1] > 1 else logits.ravel()
+
+    def transform(self, X: ArrayLike) -> NDArray[np.float32]:
+        """Return the pooled document vectors, for another classifier or a plot.
+
+        Parameters
+        ----------
+        X : array-like of int of shape (n_documents, n_features_in_)
+            Token ids.
+
+        Returns
+        -------
+        vectors : ndarray of float32 of shape (n_documents, n_values)
+            What the dense head of the network reads.
+        """
+        return self._apply("document_vectors", X)
+
+    def to_keras(self) -> keras.Model:
+        """Return the fitted network as a model of stock Keras layers.
+
+        Returns
+        -------
+        model : keras.Model
+            From ids to probabilities: of ``classes_[1]`` if there are two classes, else of all.
+            A copy: training it leaves this classifier as it is.
+        """
+        check_is_fitted(self)
+        from sklstm._network.network import stock_model
+
+        return stock_model(self._spec, self.weights_)
+
+    def summary(self) -> str:
+        """Return a table of the network's layers, output shapes and numbers of weights.
+
+        Returns
+        -------
+        table : str
+            As `keras.Model.summary` prints it.
+        """
+        lines: list[str] = []
+        self.to_keras().summary(print_fn=lines.append)
+        return "\n".join(lines)
+
+    @property
+    def _spec(self) -> NetworkSpec:
+        return NetworkSpec(**self._architecture)
+
+    @property
+    def _is_multilabel(self) -> bool:
+        return self._spec.output_activation == "sigmoid" and self._spec.n_outputs > 1
+
+    @property
+    def _n_features_out(self) -> int:
+        return self._spec.vector_size
+
+    def _apply(self, method: str, X: ArrayLike) -> NDArray[np.float32]:
+        """Apply a method of the fitted `Network` to documents, in batches."""
+        check_is_fitted(self)
+        numbers = check_numbers(self, X, reset=False)
+        ids = as_ids(numbers, self.invalid_ids, type(self).__name__)
+        inputs, lengths = network_inputs(ids, self._spec)
+        from sklstm._network.reuse import borrowed_network
+
+        with borrowed_network(self._spec) as network:
+            network.load(self.weights_)
+            return in_batches(getattr(network, method), inputs, lengths)

@@ -1,0 +1,1 @@
+"""Token ids to scores: the only folder that knows Keras layers."""

@@ -1,0 +1,192 @@
+"""A Keras model whose weights, optimizer and dropout can be put into any state."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklstm._backend import keras
+from sklstm._network.build import build_models
+from sklstm._network.initial import Weights
+from sklstm._network.spec import NetworkSpec, TrainingSpec
+
+
+class Network:
+    """The compiled network of a spec: trains, scores, and hands out its weights as arrays.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+        The architecture.
+
+    Attributes
+    ----------
+    model : keras.Model
+        From ids ``(n, width)`` to logits ``(n, n_outputs)``.
+    training_spec : TrainingSpec or None
+        What `model` is compiled for.
+    """
+
+    def __init__(self, spec: NetworkSpec) -> None:
+        self.spec = spec
+        self.training_spec: TrainingSpec | None = None
+        self.model, self._encoder = build_models(spec, scores="logits", initialize=False)
+        self._variables = named_weights(self.model)
+        # Copied before compiling, which adds the metrics' variables.
+        weights = {id(variable) for variable in self.model.weights}
+        self._dropout_states = [v for v in self.model.variables if id(v) not in weights]
+        self._initial_optimizer_state: list[NDArray[Any]] = []
+
+    @property
+    def weight_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shape of each weight by name."""
+        return {name: tuple(variable.shape) for name, variable in self._variables.items()}
+
+    def weights(self) -> Weights:
+        """Return a copy of the weights by name."""
+        return {name: _copied(variable) for name, variable in self._variables.items()}
+
+    def load(self, weights: Mapping[str, NDArray[np.float32]]) -> None:
+        """Set the weights from arrays by name."""
+        for name, variable in self._variables.items():
+            variable.assign(weights[name])
+
+    def prepare_training(
+        self, training_spec: TrainingSpec, learning_rate: float, dropout_seed: int
+    ) -> None:
+        """Put optimizer and dropout into the state of a network never trained before.
+
+        Parameters
+        ----------
+        training_spec : TrainingSpec
+            What the training step is compiled for; an equal one compiles nothing anew.
+        learning_rate : float
+            Step size of the optimizer.
+        dropout_seed : int
+            What all dropout masks follow from.
+        """
+        if training_spec != self.training_spec:
+            self._compile(training_spec)
+        for variable, value in zip(
+            self.model.optimizer.variables, self._initial_optimizer_state, strict=True
+        ):
+            variable.assign(value)
+        self.model.optimizer.learning_rate = learning_rate
+        seeds = np.random.SeedSequence(dropout_seed).generate_state(len(self._dropout_states))
+        for variable, seed in zip(self._dropout_states, seeds, strict=True):
+            variable.assign(np.array([seed, 0], dtype=variable.dtype))
+        self.model.stop_training = False
+
+    def optimizer_state(self) -> list[NDArray[Any]]:
+        """Return a copy of the optimizer's variables."""
+        return [_copied(variable) for variable in self.model.optimizer.variables]
+
+    def load_optimizer_state(self, state: list[NDArray[Any]]) -> None:
+        """Set the optimizer's variables, but for the learning rate, which stays as prepared."""
+        learning_rate = float(self.model.optimizer.learning_rate)
+        for variable, value in zip(self.model.optimizer.variables, state, strict=True):
+            variable.assign(value)
+        self.model.optimizer.learning_rate = learning_rate
+
+    def train_on_batch(
+        self,
+        ids: NDArray[np.int32],
+        targets: NDArray[np.float32],
+        weights: NDArray[np.float32],
+    ) -> tuple[float, float]:
+        """Take one optimizer step.
+
+        Returns
+        -------
+        loss, accuracy : float
+            Of the batch, before the step.
+        """
+        self.model.reset_metrics()
+        loss, accuracy = self.model.train_on_batch(ids, targets, sample_weight=weights)
+        return float(loss), float(accuracy)
+
+    def logits(self, ids: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Return the scores ``(n, n_outputs)`` of ids ``(n, width)``."""
+        return np.asarray(self.model.predict_on_batch(ids))
+
+    def document_vectors(self, ids: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Return the pooled vectors ``(n, n_vector)`` of ids ``(n, width)``."""
+        return np.asarray(self._encoder.predict_on_batch(ids))
+
+    def _compile(self, training_spec: TrainingSpec) -> None:
+        optimizer = keras.optimizers.get(
+            {
+                "class_name": training_spec.optimizer,
+                "config": {
+                    "clipnorm": training_spec.clipnorm,
+                    "weight_decay": training_spec.weight_decay or None,
+                },
+            }
+        )
+        if training_spec.weight_decay:
+            optimizer.exclude_from_weight_decay(var_names=["bias"])
+        optimizer.build(self.model.trainable_variables)
+        self._initial_optimizer_state = [_copied(variable) for variable in optimizer.variables]
+        is_softmax = self.spec.output_activation == "softmax"
+        loss_class = "CategoricalCrossentropy" if is_softmax else "BinaryCrossentropy"
+        self.model.compile(
+            optimizer,
+            loss=getattr(keras.losses, loss_class)(
+                from_logits=True, label_smoothing=training_spec.label_smoothing
+            ),
+            weighted_metrics=[
+                keras.metrics.MeanMetricWrapper(
+                    _is_right_class if is_softmax else _are_right_labels, name="accuracy"
+                )
+            ],
+        )
+        self.training_spec = training_spec
+
+
+def named_weights(model: Any) -> dict[str, Any]:
+    """Return the weights of a model of ours by their names in `LSTMTextClassifier.weights_`.
+
+    Parameters
+    ----------
+    model : keras.Model
+        A model from `build_models`.
+
+    Returns
+    -------
+    variables : dict of str to keras.Variable
+        By the path of layers and weight, such as ``"lstm_1/kernel"``.
+    """
+    return {_weight_name(variable.path): variable for variable in model.weights}
+
+
+def stock_model(spec: NetworkSpec, weights: Mapping[str, NDArray[np.float32]]) -> Any:
+    """Return a keras.Model of stock layers with given weights, from ids to probabilities."""
+    model, _ = build_models(spec, scores="probabilities", initialize=True)
+    for name, variable in named_weights(model).items():
+        variable.assign(weights[name])
+    return model
+
+
+def _weight_name(path: str) -> str:
+    """Leave what Keras adds out of a variable's path."""
+    return re.sub(r"/(forward|backward)_\1", r"/\1", path.replace("/lstm_cell", ""))
+
+
+def _copied(variable: Any) -> NDArray[Any]:
+    return np.array(keras.ops.convert_to_numpy(variable))
+
+
+def _is_right_class(targets: Any, logits: Any) -> Any:
+    """Tell for each row whether the class of the largest score is the true one."""
+    ops = keras.ops
+    return ops.equal(ops.argmax(targets, axis=-1), ops.argmax(logits, axis=-1))
+
+
+def _are_right_labels(targets: Any, logits: Any) -> Any:
+    """Tell for each row whether all labels are on the right side of a logit of zero."""
+    ops = keras.ops
+    return ops.all(ops.equal(targets > 0.5, logits > 0.0), axis=-1)

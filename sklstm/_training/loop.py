@@ -1,0 +1,184 @@
+"""Train a network over epochs: early stopping, callbacks, averaged weights, history."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sklstm._backend import keras
+from sklstm._training.batches import (
+    Examples,
+    Floats,
+    Ids,
+    bucket_widths,
+    in_batches,
+    shuffled_batches,
+    training_batch,
+)
+from sklstm._training.scores import accuracy, mean_loss
+
+if TYPE_CHECKING:
+    from sklstm._network.initial import Weights
+    from sklstm._network.network import Network
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long to train and when to stop: parameters of `LSTMTextClassifier`."""
+
+    epochs: int
+    batch_size: int
+    early_stopping: bool = False
+    n_iter_no_change: int = 3
+    tol: float = 1e-4
+    average_weights: bool = False
+
+
+@dataclass
+class Outcome:
+    """What training gave.
+
+    Attributes
+    ----------
+    weights : dict of str to ndarray of float32
+        Of the last epoch; with early stopping of the best one.
+    history : dict of str to list of float
+        A value an epoch of each of "loss", "accuracy", "val_loss", "val_accuracy".
+    best_score : float or None
+        The best validation accuracy, with early stopping.
+    """
+
+    weights: Weights = field(default_factory=dict)
+    history: dict[str, list[float]] = field(default_factory=dict)
+    best_score: float | None = None
+
+
+def train(
+    network: Network,
+    examples: Examples,
+    schedule: Schedule,
+    rng: np.random.Generator,
+    *,
+    validation: Examples | None = None,
+    callbacks: Sequence[Any] = (),
+    verbose: int = 0,
+) -> Outcome:
+    """Train a network, from the weights and the optimizer state that it has.
+
+    Parameters
+    ----------
+    network : Network
+        Prepared for training; left in the state of the last epoch.
+    examples : Examples
+        What to learn from.
+    schedule : Schedule
+        How long.
+    rng : numpy.random.Generator
+        Source of the order of the documents.
+    validation : Examples, optional
+        What is scored after each epoch.
+    callbacks : sequence of keras.callbacks.Callback
+        Called as `keras.Model.fit` does.
+    verbose : {0, 1, 2}
+        Nothing, a progress bar an epoch, a line an epoch.
+
+    Returns
+    -------
+    outcome : Outcome
+
+    Raises
+    ------
+    ValueError
+        If the loss is not finite any more.
+    """
+    batch_size = schedule.batch_size
+    widths = bucket_widths(examples.lengths, examples.ids.shape[1], schedule.epochs)
+    n_batches = -(-len(examples.ids) // batch_size)
+    n_rows = min(batch_size, _next_multiple(-(-len(examples.ids) // n_batches), 8))
+    hooks = keras.callbacks.CallbackList(
+        list(callbacks),
+        add_progbar=verbose > 0,
+        model=network.model,
+        verbose=verbose,
+        epochs=schedule.epochs,
+        steps=n_batches,
+    )
+    outcome = Outcome()
+    n_without_gain = 0
+    hooks.on_train_begin()
+    for epoch in range(schedule.epochs):
+        hooks.on_epoch_begin(epoch)
+        batches = (
+            (len(rows), training_batch(examples, rows, n_rows, widths))
+            for rows in shuffled_batches(examples.lengths, batch_size, rng)
+        )
+        logs, average = _train_epoch(network, batches, hooks, epoch, schedule.average_weights)
+        last = network.weights() if average else {}
+        if average:
+            network.load(average)
+        if validation is not None:
+            logs |= _validate(network, validation)
+        for name, value in logs.items():
+            outcome.history.setdefault(name, []).append(value)
+        hooks.on_epoch_end(epoch, logs)
+        if schedule.early_stopping:
+            score = logs["val_accuracy"]
+            best = outcome.best_score if outcome.best_score is not None else -np.inf
+            n_without_gain = 0 if score >= best + schedule.tol else n_without_gain + 1
+            if score > best:
+                outcome.best_score = score
+                outcome.weights = network.weights()
+        if network.model.stop_training or n_without_gain >= schedule.n_iter_no_change:
+            break
+        if average and epoch + 1 < schedule.epochs:
+            network.load(last)
+    if schedule.early_stopping:
+        network.load(outcome.weights)
+    hooks.on_train_end()
+    outcome.weights = network.weights()
+    return outcome
+
+
+def _train_epoch(
+    network: Network,
+    batches: Iterable[tuple[int, tuple[Ids, Floats, Floats]]],
+    hooks: Any,
+    epoch: int,
+    averages: bool,
+) -> tuple[dict[str, float], Weights]:
+    """Take a step for each batch; return the mean loss and accuracy, and the mean weights."""
+    sums = dict.fromkeys(("loss", "accuracy"), 0.0)
+    logs: dict[str, float] = {}
+    average: Weights = {}
+    n_seen = 0
+    for step, (n_documents, batch) in enumerate(batches):
+        hooks.on_train_batch_begin(step)
+        loss, share_right = network.train_on_batch(*batch)
+        if not np.isfinite(loss):
+            raise ValueError(
+                f"The training loss became {loss} in step {step + 1} of epoch {epoch + 1}. Lower "
+                "learning_rate, set clipnorm (such as clipnorm=1.0), or keep activation='tanh'."
+            )
+        n_seen += n_documents
+        sums["loss"] += n_documents * loss
+        sums["accuracy"] += n_documents * share_right
+        logs = {name: total / n_seen for name, total in sums.items()}
+        if averages:
+            for name, weight in network.weights().items():
+                mean = average.setdefault(name, np.zeros_like(weight))
+                mean += (weight - mean) / (step + 1)
+        hooks.on_train_batch_end(step, logs)
+    return logs, average
+
+
+def _validate(network: Network, validation: Examples) -> dict[str, float]:
+    logits = in_batches(network.logits, validation.ids, validation.lengths)
+    scored = (logits, validation.targets, validation.weights, network.spec.output_activation)
+    return {"val_loss": mean_loss(*scored), "val_accuracy": accuracy(*scored)}
+
+
+def _next_multiple(number: int, divisor: int) -> int:
+    return -(-number // divisor) * divisor

@@ -1,0 +1,402 @@
+"""LSTMTextClassifier: parameters, labels, and the scikit-learn contract around the network."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
+from sklearn.utils import Tags
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from sklstm._fit import fit_state
+from sklstm._fitted import FittedNetwork
+
+# fmt: off
+OPTIMIZERS = {
+    "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "ftrl", "lamb", "lion",
+    "nadam", "rmsprop", "sgd",
+}
+ACTIVATIONS = {
+    "celu", "elu", "exponential", "gelu", "hard_sigmoid", "hard_silu", "hard_tanh", "leaky_relu",
+    "linear", "mish", "relu", "relu6", "selu", "sigmoid", "silu", "softplus", "softsign", "swish",
+    "tanh",
+}
+# fmt: on
+_DROPOUT = [Interval(Real, 0, 1, closed="left")]
+
+
+class LSTMTextClassifier(ClassifierMixin, FittedNetwork, BaseEstimator):
+    """Classify texts, given as token ids, by a long short-term memory network.
+
+    The network is an embedding, one or more LSTM layers [1]_, a pooling over time, and a dense
+    head, trained by Keras on cross-entropy. `TextSequencer` makes the token ids.
+
+    Parameters
+    ----------
+    units : int or sequence of int, default=64
+        Units of the LSTM layer; a sequence stacks layers.
+    bidirectional : bool, default=False
+        Whether each layer reads the text in both directions, with `units` units each [2]_.
+    pooling : {"last", "max", "mean", "attention", "concat", "flatten"}, default="last"
+        How the outputs over time become one document vector: the output after the last token,
+        the maximum or mean over tokens, a mean weighted by learned attention [3]_, last, max and
+        mean side by side, or all outputs one after the other.
+    embedding_dim : int, default=64
+        Length of the token vectors; `embedding_weights` decides where given.
+    embedding_weights : array-like of shape (vocab_size, embedding_dim), default=None
+        Pretrained token vectors, a row for each id.
+    trainable_embeddings : bool, default=True
+        Whether training changes the token vectors.
+    vocab_size : int, default=None
+        Size of the id space, padding and unknown token included; ids from there on count as
+        unknown. None takes it from `embedding_weights` or from the largest id in X.
+    dense_units : int or sequence of int, default=()
+        Units of the dense layers between pooling and output.
+    activation : str, default="tanh"
+        Keras activation of cell input and output in the LSTM layers.
+    dense_activation : str, default="relu"
+        Keras activation of the dense layers.
+    mask_padding : bool, default=True
+        Whether padding is skipped, so that it never changes a score. False reads it as a token,
+        as many tutorials do.
+    invalid_ids : {"error", "unknown"}, default="error"
+        What to do with negative and fractional numbers in X, which are no token ids: raise an
+        error, or read them as the unknown token, where a service must answer whatever comes.
+    embedding_dropout : float, default=0.0
+        Share of the embedding's outputs dropped while training; in [0, 1), as all dropouts.
+    input_dropout : float, default=0.0
+        Share of the inputs of each LSTM layer dropped, the same ones at all steps of a text.
+    recurrent_dropout : float, default=0.0
+        Share of the recurrent state dropped, the same one at all steps of a text [4]_. Slow.
+    dropout : float, default=0.0
+        Share of the outputs dropped after each LSTM layer.
+    dense_dropout : float, default=0.0
+        Share of the outputs dropped after each dense layer.
+    weight_decay : float, default=0.0
+        Decoupled weight decay a step, of all weights but biases [5]_.
+    label_smoothing : float, default=0.0
+        Share of each label spread evenly over all classes in the loss; in [0, 1).
+    optimizer : str, default="adam"
+        Keras optimizer: "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "ftrl",
+        "lamb", "lion", "nadam", "rmsprop" or "sgd".
+    learning_rate : float, default=1e-3
+        Step size of the optimizer.
+    epochs : int, default=10
+        How often each document is read; with early stopping at most.
+    batch_size : int, default=64
+        Most documents an optimizer step.
+    clipnorm : float or None, default=1.0
+        Largest Euclidean norm of the gradient of each weight array; None leaves gradients as
+        they are.
+    average_weights : bool, default=False
+        Whether to end each epoch with the mean of the weights after all its steps [6]_, which
+        costs little and is often worth a later epoch.
+    class_weight : dict, "balanced" or None, default=None
+        Weight of each class in the loss; "balanced" for inversely proportional to frequency.
+    early_stopping : bool, default=False
+        Whether to stop when the accuracy on validation documents no longer improves, and keep
+        the weights of the best epoch.
+    validation_fraction : float, default=0.1
+        Share of the documents set aside for early stopping, stratified by class; not used where
+        `fit` is given `X_val`.
+    n_iter_no_change : int, default=3
+        Epochs without improvement after which early stopping ends training.
+    tol : float, default=1e-4
+        Least gain in validation accuracy that counts as improvement.
+    callbacks : list of keras.callbacks.Callback or None, default=None
+        Called while training, as `keras.Model.fit` does; the logs are those of `history_`.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the weights of the previous call.
+    random_state : int, RandomState instance or None, default=None
+        Source of all randomness: initial weights, order of documents, dropout, validation split.
+        An int gives the same weights to the bit; None other ones at each call.
+    verbose : {0, 1, 2}, default=0
+        Print nothing, a progress bar an epoch, or a line an epoch.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The class labels, sorted; the numbers of the columns if y is a label indicator.
+    n_features_in_ : int
+        Ids a row in X.
+    feature_names_in_ : ndarray of str of shape (n_features_in_,)
+        Names of the columns of X, where it has them.
+    vocab_size_ : int
+        Size of the id space.
+    n_parameters_ : int
+        Number of weights of the network, frozen ones included.
+    weights_ : dict of str to ndarray of float32
+        The weights, by names such as "lstm_1/recurrent_kernel"; the gates of an LSTM are in the
+        order input, forget, cell, output, as in Keras.
+    history_ : dict of str to list of float
+        A value an epoch of "loss" (cross-entropy, in nats) and "accuracy" while training, and of
+        "val_loss" and "val_accuracy" where there are validation documents.
+    loss_curve_ : list of float
+        ``history_["loss"]``.
+    n_iter_ : int
+        Epochs trained in the last call.
+    best_score_ : float
+        Best validation accuracy; with early stopping only.
+
+    See Also
+    --------
+    TextSequencer : Makes token ids of texts.
+    classic_baselines : What to compare with.
+
+    References
+    ----------
+    .. [1] S. Hochreiter and J. Schmidhuber, "Long short-term memory", Neural Computation 9(8),
+       1997.
+    .. [2] M. Schuster and K. Paliwal, "Bidirectional recurrent neural networks", IEEE
+       Transactions on Signal Processing 45(11), 1997.
+    .. [3] Z. Yang et al., "Hierarchical attention networks for document classification", NAACL
+       2016.
+    .. [4] Y. Gal and Z. Ghahramani, "A theoretically grounded application of dropout in
+       recurrent neural networks", NeurIPS 2016.
+    .. [5] I. Loshchilov and F. Hutter, "Decoupled weight decay regularization", ICLR 2019.
+    .. [6] B. Polyak and A. Juditsky, "Acceleration of stochastic approximation by averaging",
+       SIAM Journal on Control and Optimization 30(4), 1992.
+
+    Examples
+    --------
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklstm import LSTMTextClassifier, TextSequencer
+    >>> texts = ["a fine film", "a dull film", "fine and moving", "dull and slow"]
+    >>> labels = ["good", "bad", "good", "bad"]
+    >>> model = make_pipeline(
+    ...     TextSequencer(),
+    ...     LSTMTextClassifier(units=8, epochs=20, learning_rate=0.02, random_state=0),
+    ... )
+    >>> model.fit(texts, labels).predict(["a fine and moving film", "slow"]).tolist()
+    ['good', 'bad']
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "units": [Interval(Integral, 1, None, closed="left"), list, tuple, np.ndarray],
+        "bidirectional": ["boolean"],
+        "pooling": [StrOptions({"last", "max", "mean", "attention", "concat", "flatten"})],
+        "embedding_dim": [Interval(Integral, 1, None, closed="left")],
+        "embedding_weights": ["array-like", None],
+        "trainable_embeddings": ["boolean"],
+        "vocab_size": [Interval(Integral, 2, None, closed="left"), None],
+        "dense_units": [Interval(Integral, 1, None, closed="left"), list, tuple, np.ndarray],
+        "activation": [StrOptions(ACTIVATIONS)],
+        "dense_activation": [StrOptions(ACTIVATIONS)],
+        "mask_padding": ["boolean"],
+        "invalid_ids": [StrOptions({"error", "unknown"})],
+        "embedding_dropout": _DROPOUT,
+        "input_dropout": _DROPOUT,
+        "recurrent_dropout": _DROPOUT,
+        "dropout": _DROPOUT,
+        "dense_dropout": _DROPOUT,
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+        "optimizer": [StrOptions(OPTIMIZERS)],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "epochs": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "clipnorm": [Interval(Real, 0, None, closed="neither"), None],
+        "average_weights": ["boolean"],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "callbacks": [list, tuple, None],
+        "warm_start": ["boolean"],
+        "random_state": ["random_state"],
+        "verbose": [Interval(Integral, 0, 2, closed="both"), "boolean"],
+    }
+
+    def __init__(
+        self,
+        units: Any = 64,
+        bidirectional: bool = False,
+        pooling: str = "last",
+        embedding_dim: int = 64,
+        embedding_weights: ArrayLike | None = None,
+        trainable_embeddings: bool = True,
+        vocab_size: int | None = None,
+        dense_units: Any = (),
+        activation: str = "tanh",
+        dense_activation: str = "relu",
+        mask_padding: bool = True,
+        invalid_ids: str = "error",
+        embedding_dropout: float = 0.0,
+        input_dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        dropout: float = 0.0,
+        dense_dropout: float = 0.0,
+        weight_decay: float = 0.0,
+        label_smoothing: float = 0.0,
+        optimizer: str = "adam",
+        learning_rate: float = 1e-3,
+        epochs: int = 10,
+        batch_size: int = 64,
+        clipnorm: float | None = 1.0,
+        average_weights: bool = False,
+        class_weight: Any = None,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 3,
+        tol: float = 1e-4,
+        callbacks: Any = None,
+        warm_start: bool = False,
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
+        self.units = units
+        self.bidirectional = bidirectional
+        self.pooling = pooling
+        self.embedding_dim = embedding_dim
+        self.embedding_weights = embedding_weights
+        self.trainable_embeddings = trainable_embeddings
+        self.vocab_size = vocab_size
+        self.dense_units = dense_units
+        self.activation = activation
+        self.dense_activation = dense_activation
+        self.mask_padding = mask_padding
+        self.invalid_ids = invalid_ids
+        self.embedding_dropout = embedding_dropout
+        self.input_dropout = input_dropout
+        self.recurrent_dropout = recurrent_dropout
+        self.dropout = dropout
+        self.dense_dropout = dense_dropout
+        self.weight_decay = weight_decay
+        self.label_smoothing = label_smoothing
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.clipnorm = clipnorm
+        self.average_weights = average_weights
+        self.class_weight = class_weight
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.callbacks = callbacks
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        X_val: ArrayLike | None = None,
+        y_val: ArrayLike | None = None,
+    ) -> LSTMTextClassifier:
+        """Train the network.
+
+        Parameters
+        ----------
+        X : array-like of int of shape (n_documents, n_ids)
+            Token ids: 0 is padding, on either side; 1 the unknown token. Integral floats will do.
+        y : array-like of shape (n_documents,) or (n_documents, n_labels)
+            Class labels of any type; or an indicator (0, 1) of several labels a document.
+        sample_weight : array-like of shape (n_documents,), default=None
+            Weight of each document in the loss; of 2 it equals the document twice.
+        X_val : array-like of int of shape (n_validation, n_ids), default=None
+            Documents to score after each epoch, and to stop early by.
+        y_val : array-like, default=None
+            Their labels.
+
+        Returns
+        -------
+        self : LSTMTextClassifier
+            Fitted; if an error is raised, as before the call.
+
+        Raises
+        ------
+        ValueError
+            If a parameter, X or y is not as described, y has one class only, or the loss becomes
+            infinite.
+        TypeError
+            If X is sparse or a callback is not one of Keras.
+        """
+        goes_on = self.warm_start and hasattr(self, "weights_")
+        return self._train(
+            X, y, sample_weight=sample_weight, X_val=X_val, y_val=y_val, goes_on=goes_on
+        )
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> LSTMTextClassifier:
+        """Train for one epoch on some of the documents.
+
+        The first call settles the size of the vocabulary: set `vocab_size` if its documents
+        may not hold the largest id.
+
+        Parameters
+        ----------
+        X : array-like of int of shape (n_documents, n_ids)
+            Token ids.
+        y : array-like of shape (n_documents,) or (n_documents, n_labels)
+            Class labels.
+        classes : array-like of shape (n_classes,), default=None
+            All classes that will ever occur; needed in the first call, unless y is a label
+            indicator.
+        sample_weight : array-like of shape (n_documents,), default=None
+            Weight of each document in the loss.
+
+        Returns
+        -------
+        self : LSTMTextClassifier
+            Fitted; if an error is raised, as before the call.
+
+        Raises
+        ------
+        ValueError
+            As `fit`; and if early stopping or balanced class weights are asked for, which need
+            all the documents.
+        """
+        for name, value in (("early_stopping", True), ("class_weight", "balanced")):
+            if getattr(self, name) == value:
+                raise ValueError(
+                    f"partial_fit sees a part of the documents and does not support "
+                    f"{name}={value!r}. Use fit, or pass sample_weight."
+                )
+        goes_on = hasattr(self, "weights_")
+        if (
+            goes_on
+            and classes is not None
+            and not np.array_equal(self.classes_, np.unique(classes))
+        ):
+            raise ValueError(
+                f"classes={list(np.unique(classes))} is not what it was in the first call: "
+                f"{list(self.classes_)}."
+            )
+        if not goes_on and classes is None and np.ndim(y) == 1:
+            raise ValueError("classes must be passed on the first call to partial_fit.")
+        return self._train(
+            X, y, sample_weight=sample_weight, classes=classes, goes_on=goes_on, is_partial=True
+        )
+
+    def _train(self, X: Any, y: Any, **how: Any) -> LSTMTextClassifier:
+        before = dict(vars(self))
+        try:
+            vars(self).update(fit_state(self, X, y, **how))
+        except BaseException:
+            vars(self).clear()
+            vars(self).update(before)
+            raise
+        return self
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.categorical = True
+        tags.input_tags.positive_only = self.invalid_ids == "error"
+        tags.classifier_tags.multi_label = True
+        tags.transformer_tags.preserves_dtype = []
+        return tags
