@@ -142,10 +142,10 @@ def encode_labels(
         if y.shape[1] != len(classes):
             raise ValueError(f"{name} has {y.shape[1]} labels, not {len(classes)} as in fit.")
         return y.astype(np.float32)
-    unknown = np.setdiff1d(y, classes)
-    if len(unknown):
+    unknown = np.setdiff1d(y, classes).tolist()
+    if unknown:
         raise ValueError(
-            f"{name} holds labels that are not among the classes {list(classes)}: {list(unknown)}."
+            f"{name} holds labels that are not among the classes {classes.tolist()}: {unknown}."
         )
     codes = np.searchsorted(classes, y)
     if n_outputs == 1:
@@ -200,7 +200,7 @@ def split_off_validation(
         for part in (train, validation):
             absent = np.setdiff1d(y, y[part])
             if len(absent):
-                raise ValueError(too_small.format(f"class {absent[0]!r}"))
+                raise ValueError(too_small.format(f"class {absent.tolist()[0]!r}"))
     return train, validation
 
 

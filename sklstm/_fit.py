@@ -114,8 +114,9 @@ def fit_state(
                 initial["embedding/embeddings"] = matrix
         network.load(initial)
         network.prepare_training(training_spec, estimator.learning_rate, dropout_seed)
-        if goes_on and is_partial and estimator._optimizer_state is not None:
-            network.load_optimizer_state(estimator._optimizer_state)
+        kept = estimator._optimizer_state if goes_on and is_partial else None
+        if kept is not None and kept["optimizer"] == estimator.optimizer:
+            network.load_optimizer_state(kept["values"])
         outcome = train(
             network,
             training,
@@ -125,7 +126,10 @@ def fit_state(
             callbacks=callbacks,
             verbose=int(estimator.verbose),
         )
-        optimizer_state = network.optimizer_state() if is_partial else None
+        optimizer_state = None
+        if is_partial:
+            values = network.optimizer_state()
+            optimizer_state = {"optimizer": estimator.optimizer, "values": values}
     embeddings = outcome.weights["embedding/embeddings"]
     embeddings[~known_ids] = embeddings[1]
     attributes = {

@@ -16,8 +16,8 @@ from sklstm._fitted import FittedNetwork
 
 # fmt: off
 OPTIMIZERS = {
-    "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "ftrl", "lamb", "lion",
-    "nadam", "rmsprop", "sgd",
+    "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "ftrl", "lion", "nadam",
+    "rmsprop", "sgd",
 }
 ACTIVATIONS = {
     "celu", "elu", "exponential", "gelu", "hard_sigmoid", "hard_silu", "hard_tanh", "leaky_relu",
@@ -81,7 +81,7 @@ class LSTMTextClassifier(ClassifierMixin, FittedNetwork, BaseEstimator):
         Share of each label spread evenly over all classes in the loss; in [0, 1).
     optimizer : str, default="adam"
         Keras optimizer: "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "ftrl",
-        "lamb", "lion", "nadam", "rmsprop" or "sgd".
+        "lion", "nadam", "rmsprop" or "sgd".
     learning_rate : float, default=1e-3
         Step size of the optimizer.
     epochs : int, default=10
@@ -213,6 +213,7 @@ class LSTMTextClassifier(ClassifierMixin, FittedNetwork, BaseEstimator):
 
     def __init__(
         self,
+        *,
         units: Any = 64,
         bidirectional: bool = False,
         pooling: str = "last",
@@ -368,15 +369,10 @@ class LSTMTextClassifier(ClassifierMixin, FittedNetwork, BaseEstimator):
                     f"{name}={value!r}. Use fit, or pass sample_weight."
                 )
         goes_on = hasattr(self, "weights_")
-        if (
-            goes_on
-            and classes is not None
-            and not np.array_equal(self.classes_, np.unique(classes))
-        ):
-            raise ValueError(
-                f"classes={list(np.unique(classes))} is not what it was in the first call: "
-                f"{list(self.classes_)}."
-            )
+        if goes_on and classes is not None:
+            now, then = np.unique(classes).tolist(), self.classes_.tolist()
+            if now != then:
+                raise ValueError(f"classes={now} is not what it was in the first call: {then}.")
         if not goes_on and classes is None and np.ndim(y) == 1:
             raise ValueError("classes must be passed on the first call to partial_fit.")
         return self._train(
@@ -384,12 +380,11 @@ class LSTMTextClassifier(ClassifierMixin, FittedNetwork, BaseEstimator):
         )
 
     def _train(self, X: Any, y: Any, **how: Any) -> LSTMTextClassifier:
-        before = dict(vars(self))
+        before = self.__dict__.copy()
         try:
-            vars(self).update(fit_state(self, X, y, **how))
+            self.__dict__.update(fit_state(self, X, y, **how))
         except BaseException:
-            vars(self).clear()
-            vars(self).update(before)
+            self.__dict__ = before
             raise
         return self
 

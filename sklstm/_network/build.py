@@ -38,8 +38,10 @@ def build_models(spec: NetworkSpec, *, scores: str, initialize: bool) -> tuple[A
     layers = keras.layers
     fixed_width = None if spec.mask_padding else spec.width
     ids = keras.Input((fixed_width,), dtype="int32", name="ids")
-    needs_alignment = spec.mask_padding and spec.pooling == "flatten"
-    aligned = _left_aligned(ids, spec.width) if needs_alignment else ids
+    # Padding that is masked matters to "flatten" alone, which then has the width in its spec.
+    aligned = ids
+    if spec.mask_padding and spec.width is not None:
+        aligned = _left_aligned(ids, spec.width)
     x = layers.Embedding(
         spec.vocab_size,
         spec.embedding_dim,

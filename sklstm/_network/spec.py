@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
-
-Pooling = Literal["last", "max", "mean", "attention", "concat", "flatten"]
 
 
 @dataclass(frozen=True)
@@ -18,14 +15,14 @@ class NetworkSpec:
 
     vocab_size: int
     n_outputs: int
-    output_activation: Literal["sigmoid", "softmax"]
+    output_activation: str
     width: int | None = None
     """Token ids a row; None where the network does not depend on it."""
     embedding_dim: int = 64
     trainable_embeddings: bool = True
     units: tuple[int, ...] = (64,)
     bidirectional: bool = False
-    pooling: Pooling = "last"
+    pooling: str = "last"
     dense_units: tuple[int, ...] = ()
     activation: str = "tanh"
     dense_activation: str = "relu"

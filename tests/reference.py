@@ -1,0 +1,74 @@
+"""An LSTM text classifier in plain numpy, written from the equations, to compare with."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def sigmoid(x):
+    return 1.0 / (1.0 + np.exp(-x))
+
+
+ACTIVATIONS = {"tanh": np.tanh, "relu": lambda x: np.maximum(x, 0.0)}
+
+
+def lstm(inputs, kernel, recurrent_kernel, bias, activation=np.tanh):
+    """Return the hidden states (n_steps, units) of one sequence (n_steps, n_inputs)."""
+    units = len(recurrent_kernel)
+    h, c, states = np.zeros(units), np.zeros(units), []
+    for x in inputs:
+        i, f, g, o = np.split(x @ kernel + h @ recurrent_kernel + bias, 4)
+        c = sigmoid(f) * c + sigmoid(i) * activation(g)
+        h = sigmoid(o) * activation(c)
+        states.append(h)
+    return np.array(states)
+
+
+def recurrent_layer(inputs, weights, name, bidirectional, activation):
+    def direction(prefix, sequence):
+        parts = (weights[f"{prefix}/{kind}"] for kind in ("kernel", "recurrent_kernel", "bias"))
+        return lstm(sequence, *parts, activation=activation)
+
+    if not bidirectional:
+        return direction(name, inputs)
+    forward = direction(f"{name}/forward", inputs)
+    backward = direction(f"{name}/backward", inputs[::-1])[::-1]
+    return np.concatenate([forward, backward], axis=1)
+
+
+def pool(states, weights, pooling, units, width):
+    last = np.concatenate([states[-1, :units], states[0, units:]])
+    if pooling == "last":
+        return last
+    if pooling == "max":
+        return states.max(axis=0)
+    if pooling == "mean":
+        return states.mean(axis=0)
+    if pooling == "concat":
+        return np.concatenate([last, states.max(axis=0), states.mean(axis=0)])
+    if pooling == "flatten":
+        padded = np.zeros((width, states.shape[1]))
+        padded[: len(states)] = states
+        return padded.ravel()
+    hidden = np.tanh(states @ weights["attention_hidden/kernel"] + weights["attention_hidden/bias"])
+    relevance = np.exp((hidden @ weights["attention_relevance/kernel"]).ravel())
+    return (relevance / relevance.sum()) @ states
+
+
+def logits(ids, classifier):
+    """Return the scores (n, n_outputs) of token ids, from `weights_` and the parameters alone."""
+    weights = {name: w.astype(np.float64) for name, w in classifier.weights_.items()}
+    units = np.atleast_1d(classifier.units)
+    activation = ACTIVATIONS[classifier.activation]
+    scores = []
+    for row in np.asarray(ids):
+        tokens = row[row != 0] if classifier.mask_padding else row
+        x = weights["embedding/embeddings"][tokens]
+        for number in range(1, len(units) + 1):
+            x = recurrent_layer(x, weights, f"lstm_{number}", classifier.bidirectional, activation)
+        x = pool(x, weights, classifier.pooling, units[-1], len(row))
+        for number in range(1, len(np.atleast_1d(classifier.dense_units)) + 1):
+            x = x @ weights[f"dense_{number}/kernel"] + weights[f"dense_{number}/bias"]
+            x = ACTIVATIONS[classifier.dense_activation](x)
+        scores.append(x @ weights["output/kernel"] + weights["output/bias"])
+    return np.array(scores)

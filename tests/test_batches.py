@@ -1,0 +1,117 @@
+"""Batches: every document once, little padding, few shapes, order restored."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from sklstm._training import batches
+from sklstm._training.batches import Examples
+
+LENGTHS = np.random.default_rng(0).geometric(0.02, size=5000).clip(1, 200)
+
+
+def test_left_align_keeps_the_tokens_in_order():
+    ids = np.array([[0, 0, 3, 4], [5, 6, 0, 0], [7, 0, 8, 0], [0, 0, 0, 0]], dtype=np.int32)
+    aligned, lengths = batches.left_align(ids)
+    np.testing.assert_array_equal(aligned, [[3, 4, 0, 0], [5, 6, 0, 0], [7, 8, 0, 0], [0, 0, 0, 0]])
+    np.testing.assert_array_equal(lengths, [2, 2, 2, 0])
+
+
+@pytest.mark.parametrize("n_documents", [1, 31, 64, 65, 5000])
+def test_each_document_is_in_one_batch_of_at_most_the_batch_size(n_documents):
+    dealt = batches.shuffled_batches(LENGTHS[:n_documents], 32, np.random.default_rng(0))
+    assert sorted(np.concatenate(dealt)) == list(range(n_documents))
+    sizes = {len(batch) for batch in dealt}
+    assert max(sizes) <= 32
+    assert max(sizes) - min(sizes) <= 1
+    assert len(dealt) == -(-n_documents // 32)
+
+
+def padded_share(dealt):
+    slots = sum(len(batch) * LENGTHS[batch].max() for batch in dealt)
+    return 1 - LENGTHS.sum() / slots
+
+
+def test_batches_hold_documents_of_like_length():
+    dealt = batches.shuffled_batches(LENGTHS, 32, np.random.default_rng(0))
+    plain = np.array_split(np.random.default_rng(0).permutation(len(LENGTHS)), len(dealt))
+    assert padded_share(dealt) < 0.15 < 0.6 < padded_share(plain)
+
+
+def test_batches_differ_in_every_epoch_and_follow_from_the_seed():
+    rng = np.random.default_rng(0)
+    first, second = (batches.shuffled_batches(LENGTHS, 32, rng) for _ in range(2))
+    again = batches.shuffled_batches(LENGTHS, 32, np.random.default_rng(0))
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+    together = {frozenset(batch.tolist()) for batch in first}
+    assert not together & {frozenset(batch.tolist()) for batch in second}
+
+
+def test_batches_of_an_epoch_are_not_sorted_by_length():
+    dealt = batches.shuffled_batches(LENGTHS, 32, np.random.default_rng(0))
+    longest = np.array([LENGTHS[batch].max() for batch in dealt])
+    order = np.corrcoef(np.arange(len(longest)), longest)[0, 1]
+    assert abs(order) < 0.25
+
+
+def cost(widths, n_epochs):
+    widths = np.array(widths)
+    slots = widths[np.searchsorted(widths, LENGTHS)].sum() * n_epochs
+    return slots + len(widths) * batches._COMPILE_COST
+
+
+@pytest.mark.parametrize("n_epochs", [1, 3, 30])
+def test_bucket_widths_are_the_best_choice_of_candidates(n_epochs, monkeypatch):
+    monkeypatch.setattr(batches, "_WIDTH_RATIO", 1.6)
+    candidates = batches.width_candidates(200)
+    assert len(candidates) <= 8
+    choices = itertools.chain.from_iterable(
+        itertools.combinations(candidates, n) for n in range(1, len(candidates) + 1)
+    )
+    least = min(cost(c, n_epochs) for c in choices if c[-1] >= LENGTHS.max())
+    chosen = batches.bucket_widths(LENGTHS, 200, n_epochs)
+    assert cost(chosen, n_epochs) == least
+    assert (np.diff(chosen) > 0).all()
+
+
+def test_more_epochs_are_worth_more_widths():
+    few, many = (len(batches.bucket_widths(LENGTHS, 200, n)) for n in (1, 300))
+    assert 1 <= few < many <= len(batches.width_candidates(200))
+
+
+def test_the_widest_bucket_holds_the_longest_document_and_no_more_than_needed():
+    assert batches.bucket_widths(np.array([3, 9]), 500, 1)[-1] < 16
+    assert batches.bucket_widths(np.array([3, 500]), 500, 1)[-1] == 500
+    assert batches.bucket_widths(np.array([3, 3]), 3, 1).tolist() == [3]
+
+
+def test_training_batch_is_filled_up_with_documents_of_no_weight():
+    ids, lengths = batches.left_align(np.array([[1, 2, 3], [0, 4, 5], [0, 0, 6]], dtype=np.int32))
+    targets = np.array([[1], [0], [1]], dtype=np.float32)
+    examples = Examples(ids, targets, np.array([1, 2, 3], dtype=np.float32), lengths)
+    block, block_targets, weights = batches.training_batch(
+        examples, np.array([2, 1]), 4, np.array([2, 3])
+    )
+    np.testing.assert_array_equal(block, [[6, 0], [4, 5], [0, 0], [0, 0]])
+    np.testing.assert_array_equal(block_targets, [[1], [0], [0], [0]])
+    # Keras divides by all four rows, so that this is the mean over the real two.
+    np.testing.assert_array_equal(weights, [6, 4, 0, 0])
+
+
+@pytest.mark.parametrize("n_documents", [1, 7, 64, 65, 300])
+def test_prediction_restores_the_order_and_uses_few_shapes(n_documents):
+    lengths = LENGTHS[:n_documents]
+    ids = np.where(np.arange(200) < lengths[:, None], np.arange(200) + 1, 0).astype(np.int32)
+    ids[:, 0] = np.arange(n_documents)
+    shapes = set()
+
+    def first_id_and_length(block):
+        shapes.add(block.shape)
+        return np.column_stack([block[:, 0], (block[:, 1:] != 0).sum(axis=1) + 1])
+
+    values = batches.in_batches(first_id_and_length, ids, lengths)
+    np.testing.assert_array_equal(values, np.column_stack([np.arange(n_documents), lengths]))
+    assert len(shapes) <= 2 * len(batches.width_candidates(200)) / 2 + 1

@@ -1,0 +1,263 @@
+"""Every kind of bad input has an error that names it and says what to do."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import LABELS, TEXTS, make_ids, small_classifier
+from scipy import sparse
+from sklearn.exceptions import NotFittedError
+
+from sklstm._checks import split_off_validation
+
+IDS, Y = make_ids()
+
+
+def changed(value, dtype=np.float64):
+    ids = IDS.astype(dtype)
+    ids[3, 2] = value
+    return ids
+
+
+BAD_X = {
+    "negative": (changed(-1), "Negative values in data.*X[3, 2] is -1.0"),
+    "negative int": (changed(-1, np.int64), "Negative values in data.*X[3, 2] is -1."),
+    "fractional": (changed(0.5), "X[3, 2] is 0.5, not a whole number"),
+    "beyond int32": (changed(2.0**40), "X[3, 2] is 1099511627776.0, larger than"),
+    "NaN": (changed(np.nan), "contains NaN"),
+    "infinite": (changed(np.inf), "contains infinity"),
+    "texts": (TEXTS * 5, "Put a TextSequencer before the classifier"),
+    "text array": (np.array(TEXTS * 5), "Put a TextSequencer before the classifier"),
+    "text series": (pd.Series(TEXTS * 5), "Put a TextSequencer before the classifier"),
+    "one text": ("a fine film", "Put a TextSequencer before the classifier"),
+    "one row": (IDS[0], "Expected 2D array, got 1D array"),
+    "three dimensions": (IDS[None], "Found array with dim 3"),
+    "no documents": (IDS[:0], "Found array with 0 sample"),
+    "no columns": (IDS[:, :0], "Found array with 0 feature"),
+}
+
+
+def pattern(message):
+    """Read a message literally, but for ``.*``."""
+    return ".*".join(re.escape(part) for part in message.split(".*"))
+
+
+@pytest.mark.parametrize("name", BAD_X)
+def test_bad_ids_are_refused_in_fit_and_predict(name):
+    X, message = BAD_X[name]
+    with pytest.raises(ValueError, match=pattern(message)):
+        small_classifier().fit(X, Y)
+    with pytest.raises(ValueError, match=pattern(message)):
+        FITTED.predict(X)
+
+
+FITTED = small_classifier(epochs=1).fit(IDS, Y)
+
+
+def test_sparse_ids_are_refused():
+    with pytest.raises(TypeError, match=r"(?i)sparse.*dense"):
+        small_classifier().fit(sparse.csr_matrix(IDS), Y)
+
+
+def test_invalid_ids_can_be_read_as_unknown():
+    lenient = small_classifier(epochs=1, invalid_ids="unknown").fit(changed(-3), Y)
+    assert lenient.get_params()["invalid_ids"] == "unknown"
+    as_unknown = lenient.predict_proba(changed(1))
+    for value in (-1, 0.5, 2.0**40):
+        np.testing.assert_array_equal(lenient.predict_proba(changed(value)), as_unknown)
+    with pytest.raises(ValueError, match="contains NaN"):
+        lenient.predict(changed(np.nan))
+
+
+@pytest.mark.parametrize("width", [8, 10])
+def test_another_width_than_in_fit_is_refused(width):
+    X = np.ones((2, width), dtype=int)
+    with pytest.raises(ValueError, match=f"X has {width} features, but .* expecting 9 features"):
+        FITTED.predict(X)
+
+
+@pytest.mark.parametrize("method", ["predict", "predict_proba", "decision_function", "transform"])
+def test_unfitted_use_is_an_error(method):
+    with pytest.raises(NotFittedError, match="not fitted yet"):
+        getattr(small_classifier(), method)(IDS)
+
+
+@pytest.mark.parametrize("method", ["to_keras", "summary"])
+def test_unfitted_network_cannot_be_shown(method):
+    with pytest.raises(NotFittedError, match="not fitted yet"):
+        getattr(small_classifier(), method)()
+
+
+BAD_Y = {
+    "one class": (np.zeros(60), "y holds 1 class, and a classifier needs at least two"),
+    "shorter": (Y[:-1], "inconsistent numbers of samples: y has 59 labels for 60 documents"),
+    "NaN": (np.where(np.arange(60) == 7, np.nan, Y), "contains NaN: the label of row 7"),
+    "None": ([None, *LABELS * 4 + LABELS[:11]], "contains NaN: the label of row 0"),
+    "NA": (pd.Series([*Y[:59], None], dtype="Int64"), "contains NaN: the label of row 59"),
+    "infinite": (np.where(Y == 1, np.inf, 0.0), "infinity"),
+    "numbers": (np.linspace(0, 1, 60), "Unknown label type: continuous"),
+    "absent": (None, "requires y to be passed, but the target y is None"),
+    "two columns of classes": (np.column_stack([Y, Y + 1]), "y has 2 columns that are no label"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_Y)
+def test_bad_labels_are_refused(name):
+    y, message = BAD_Y[name]
+    with pytest.raises(ValueError, match=pattern(message)):
+        small_classifier().fit(IDS, y)
+
+
+def test_weights_that_leave_one_class_are_refused():
+    with pytest.raises(ValueError, match="1 class with a positive weight"):
+        small_classifier().fit(IDS, Y, sample_weight=np.where(Y == 0, 1.0, 0.0))
+    with pytest.raises(
+        ValueError, match=r"(?i)sample.weight.* non-zero|0 classes with a positive weight"
+    ):
+        small_classifier().fit(IDS, Y, sample_weight=np.zeros(60))
+    with pytest.raises(ValueError, match="Negative values"):
+        small_classifier().fit(IDS, Y, sample_weight=np.full(60, -1.0))
+    with pytest.raises(ValueError, match=r"sample_weight\.shape"):
+        small_classifier().fit(IDS, Y, sample_weight=np.ones(59))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("optimizer", "adan"),
+        ("pooling", "median"),
+        ("activation", "tan"),
+        ("dense_activation", "reluu"),
+        ("invalid_ids", "drop"),
+        ("units", 0),
+        ("units", "64"),
+        ("embedding_dim", 0),
+        ("vocab_size", 1),
+        ("dropout", 1.0),
+        ("recurrent_dropout", -0.1),
+        ("learning_rate", 0.0),
+        ("epochs", 0),
+        ("batch_size", 0),
+        ("clipnorm", 0.0),
+        ("label_smoothing", 1.0),
+        ("weight_decay", -1.0),
+        ("validation_fraction", 1.0),
+        ("n_iter_no_change", 0),
+        ("tol", -1.0),
+        ("class_weight", "even"),
+        ("callbacks", "early"),
+        ("random_state", "seed"),
+        ("verbose", 3),
+        ("bidirectional", "yes"),
+    ],
+)
+def test_parameter_of_a_wrong_value_is_named(name, value):
+    message = (
+        f"The '{name}' parameter of LSTMTextClassifier must be .* Got {re.escape(repr(value))}"
+    )
+    with pytest.raises(ValueError, match=message):
+        small_classifier(**{name: value}).fit(IDS, Y)
+
+
+@pytest.mark.parametrize("value", [(), (4, 0), (4, 2.5), [True]])
+def test_bad_units_are_named(value):
+    with pytest.raises(ValueError, match=re.escape(f"units={value!r} must be a positive")):
+        small_classifier(units=value).fit(IDS, Y)
+
+
+def test_bad_dense_units_are_named():
+    with pytest.raises(ValueError, match=r"dense_units=\(3, -1\) must be empty or a positive"):
+        small_classifier(dense_units=(3, -1)).fit(IDS, Y)
+
+
+@pytest.mark.parametrize(
+    ("matrix", "vocab_size", "message"),
+    [
+        (np.ones(20), None, "Expected 2D array, got 1D array"),
+        (np.ones((19, 3)), None, r"shape \(19, 3\), and X holds the id 19"),
+        (np.ones((25, 3)), 24, r"shape \(25, 3\), but vocab_size=24 asks for 24 rows"),
+        (np.full((25, 3), np.nan), None, "embedding_weights contains NaN"),
+    ],
+)
+def test_embedding_weights_of_a_wrong_shape_are_refused(matrix, vocab_size, message):
+    with pytest.raises(ValueError, match=message):
+        small_classifier(embedding_weights=matrix, vocab_size=vocab_size).fit(IDS, Y)
+
+
+def test_callbacks_that_are_not_of_keras_are_refused():
+    with pytest.raises(TypeError, match=r"callbacks\[0\] is <built-in function print>"):
+        small_classifier(callbacks=[print]).fit(IDS, Y)
+
+
+@pytest.mark.parametrize(
+    ("validation", "message"),
+    [
+        ({"X_val": IDS}, "X_val was passed without y_val"),
+        ({"y_val": Y}, "y_val was passed without X_val"),
+        ({"X_val": IDS, "y_val": Y + 1}, r"y_val holds labels that are not among.*\[2\]"),
+        ({"X_val": IDS, "y_val": Y[:-1]}, "y_val has 59 labels for 60 documents"),
+        ({"X_val": IDS[:, 1:], "y_val": Y}, "X has 8 features"),
+        ({"X_val": changed(-1), "y_val": Y}, "Negative values"),
+    ],
+)
+def test_bad_validation_documents_are_refused(validation, message):
+    with pytest.raises(ValueError, match=message):
+        small_classifier().fit(IDS, Y, **validation)
+
+
+def test_validation_labels_of_another_width_are_refused():
+    y = np.column_stack([Y, 1 - Y])
+    with pytest.raises(ValueError, match="y_val has 3 labels, not 2"):
+        small_classifier().fit(IDS, y, X_val=IDS, y_val=np.column_stack([y, Y]))
+
+
+@pytest.mark.parametrize(
+    ("y", "fraction", "absent"),
+    [
+        ([0] * 59 + [1], 0.1, "a class"),
+        ([0] * 57 + [1] * 3, 0.05, "class"),
+        ([0, 1, 2, 3] * 15, 0.03, "a class"),
+        ([0, 1], 0.9, "a class"),
+    ],
+)
+def test_validation_fraction_that_leaves_a_class_empty_is_refused(y, fraction, absent):
+    message = f"validation_fraction={fraction} of {len(y)} documents leaves {absent}"
+    with pytest.raises(ValueError, match=message):
+        split_off_validation(np.array(y), fraction, seed=0)
+    with pytest.raises(ValueError, match=message):
+        small_classifier(early_stopping=True, validation_fraction=fraction).fit(IDS[: len(y)], y)
+
+
+def test_partial_fit_needs_the_classes_and_refuses_others():
+    with pytest.raises(ValueError, match="classes must be passed on the first call"):
+        small_classifier().partial_fit(IDS, Y)
+    classifier = small_classifier().partial_fit(IDS, Y, classes=[0, 1])
+    with pytest.raises(ValueError, match=r"classes=\[0, 2\] is not what it was"):
+        classifier.partial_fit(IDS, Y, classes=[0, 2])
+    with pytest.raises(ValueError, match=r"not among the classes .*\[2\]"):
+        classifier.partial_fit(IDS, Y + 1)
+
+
+@pytest.mark.parametrize("parameters", [{"early_stopping": True}, {"class_weight": "balanced"}])
+def test_partial_fit_refuses_what_needs_all_documents(parameters):
+    name = next(iter(parameters))
+    with pytest.raises(ValueError, match=f"partial_fit .* does not support {name}="):
+        small_classifier(**parameters).partial_fit(IDS, Y, classes=[0, 1])
+
+
+def test_a_failed_fit_leaves_a_fitted_classifier_as_it_was():
+    classifier = small_classifier(epochs=1).fit(IDS, Y)
+    before = classifier.__dict__.copy()
+    with pytest.raises(ValueError, match="1 class"):
+        classifier.fit(IDS[:, 1:], np.zeros(60))
+    assert classifier.__dict__ == before
+
+
+def test_a_failed_first_fit_leaves_nothing():
+    classifier = small_classifier()
+    with pytest.raises(ValueError, match="1 class"):
+        classifier.fit(IDS, np.zeros(60))
+    assert classifier.__dict__ == classifier.get_params()

@@ -1,0 +1,75 @@
+"""The package as a whole: quick to import, and its public names are where they are said to be."""
+
+import ast
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import sklstm
+
+
+def run_python(code):
+    """Run code in a fresh interpreter and return what it prints."""
+    finished = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(sklstm.__file__).parents[1],
+    )
+    return finished.stdout.strip()
+
+
+def test_import_takes_less_than_three_tenths_of_a_second():
+    code = (
+        "from time import perf_counter; start = perf_counter(); import sklstm; "
+        "print(perf_counter() - start)"
+    )
+    assert statistics.median(float(run_python(code)) for _ in range(3)) < 0.3
+
+
+def test_import_leaves_the_heavy_packages_alone():
+    code = (
+        "import sys, sklstm; dir(sklstm); "
+        "print({'jax', 'keras', 'numpy', 'pandas', 'scipy', 'sklearn'} & sys.modules.keys())"
+    )
+    assert run_python(code) == "set()"
+
+
+@pytest.mark.parametrize("name", ["NBSVMClassifier", "TextSequencer", "classic_baselines"])
+def test_what_needs_no_network_does_not_import_keras(name):
+    code = f"import sys, sklstm; sklstm.{name}; print({{'jax', 'keras'}} & sys.modules.keys())"
+    assert run_python(code) == "set()"
+
+
+@pytest.mark.parametrize("name", sklstm.__all__)
+def test_public_name_can_be_imported(name):
+    value = getattr(sklstm, name)
+    assert value.__name__ == name
+    assert value.__doc__
+    assert value is getattr(sklstm, name)
+
+
+@pytest.mark.parametrize("name", sklstm.__all__)
+def test_public_name_is_defined_where_it_is_imported_from(name):
+    assert getattr(sklstm, name).__module__ == sklstm._EXPORTS[name]
+
+
+def test_dir_lists_the_public_names():
+    assert set(sklstm.__all__) <= set(dir(sklstm))
+    assert [name for name in dir(sklstm) if not name.startswith("__")] == sklstm.__all__
+
+
+def test_type_checkers_see_every_public_name():
+    tree = ast.parse(Path(sklstm.__file__).read_text(encoding="utf-8"))
+    guard = next(node for node in tree.body if isinstance(node, ast.If))
+    seen = {alias.asname: imported.module for imported in guard.body for alias in imported.names}
+    assert seen == sklstm._EXPORTS
+
+
+def test_unknown_attribute_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="module 'sklstm' has no attribute 'LSTMClassifier'"):
+        sklstm.LSTMClassifier  # noqa: B018

@@ -1,0 +1,145 @@
+"""What is saved is plain, and does the same in another process."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pytest
+from conftest import LABELS, TEXTS, assert_same_weights, make_ids, small_classifier
+from sklearn.base import clone
+from sklearn.pipeline import make_pipeline
+
+from sklstm import TextSequencer
+
+IDS, Y = make_ids()
+TESTS = Path(__file__).parent
+
+
+def run_python(code, *arguments):
+    """Run code in a fresh interpreter."""
+    return subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=TESTS,
+    ).stdout
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """Return a fitted pipeline and the file it was saved to."""
+    model = make_pipeline(
+        TextSequencer(), small_classifier(units=(4, 3), dropout=0.1, early_stopping=True)
+    )
+    model.set_params(lstmtextclassifier__validation_fraction=0.3).fit(TEXTS, LABELS)
+    path = tmp_path_factory.mktemp("saved") / "model.joblib"
+    joblib.dump(model, path)
+    return model, path
+
+
+def test_a_new_process_gives_the_same_probabilities_to_the_bit(saved, tmp_path):
+    model, path = saved
+    run_python(
+        "import sys, joblib, numpy, conftest;"
+        "model = joblib.load(sys.argv[1]);"
+        "numpy.save(sys.argv[2], model.predict_proba(conftest.TEXTS))",
+        path,
+        tmp_path / "probabilities.npy",
+    )
+    np.testing.assert_array_equal(
+        np.load(tmp_path / "probabilities.npy"), model.predict_proba(TEXTS)
+    )
+
+
+def test_a_new_process_trains_the_same_weights_to_the_bit(tmp_path):
+    here = small_classifier(dropout=0.2, input_dropout=0.1).fit(IDS, Y)
+    run_python(
+        "import sys, numpy, conftest;"
+        "fitted = conftest.small_classifier(dropout=0.2, input_dropout=0.1)"
+        ".fit(*conftest.make_ids());"
+        "numpy.savez(sys.argv[1], **fitted.weights_)",
+        tmp_path / "weights.npz",
+    )
+    with np.load(tmp_path / "weights.npz") as there:
+        assert_same_weights(here.weights_, dict(there))
+
+
+def test_state_loads_where_keras_cannot_be_imported(saved):
+    model, path = saved
+    printed = run_python(
+        "import sys; sys.modules.update(keras=None, jax=None, tensorflow=None, torch=None);"
+        "import joblib; model = joblib.load(sys.argv[1]);"
+        "print(*model[-1].weights_)",
+        path,
+    )
+    assert printed.split() == list(model[-1].weights_)
+
+
+def plain_types(value):
+    """Return the types of everything in a state, containers opened."""
+    if isinstance(value, dict):
+        return set().union(*(plain_types(v) for v in value.values()), {str})
+    if isinstance(value, (list, tuple)):
+        return set().union(*map(plain_types, value), {type(value)})
+    return {type(value)}
+
+
+def test_state_is_plain():
+    classifier = small_classifier(units=(4, 3), vocab_size=20)
+    classifier.partial_fit(IDS, Y, classes=[0, 1])
+    allowed = {str, int, float, bool, type(None), list, tuple, np.ndarray}
+    assert plain_types(classifier.__getstate__()) <= allowed
+    arrays = [v for v in classifier.__getstate__().values() if isinstance(v, np.ndarray)]
+    assert all(array.dtype != object for array in arrays)
+
+
+def test_partial_fit_after_loading_equals_partial_fit_without_the_detour():
+    direct = small_classifier(vocab_size=20, dropout=0.2)
+    direct.partial_fit(IDS[:30], Y[:30], classes=[0, 1])
+    loaded = pickle.loads(pickle.dumps(direct))
+    for classifier in (direct, loaded):
+        classifier.partial_fit(IDS[30:], Y[30:]).partial_fit(IDS, Y)
+    assert_same_weights(loaded.weights_, direct.weights_)
+
+
+@pytest.mark.parametrize(
+    "copied", [copy.copy, copy.deepcopy, lambda c: pickle.loads(pickle.dumps(c))]
+)
+def test_copies_predict_the_same(copied):
+    classifier = small_classifier(epochs=1).fit(IDS, Y)
+    np.testing.assert_array_equal(
+        copied(classifier).predict_proba(IDS), classifier.predict_proba(IDS)
+    )
+
+
+def test_a_deep_copy_is_independent():
+    classifier = small_classifier(epochs=1).fit(IDS, Y)
+    expected = classifier.predict_proba(IDS)
+    copied = copy.deepcopy(classifier)
+    copied.weights_["output/bias"] += 1
+    np.testing.assert_array_equal(classifier.predict_proba(IDS), expected)
+    assert (copied.predict_proba(IDS)[:, 1] > expected[:, 1]).all()
+
+
+def test_a_classifier_with_used_callbacks_can_be_pickled_and_cloned():
+    from sklstm._backend import keras
+
+    classifier = small_classifier(callbacks=[keras.callbacks.TerminateOnNaN()])
+    classifier.fit(IDS, Y)
+    assert b"keras.src.models" not in pickle.dumps(classifier)
+    again = clone(classifier).fit(IDS, Y)
+    assert_same_weights(again.weights_, classifier.weights_)
+
+
+def test_parameters_set_after_fit_do_not_change_predictions():
+    classifier = small_classifier(epochs=1).fit(IDS, Y)
+    expected = classifier.predict_proba(IDS)
+    classifier.set_params(units=7, pooling="max", bidirectional=True, mask_padding=False)
+    np.testing.assert_array_equal(classifier.predict_proba(IDS), expected)
