@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from numbers import Integral
 from typing import Any
 
@@ -34,7 +33,7 @@ def check_numbers(estimator: Any, X: Any, *, reset: bool) -> NDArray[Any]:
     return np.asarray(validate_data(estimator, X, reset=reset, dtype="numeric"))
 
 
-def as_ids(X: NDArray[Any], invalid_ids: str, name: str) -> NDArray[np.int64]:
+def as_ids(X: NDArray[Any], invalid_ids: str, name: str) -> NDArray[np.int32]:
     """Return numbers as token ids.
 
     Parameters
@@ -55,9 +54,9 @@ def as_ids(X: NDArray[Any], invalid_ids: str, name: str) -> NDArray[np.int64]:
     if X.dtype.kind == "f":
         is_id &= np.floor(X) == X
     if is_id.all():
-        return X.astype(np.int64)
+        return X.astype(np.int32, copy=False)
     if invalid_ids == "unknown":
-        return np.where(is_id, X, 1).astype(np.int64)
+        return np.where(is_id, X, 1).astype(np.int32)
     row, column = np.argwhere(~is_id)[0]
     value = X[row, column].item()
     if value < 0:
@@ -97,16 +96,17 @@ def check_labels(y: Any, n_documents: int, name: str = "y") -> NDArray[Any]:
         raise ValueError(f"requires {name} to be passed, but the target {name} is None")
     if sparse.issparse(y):
         y = y.toarray()
-    y = np.asarray(y, dtype=None if hasattr(y, "dtype") else _list_dtype(y))
-    if y.ndim == 2 and y.shape[1] == 1:
-        y = column_or_1d(y, warn=True)
-    missing = pd.isna(y)
+    # As objects, None and NaN among strings do not turn into strings.
+    missing = pd.isna(np.asarray(y, dtype=object if isinstance(y, (list, tuple)) else None))
     if missing.any():
         row = int(np.argwhere(missing)[0][0])
         raise ValueError(
             f"Input {name} contains NaN: the label of row {row} is missing. Drop the documents "
             "without a label, or label them."
         )
+    y = np.asarray(y)
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = column_or_1d(y, warn=True)
     check_array(y, ensure_2d=False, dtype=None, ensure_min_samples=0, input_name=name)
     if len(y) != n_documents:
         raise ValueError(
@@ -120,12 +120,6 @@ def check_labels(y: Any, n_documents: int, name: str = "y") -> NDArray[Any]:
             "column (sklearn.multioutput.MultiOutputClassifier), or pass an array of 0 and 1."
         )
     return y
-
-
-def _list_dtype(y: Any) -> Any:
-    """Keep None and NaN among string labels from turning into strings."""
-    is_text = isinstance(y, Sequence) and any(isinstance(label, str) for label in y)
-    return object if is_text else None
 
 
 def encode_labels(
@@ -153,22 +147,39 @@ def encode_labels(
     return np.eye(n_outputs, dtype=np.float32)[codes]
 
 
-def check_classes(y: NDArray[Any], weights: NDArray[np.float64]) -> NDArray[Any]:
-    """Return the sorted classes of `y`; for a label indicator the numbers of its columns.
+def check_classes(
+    y: NDArray[Any], weights: NDArray[np.float64], classes: ArrayLike | None
+) -> NDArray[Any]:
+    """Return the sorted classes; for a label indicator the numbers of its columns.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n,) or (n, n_labels)
+        Labels.
+    weights : ndarray of shape (n,)
+        Weights of the documents.
+    classes : array-like or None
+        The classes, if they need not all be in `y`.
 
     Raises
     ------
     ValueError
-        If fewer than two classes have documents of positive weight.
+        If there are fewer than two, of which documents have a positive weight.
     """
     if y.ndim == 2:
         return np.arange(y.shape[1])
+    if classes is not None:
+        known = np.unique(np.asarray(classes))
+        if len(known) < 2:
+            raise ValueError(f"classes={known.tolist()} must hold at least two classes.")
+        return known
     n_classes = len(np.unique(y[weights > 0]))
     if n_classes < 2:
         with_weight = "" if (weights > 0).all() else " with a positive weight"
         raise ValueError(
-            f"y holds {n_classes} class{'' if n_classes else 'es'}{with_weight}, and a classifier "
-            "needs at least two. If y is a part of your labels, split it with stratify=y."
+            f"y holds {n_classes} class{'' if n_classes == 1 else 'es'}{with_weight}, and a "
+            "classifier needs at least two. If y is a part of your labels, split it with "
+            "stratify=y."
         )
     return np.unique(y)
 

@@ -54,14 +54,10 @@ def fit_state(
     numbers = _checks.check_numbers(estimator, X, reset=not goes_on)
     y = _checks.check_labels(y, len(numbers))
     weights = _document_weights(estimator, y, numbers, sample_weight)
-    if goes_on:
-        classes = estimator.classes_
-    elif classes is None:
-        classes = _checks.check_classes(y, weights)
-    classes = np.unique(np.asarray(classes))
+    all_classes = estimator.classes_ if goes_on else _checks.check_classes(y, weights, classes)
     ids = _checks.as_ids(numbers, estimator.invalid_ids, type(estimator).__name__)
     matrix = _pretrained_matrix(estimator, ids)
-    spec = _network_spec(estimator, ids, y, classes, matrix, goes_on)
+    spec = _network_spec(estimator, ids, y, all_classes, matrix, goes_on)
     seed = estimator._seed if goes_on else _draw_seed(estimator.random_state)
     call = estimator._n_calls if goes_on else 0
     weight_seed, order_seed, dropout_seed, split_seed = (
@@ -80,8 +76,8 @@ def fit_state(
     known_ids[documents[0][documents[0] < spec.vocab_size]] = True
     if matrix is not None:
         known_ids[:] = True
-    training = _examples(*documents, classes, spec, known_ids)
-    validation = held_out and _examples(*held_out, classes, spec, known_ids, name="y_val")
+    training = _examples(*documents, all_classes, spec, known_ids)
+    validation = held_out and _examples(*held_out, all_classes, spec, known_ids, name="y_val")
 
     # Imported here, so that a classifier can be made, cloned and loaded without Keras.
     from sklstm._backend import keras
@@ -133,7 +129,7 @@ def fit_state(
     embeddings = outcome.weights["embedding/embeddings"]
     embeddings[~known_ids] = embeddings[1]
     attributes = {
-        "classes_": classes,
+        "classes_": all_classes,
         "vocab_size_": spec.vocab_size,
         "n_parameters_": sum(weight.size for weight in outcome.weights.values()),
         "weights_": outcome.weights,
@@ -171,9 +167,7 @@ def _draw_seed(random_state: Any) -> int:
     return int(check_random_state(random_state).randint(2**31 - 1))
 
 
-def _pretrained_matrix(
-    estimator: LSTMTextClassifier, ids: NDArray[np.int64]
-) -> NDArray[np.float32] | None:
+def _pretrained_matrix(estimator: LSTMTextClassifier, ids: Ids) -> NDArray[np.float32] | None:
     if estimator.embedding_weights is None:
         return None
     return _checks.check_embedding_weights(
@@ -183,7 +177,7 @@ def _pretrained_matrix(
 
 def _network_spec(
     estimator: LSTMTextClassifier,
-    ids: NDArray[np.int64],
+    ids: Ids,
     y: NDArray[Any],
     classes: NDArray[Any],
     matrix: NDArray[np.float32] | None,
@@ -253,7 +247,7 @@ def _check_same_shapes(spec: NetworkSpec, fitted: NetworkSpec) -> None:
 
 def _validation_documents(
     estimator: LSTMTextClassifier, X_val: Any, y_val: Any
-) -> tuple[NDArray[np.int64], NDArray[Any], NDArray[np.float64]] | None:
+) -> tuple[Ids, NDArray[Any], NDArray[np.float64]] | None:
     """Return the ids, labels and weights that the user validates on, if any."""
     if X_val is None and y_val is None:
         return None
@@ -266,7 +260,7 @@ def _validation_documents(
 
 
 def _examples(
-    ids: NDArray[np.int64],
+    ids: Ids,
     y: NDArray[Any],
     weights: NDArray[np.float64],
     classes: NDArray[Any],
@@ -274,17 +268,20 @@ def _examples(
     known_ids: NDArray[np.bool_],
     name: str = "y",
 ) -> Examples:
+    mean_weight = weights.mean()
+    if mean_weight == 0:
+        raise ValueError(f"All the documents of {name} have weight 0; give some a positive one.")
     is_known = known_ids[np.minimum(ids, spec.vocab_size - 1)]
     aligned, lengths = network_inputs(np.where(is_known, ids, 1), spec)
     return Examples(
         aligned,
         _checks.encode_labels(y, classes, spec.n_outputs, name),
-        (weights * (len(weights) / weights.sum())).astype(np.float32),
+        (weights / mean_weight).astype(np.float32),
         lengths,
     )
 
 
-def network_inputs(ids: NDArray[np.int64], spec: NetworkSpec) -> tuple[Ids, NDArray[np.int64]]:
+def network_inputs(ids: Ids, spec: NetworkSpec) -> tuple[Ids, NDArray[np.int64]]:
     """Return ids as a network of `spec` takes them, and how many of each row it must read.
 
     Ids outside the vocabulary become the unknown token.

@@ -11,6 +11,7 @@ from conftest import LABELS, TEXTS, make_ids, small_classifier
 from scipy import sparse
 from sklearn.exceptions import NotFittedError
 
+from sklstm import _checks
 from sklstm._checks import split_off_validation
 
 IDS, Y = make_ids()
@@ -231,10 +232,25 @@ def test_validation_fraction_that_leaves_a_class_empty_is_refused(y, fraction, a
         small_classifier(early_stopping=True, validation_fraction=fraction).fit(IDS[: len(y)], y)
 
 
+def test_validation_documents_without_weight_are_refused(monkeypatch):
+    rows = np.arange(60)
+    monkeypatch.setattr(
+        _checks, "split_off_validation", lambda y, fraction, seed: (rows[10:], rows[:10])
+    )
+    weights = np.where(rows < 10, 0.0, 1.0)
+    with pytest.raises(ValueError, match="All the documents of y_val have weight 0"):
+        small_classifier(early_stopping=True).fit(IDS, Y, sample_weight=weights)
+
+
 def test_partial_fit_needs_the_classes_and_refuses_others():
     with pytest.raises(ValueError, match="classes must be passed on the first call"):
         small_classifier().partial_fit(IDS, Y)
+    with pytest.raises(ValueError, match=r"classes=\[0\] must hold at least two"):
+        small_classifier().partial_fit(IDS, Y, classes=[0, 0])
+    with pytest.raises(ValueError, match=r"All the documents of y have weight 0|non-zero"):
+        small_classifier().partial_fit(IDS, Y, classes=[0, 1], sample_weight=np.zeros(60))
     classifier = small_classifier().partial_fit(IDS, Y, classes=[0, 1])
+    classifier.partial_fit(IDS, Y, classes=[1, 0])
     with pytest.raises(ValueError, match=r"classes=\[0, 2\] is not what it was"):
         classifier.partial_fit(IDS, Y, classes=[0, 2])
     with pytest.raises(ValueError, match=r"not among the classes .*\[2\]"):

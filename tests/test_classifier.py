@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import LABELS, TEXTS, assert_same_weights, make_ids, small_classifier
+from scipy import sparse
 from sklearn.base import clone
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
@@ -47,6 +48,21 @@ def test_several_labels_a_document_are_learned():
     np.testing.assert_allclose(
         classifier.to_keras().predict(ids, verbose=0), probabilities, atol=1e-6
     )
+
+
+def test_a_sparse_label_indicator_is_read_as_a_dense_one():
+    y = np.column_stack([Y, 1 - Y])
+    dense = small_classifier(epochs=1).fit(IDS, y)
+    as_sparse = small_classifier(epochs=1).fit(IDS, sparse.csr_matrix(y))
+    assert_same_weights(as_sparse.weights_, dense.weights_)
+
+
+@pytest.mark.parametrize("kind", [list, tuple, np.array, pd.Series, pd.Categorical])
+def test_labels_come_in_any_container(kind):
+    names = np.array(["no", "yes"])[Y].tolist()
+    classifier = small_classifier(epochs=1).fit(IDS, kind(names))
+    assert classifier.classes_.tolist() == ["no", "yes"]
+    assert set(classifier.predict(IDS)) <= {"no", "yes"}
 
 
 def test_decision_function_is_the_logit_of_the_probability():

@@ -213,6 +213,15 @@ def test_partial_fit_may_see_classes_and_ids_later():
     assert classifier.predict_proba(IDS).shape == (80, 2)
 
 
+def test_going_on_leaves_the_earlier_weights_as_they_were():
+    classifier = small_classifier(vocab_size=20).partial_fit(IDS, Y, classes=[0, 1])
+    earlier = classifier.weights_
+    copies = {name: weight.copy() for name, weight in earlier.items()}
+    classifier.partial_fit(IDS, Y)
+    assert_same_weights(earlier, copies)
+    assert (classifier.weights_["output/kernel"] != earlier["output/kernel"]).all()
+
+
 def test_partial_fit_accepts_several_labels():
     y = np.column_stack([Y, 1 - Y, np.ones_like(Y)])
     classifier = small_classifier().partial_fit(IDS, y).partial_fit(IDS, y)
@@ -301,12 +310,18 @@ def test_dropout_acts_in_training_only(name):
     np.testing.assert_array_equal(dropped.predict_proba(IDS), again)
 
 
+@pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")
 def test_a_loss_that_becomes_infinite_is_an_error_and_the_classifier_stays():
     classifier = small_classifier(activation="relu", clipnorm=None).fit(IDS, Y)
     weights = classifier.weights_
     with pytest.raises(ValueError, match=r"loss became (nan|inf).*learning_rate"):
         classifier.set_params(learning_rate=1e12, optimizer="sgd", epochs=50).fit(IDS, Y)
     assert classifier.weights_ is weights
+    last_step = small_classifier(
+        clipnorm=None, learning_rate=1e39, optimizer="sgd", epochs=1, batch_size=100
+    )
+    with pytest.raises(ValueError, match=r"weights became infinite in epoch 1.*learning_rate"):
+        last_step.fit(IDS, Y)
     unfitted = small_classifier(
         activation="relu", clipnorm=None, learning_rate=1e12, optimizer="sgd", epochs=50
     )
