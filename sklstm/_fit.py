@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +16,18 @@ from sklstm._training.batches import Examples, Ids, left_align
 
 if TYPE_CHECKING:
     from sklstm.classifier import LSTMTextClassifier
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What there is to learn: the checked data, and the network that it asks for."""
+
+    spec: NetworkSpec
+    classes: NDArray[Any]
+    embedding_weights: NDArray[np.float32] | None
+    known_ids: NDArray[np.bool_]
+    training: Examples
+    validation: Examples | None
 
 
 def fit_state(
@@ -51,33 +63,12 @@ def fit_state(
     attributes : dict of str to object
         Arrays, strings, numbers, and lists and dicts of them.
     """
-    numbers = _checks.check_numbers(estimator, X, reset=not goes_on)
-    y = _checks.check_labels(y, len(numbers))
-    weights = _document_weights(estimator, y, numbers, sample_weight)
-    all_classes = estimator.classes_ if goes_on else _checks.check_classes(y, weights, classes)
-    ids = _checks.as_ids(numbers, estimator.invalid_ids, type(estimator).__name__)
-    matrix = _pretrained_matrix(estimator, ids)
-    spec = _network_spec(estimator, ids, y, all_classes, matrix, goes_on)
     seed = estimator._seed if goes_on else _draw_seed(estimator.random_state)
     call = estimator._n_calls if goes_on else 0
     weight_seed, order_seed, dropout_seed, split_seed = (
         np.random.SeedSequence([seed, call]).generate_state(4).tolist()
     )
-
-    documents = (ids, y, weights)
-    held_out = _validation_documents(estimator, X_val, y_val)
-    if held_out is None and estimator.early_stopping:
-        rows, held_out_rows = _checks.split_off_validation(
-            y, estimator.validation_fraction, split_seed
-        )
-        held_out = (ids[held_out_rows], y[held_out_rows], weights[held_out_rows])
-        documents = (ids[rows], y[rows], weights[rows])
-    known_ids = estimator._known_ids.copy() if goes_on else np.arange(spec.vocab_size) < 2
-    known_ids[documents[0][documents[0] < spec.vocab_size]] = True
-    if matrix is not None:
-        known_ids[:] = True
-    training = _examples(*documents, all_classes, spec, known_ids)
-    validation = held_out and _examples(*held_out, all_classes, spec, known_ids, name="y_val")
+    task = _prepare(estimator, X, y, sample_weight, X_val, y_val, classes, goes_on, split_seed)
 
     # Imported here, so that a classifier can be made, cloned and loaded without Keras.
     from sklstm._backend import keras
@@ -101,50 +92,92 @@ def fit_state(
         average_weights=estimator.average_weights,
     )
     # A network that callbacks have had in hand may differ from its spec.
-    with borrowed_network(spec, training_spec, keep=not callbacks) as network:
+    with borrowed_network(task.spec, training_spec, keep=not callbacks) as network:
         if goes_on:
-            initial = estimator.weights_
+            network.load(estimator.weights_)
         else:
-            initial = initial_weights(network.weight_shapes, np.random.default_rng(weight_seed))
-            if matrix is not None:
-                initial["embedding/embeddings"] = matrix
-        network.load(initial)
+            rng = np.random.default_rng(weight_seed)
+            initial = initial_weights(network.weight_shapes, rng)
+            if task.embedding_weights is not None:
+                initial["embedding/embeddings"] = task.embedding_weights
+            network.load(initial)
         network.prepare_training(training_spec, estimator.learning_rate, dropout_seed)
         kept = estimator._optimizer_state if goes_on and is_partial else None
         if kept is not None and kept["optimizer"] == estimator.optimizer:
             network.load_optimizer_state(kept["values"])
         outcome = train(
             network,
-            training,
+            task.training,
             schedule,
             np.random.default_rng(order_seed),
-            validation=validation,
+            validation=task.validation,
             callbacks=callbacks,
             verbose=int(estimator.verbose),
         )
-        optimizer_state = None
-        if is_partial:
-            values = network.optimizer_state()
-            optimizer_state = {"optimizer": estimator.optimizer, "values": values}
+        values = network.optimizer_state() if is_partial else None
     embeddings = outcome.weights["embedding/embeddings"]
-    embeddings[~known_ids] = embeddings[1]
+    embeddings[~task.known_ids] = embeddings[1]
     attributes = {
-        "classes_": all_classes,
-        "vocab_size_": spec.vocab_size,
+        "classes_": task.classes,
+        "vocab_size_": task.spec.vocab_size,
         "n_parameters_": sum(weight.size for weight in outcome.weights.values()),
         "weights_": outcome.weights,
         "history_": outcome.history,
         "loss_curve_": outcome.history["loss"],
         "n_iter_": len(outcome.history["loss"]),
-        "_architecture": asdict(spec),
-        "_known_ids": known_ids,
-        "_optimizer_state": optimizer_state,
+        "_architecture": asdict(task.spec),
+        "_known_ids": task.known_ids,
+        "_optimizer_state": values and {"optimizer": estimator.optimizer, "values": values},
         "_seed": seed,
         "_n_calls": call + 1,
     }
-    if estimator.early_stopping:
+    if outcome.best_score is not None:
         attributes["best_score_"] = outcome.best_score
     return attributes
+
+
+def _prepare(
+    estimator: LSTMTextClassifier,
+    X: Any,
+    y: Any,
+    sample_weight: ArrayLike | None,
+    X_val: Any,
+    y_val: Any,
+    classes: ArrayLike | None,
+    goes_on: bool,
+    split_seed: int,
+) -> _Task:
+    """Check everything that was passed, and set validation documents aside where needed."""
+    numbers = _checks.check_numbers(estimator, X, reset=not goes_on)
+    y = _checks.check_labels(y, len(numbers))
+    weights = _document_weights(estimator, y, numbers, sample_weight)
+    all_classes = estimator.classes_ if goes_on else _checks.check_classes(y, weights, classes)
+    ids = _checks.as_ids(numbers, estimator.invalid_ids, type(estimator).__name__)
+    matrix = _pretrained_matrix(estimator, ids)
+    spec = _network_spec(estimator, ids, y, all_classes, matrix, goes_on)
+
+    documents = (ids, y, weights)
+    held_out = _validation_documents(estimator, X_val, y_val)
+    if held_out is None and estimator.early_stopping:
+        rows, held_out_rows = _checks.split_off_validation(
+            y, estimator.validation_fraction, split_seed
+        )
+        held_out = (ids[held_out_rows], y[held_out_rows], weights[held_out_rows])
+        documents = (ids[rows], y[rows], weights[rows])
+    # Pretrained vectors mean something before any document was seen.
+    known_ids = np.full(spec.vocab_size, matrix is not None)
+    known_ids[:2] = True
+    known_ids[documents[0][documents[0] < spec.vocab_size]] = True
+    if goes_on:
+        known_ids |= estimator._known_ids
+    return _Task(
+        spec=spec,
+        classes=all_classes,
+        embedding_weights=matrix,
+        known_ids=known_ids,
+        training=_examples(*documents, all_classes, spec, known_ids, "y"),
+        validation=held_out and _examples(*held_out, all_classes, spec, known_ids, "y_val"),
+    )
 
 
 def _document_weights(
@@ -266,7 +299,7 @@ def _examples(
     classes: NDArray[Any],
     spec: NetworkSpec,
     known_ids: NDArray[np.bool_],
-    name: str = "y",
+    name: str,
 ) -> Examples:
     mean_weight = weights.mean()
     if mean_weight == 0:

@@ -382,10 +382,12 @@ class LSTMTextClassifier(ClassifierMixin, FittedNetwork, BaseEstimator):
     def _train(self, X: Any, y: Any, **how: Any) -> LSTMTextClassifier:
         before = self.__dict__.copy()
         try:
-            self.__dict__.update(fit_state(self, X, y, **how))
+            attributes = fit_state(self, X, y, **how)
         except BaseException:
             self.__dict__ = before
             raise
+        self.__dict__.pop("best_score_", None)
+        self.__dict__.update(attributes)
         return self
 
     def __sklearn_tags__(self) -> Tags:

@@ -79,6 +79,7 @@ def test_a_row_of_padding_only_has_a_document_vector_of_zeros(fitted):
     assert (vectors[:50] != 0).any(axis=1).all()
 
 
+@pytest.mark.parametrize("pooling", ["attention", "concat", "flatten"])
 def test_unmasked_padding_is_read_as_a_token(pooling):
     ids, y = make_ids()
     classifier = small_classifier(pooling=pooling, mask_padding=False, bidirectional=True, epochs=1)

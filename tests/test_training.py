@@ -59,6 +59,13 @@ def test_early_stopping_sets_a_stratified_share_aside():
     assert 0 <= classifier.best_score_ <= 1
 
 
+def test_without_early_stopping_there_is_no_best_score():
+    classifier = small_classifier(early_stopping=True, epochs=1).fit(IDS, Y)
+    assert hasattr(classifier, "best_score_")
+    classifier.set_params(early_stopping=False).fit(IDS, Y)
+    assert not hasattr(classifier, "best_score_")
+
+
 def test_early_stopping_works_with_several_labels():
     y = np.column_stack([Y, 1 - Y])
     classifier = small_classifier(early_stopping=True, validation_fraction=0.2).fit(IDS, y)
@@ -244,11 +251,11 @@ def test_partial_fit_with_another_optimizer_starts_its_state_anew():
 @pytest.mark.slow
 @pytest.mark.parametrize("optimizer", sorted(OPTIMIZERS))
 def test_every_optimizer_learns(optimizer):
-    rates = {"adadelta": 20.0, "sgd": 0.5, "adagrad": 0.5, "ftrl": 0.5}
+    rates = {"adadelta": 20.0, "adafactor": 0.1, "adagrad": 0.3, "ftrl": 5.0, "sgd": 1.0}
     classifier = small_classifier(
-        optimizer=optimizer, epochs=15, learning_rate=rates.get(optimizer, 0.02), weight_decay=1e-4
+        optimizer=optimizer, epochs=30, learning_rate=rates.get(optimizer, 0.02), weight_decay=1e-4
     ).fit(IDS, Y)
-    assert classifier.loss_curve_[-1] < 0.8 * classifier.loss_curve_[0]
+    assert classifier.loss_curve_[-1] < 0.5 * classifier.loss_curve_[0]
 
 
 def test_names_of_optimizers_and_activations_are_known_to_keras():
