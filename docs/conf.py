@@ -21,6 +21,7 @@ exclude_patterns = ["_build", "_templates"]
 nitpicky = False
 
 autosummary_generate = True
+toc_object_entries_show_parents = "hide"
 autodoc_typehints = "none"
 numpydoc_class_members_toctree = False
 numpydoc_show_class_members = False

@@ -46,11 +46,11 @@ class LSTMTextClassifier(ClassifierMixin, FittedNetwork, BaseEstimator):
         mean side by side, or all outputs one after the other.
     embedding_dim : int, default=64
         Length of the token vectors; `embedding_weights` decides where given.
-    embedding_weights : array-like of shape (vocab_size, embedding_dim), default=None
+    embedding_weights : array-like of shape (vocab_size, embedding_dim) or None, default=None
         Pretrained token vectors, a row for each id.
     trainable_embeddings : bool, default=True
         Whether training changes the token vectors.
-    vocab_size : int, default=None
+    vocab_size : int or None, default=None
         Size of the id space, padding and unknown token included; ids from there on count as
         unknown. None takes it from `embedding_weights` or from the largest id in X.
     dense_units : int or sequence of int, default=()
