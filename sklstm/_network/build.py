@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sklstm._backend import keras
+from sklstm._network.lstm import FastLSTM
 from sklstm._network.spec import NetworkSpec
 
 if TYPE_CHECKING:
@@ -89,9 +90,11 @@ def _recurrent_layer(
     spec: NetworkSpec, units: int, name: str, returns_sequence: bool, initialize: bool
 ) -> Any:
     """Return the layer that reads the sequence: the only place that chooses it."""
+    # A model that is handed out (with initial weights) is of stock layers.
+    layer_class = keras.layers.LSTM if initialize else FastLSTM
 
     def lstm(name: str, **direction: bool) -> Any:
-        return keras.layers.LSTM(
+        return layer_class(
             units,
             activation=spec.activation,
             dropout=spec.input_dropout,
@@ -106,13 +109,15 @@ def _recurrent_layer(
 
     if not spec.bidirectional:
         return lstm(name)
-    # Without a backward layer of its own, Keras would copy the forward one with its seeds.
-    return keras.layers.Bidirectional(
-        lstm("forward"),
-        backward_layer=lstm("backward", go_backwards=True),
-        merge_mode="concat",
-        name=name,
-    )
+    # Keras makes the forward layer anew from its config, so it must know the class. It would make
+    # the backward layer from the same config, seeds included, if there were none given.
+    with keras.saving.CustomObjectScope({"FastLSTM": FastLSTM}):
+        return keras.layers.Bidirectional(
+            lstm("forward"),
+            backward_layer=lstm("backward", go_backwards=True),
+            merge_mode="concat",
+            name=name,
+        )
 
 
 def _left_aligned(ids: KerasTensor, width: int) -> KerasTensor:
