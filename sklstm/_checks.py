@@ -73,6 +73,18 @@ def as_ids(X: NDArray[Any], invalid_ids: str, name: str) -> NDArray[np.int32]:
     )
 
 
+def check_ids(estimator: Any, X: Any) -> NDArray[np.int32]:
+    """Return `X` as token ids for an estimator that has seen the width of its data.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `check_numbers` and `as_ids`.
+    """
+    numbers = check_numbers(estimator, X, reset=False)
+    return as_ids(numbers, estimator.invalid_ids, type(estimator).__name__)
+
+
 def _holds_text(X: Any) -> bool:
     if isinstance(X, (str, bytes)):
         return True

@@ -287,8 +287,7 @@ def _validation_documents(
     if X_val is None or y_val is None:
         given, absent = ("X_val", "y_val") if y_val is None else ("y_val", "X_val")
         raise ValueError(f"{given} was passed without {absent}; pass both, or neither.")
-    numbers = _checks.check_numbers(estimator, X_val, reset=False)
-    ids = _checks.as_ids(numbers, estimator.invalid_ids, type(estimator).__name__)
+    ids = _checks.check_ids(estimator, X_val)
     return ids, _checks.check_labels(y_val, len(ids), "y_val"), np.ones(len(ids))
 
 

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from sklstm._checks import as_ids, check_numbers
+from sklstm._checks import check_ids
 from sklstm._fit import network_inputs
 from sklstm._network.spec import NetworkSpec
 from sklstm._training.batches import in_batches
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     """The methods of `LSTMTextClassifier` that need nothing but its fitted attributes."""
 
-    invalid_ids: str
     classes_: NDArray[Any]
     weights_: dict[str, NDArray[np.float32]]
     _architecture: dict[str, Any]
@@ -137,9 +136,7 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     def _apply(self, method: str, X: ArrayLike) -> NDArray[np.float32]:
         """Apply a method of the fitted `Network` to documents, in batches."""
         check_is_fitted(self)
-        numbers = check_numbers(self, X, reset=False)
-        ids = as_ids(numbers, self.invalid_ids, type(self).__name__)
-        inputs, lengths = network_inputs(ids, self._spec)
+        inputs, lengths = network_inputs(check_ids(self, X), self._spec)
         from sklstm._network.reuse import borrowed_network
 
         with borrowed_network(self._spec) as network:

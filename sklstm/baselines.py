@@ -70,15 +70,11 @@ def classic_baselines(
     of the counts (``sublinear_tf``).
 
     Terms of a single training document say little about other documents, and most pairs of words
-    are such terms: of 20,000 film reviews, ``min_df=2`` keeps 0.37 of 1.28 million. That made
-    LinearSVC better or worse by a point at most on five corpora, and NB-SVM better by 0.6 to 2.8
-    points on four of them (worse by 1.0 on news). Where it would leave no term, `fit` raises a
-    ``ValueError`` that says so, rather than to count differently on a small corpus than on a
-    large one. To save time, leaves of the forest hold at least 2 of 10,000 documents
-    (``min_samples_leaf=2e-4``), which has no effect up to 5,000 documents.
-
-    NB-SVM's ``beta`` is 0.5 here, not its paper's 0.25: on those corpora it was better by 0.4 to
-    3.9 points four times, and the same once.
+    are such terms, so `min_df` is 2. Where it would leave no term, `fit` raises a ``ValueError``
+    that says so, rather than to count differently on a small corpus than on a large one. To save
+    time, leaves of the forest hold at least 2 of 10,000 documents (``min_samples_leaf=2e-4``),
+    which has no effect up to 5,000 documents. NB-SVM's ``beta`` is 0.5 here, not its paper's 0.25:
+    it trusts the support vector machine more.
 
     No pipeline uses more than one core by itself, as ``cross_validate`` and ``GridSearchCV`` can
     run several at a time. For a single forest, ``set_params(classifier__n_jobs=-1)``.
