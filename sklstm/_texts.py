@@ -1,44 +1,30 @@
-"""Read texts, cut them into tokens, count the tokens, and lay them out in padded rows."""
+"""Read texts, count their tokens, give these ids, and lay them out in padded rows."""
 
 from __future__ import annotations
 
-import re
 import sys
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Set
-from itertools import chain, count
+from collections.abc import Iterable, Mapping, Set
+from itertools import repeat
 from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
-from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.utils import murmurhash3_32
+
+from sklstm._tokens import Corpus
 
 UNKNOWN = 1
 FIRST = 2
 # What Keras TextVectorization calls padding (id 0) and the unknown token (id 1).
 RESERVED = ("", "[UNK]")
+_TALLIED = 2**18
 
 _KINDS = (
     "a list, tuple, pandas Series or 1-D array of texts, or a DataFrame or 2-D array whose "
     "columns are all text"
 )
-
-
-class Corpus(NamedTuple):
-    """Tokenized documents: all their tokens in one row, as positions in a list of tokens.
-
-    `tokens` are the distinct tokens, none of them empty, in the order in which they first occur.
-    `codes`, shape (n_occurrences,), are the positions in `tokens` of every token of the first
-    document, then of the second, and so on. `lengths`, shape (n_documents,), says how many tokens
-    each document has.
-    """
-
-    tokens: list[str]
-    codes: NDArray[np.int32]
-    lengths: NDArray[np.int64]
 
 
 class Tally(NamedTuple):
@@ -131,86 +117,33 @@ def _is_missing(entry: Any) -> bool:
     return pandas is not None and entry is pandas.NA
 
 
-def build_analyzer(parameters: Mapping[str, Any]) -> Callable[[str], Iterable[str]]:
-    """Build scikit-learn's function from a text to its tokens.
-
-    `parameters` are those of TextSequencer; the ones that CountVectorizer knows too are used. A
-    `token_pattern` that is no regular expression, or None without `tokenizer`, is a ValueError.
-    """
-    vectorizer = CountVectorizer()
-    shared = parameters.keys() & vectorizer.get_params(deep=False).keys()
-    vectorizer.set_params(**{name: parameters[name] for name in shared})
-    pattern = parameters["token_pattern"]
-    needs_pattern = parameters["analyzer"] == "word" and parameters["tokenizer"] is None
-    if needs_pattern and pattern is None:
-        raise ValueError("token_pattern=None needs a tokenizer; pass one of the two.")
-    try:
-        return vectorizer.build_analyzer()
-    except re.error as error:
-        raise ValueError(f"token_pattern={pattern!r} is no regular expression: {error}.") from error
-
-
-def tokenize(texts: Iterable[str], analyze: Callable[[str], Iterable[str]]) -> Corpus:
-    """Cut each text into tokens, once, and number the distinct tokens as they come.
-
-    Empty tokens are left out. A token that is no str is a TypeError.
-    """
-    position: defaultdict[str, int] = defaultdict(count().__next__)
-    rows = [[position[token] for token in filter(None, analyze(text))] for text in texts]
-    lengths = np.fromiter(map(len, rows), dtype=np.int64, count=len(rows))
-    codes = np.fromiter(chain.from_iterable(rows), dtype=np.int32, count=lengths.sum())
-    return Corpus(_checked(list(position), "tokenizer"), codes, lengths)
-
-
-def stem(corpus: Corpus, stemmer: str | Callable[[str], str]) -> Corpus:
-    """Replace tokens by their stems; each distinct token is stemmed once.
-
-    `stemmer` is the name of a ``snowballstemmer`` algorithm or a function from a token to its
-    stem. A token whose stem is empty stays as it is. A stem that is no str is a TypeError.
-    """
-    position: defaultdict[str, int] = defaultdict(count().__next__)
-    pairs = zip(_stems(corpus.tokens, stemmer), corpus.tokens, strict=True)
-    lookup = np.array([position[stem or token] for stem, token in pairs], dtype=np.int32)
-    return Corpus(_checked(list(position), "stemmer"), lookup[corpus.codes], corpus.lengths)
-
-
-def _stems(tokens: list[str], stemmer: str | Callable[[str], str]) -> Iterable[str]:
-    if not isinstance(stemmer, str):
-        return map(stemmer, tokens)
-    import snowballstemmer
-
-    names = snowballstemmer.algorithms()
-    if stemmer not in names:
-        raise ValueError(
-            f"stemmer={stemmer!r} is not an algorithm of snowballstemmer. "
-            f"Choose one of {', '.join(sorted(names))}, or pass a function."
-        )
-    return snowballstemmer.stemmer(stemmer).stemWords(tokens)
-
-
-def _checked(tokens: list[Any], parameter: str) -> list[str]:
-    for token in tokens:
-        if not isinstance(token, str):
-            raise TypeError(
-                f"The {parameter} gave {token!r:.60} ({type(token).__name__}) as a token; "
-                "make it give str."
-            )
-    return tokens
-
-
 def tally(corpus: Corpus) -> Tally:
     """Count the tokens of a corpus, and the documents that each one occurs in."""
-    n_distinct, n_documents = len(corpus.tokens), corpus.lengths.size
-    # One number for each pair (document, token): sorting brings a token's repetitions together.
-    offsets = np.arange(n_documents, dtype=np.int64) * n_distinct
-    pairs = np.sort(np.repeat(offsets, corpus.lengths) + corpus.codes)
-    distinct_pairs = pairs[np.append(True, pairs[1:] != pairs[:-1])[: pairs.size]]
+    n_distinct, stops = len(corpus.tokens), np.cumsum(corpus.lengths)
+    # Documents are taken some at a time: sorting is faster in the cache.
+    cuts = np.searchsorted(stops, np.arange(_TALLIED, corpus.codes.size, _TALLIED)) + 1
+    once = [
+        _once_a_document(codes, lengths, n_distinct)
+        for codes, lengths in zip(
+            np.split(corpus.codes, stops[cuts - 1]), np.split(corpus.lengths, cuts), strict=True
+        )
+    ]
     return Tally(
         np.array(corpus.tokens, dtype=object),
         np.bincount(corpus.codes, minlength=n_distinct),
-        np.bincount(distinct_pairs % max(n_distinct, 1), minlength=n_distinct),
-        n_documents,
+        np.bincount(np.concatenate(once), minlength=n_distinct),
+        corpus.lengths.size,
     )
+
+
+def _once_a_document(
+    codes: NDArray[np.int32], lengths: NDArray[np.int64], n_distinct: int
+) -> NDArray[np.int64]:
+    """Leave out the repetitions of each code in a document."""
+    # One number for each pair (document, token): sorting brings a token's repetitions together.
+    offsets = np.arange(lengths.size, dtype=np.int64) * n_distinct
+    pairs = np.sort(np.repeat(offsets, lengths) + codes)
+    return pairs[np.append(True, pairs[1:] != pairs[:-1])[: pairs.size]] % max(n_distinct, 1)
 
 
 def add_tallies(known: Tally, new: Tally) -> Tally:
@@ -276,6 +209,10 @@ def rank(seen: Tally, low: float, high: float, limit: int | None) -> NDArray[np.
     these the first `limit`.
     """
     eligible = np.flatnonzero((seen.document_counts >= low) & (seen.document_counts <= high))
+    if limit is not None and eligible.size > limit:
+        # All that is as frequent as the last one to be taken: the alphabet decides among few.
+        counts = seen.counts[eligible]
+        eligible = eligible[counts >= np.partition(counts, -limit)[-limit]]
     names = seen.tokens[eligible].tolist()
     alphabetical = eligible[sorted(range(len(names)), key=names.__getitem__)]
     return alphabetical[np.argsort(-seen.counts[alphabetical], kind="stable")][:limit]
@@ -349,8 +286,8 @@ def invert(tokens: NDArray[np.object_]) -> dict[str, int]:
 
 def look_up(corpus: Corpus, vocabulary: Mapping[str, int]) -> NDArray[np.int32]:
     """Give the id of every token of a corpus, from a vocabulary."""
-    ids = [vocabulary.get(token, UNKNOWN) for token in corpus.tokens]
-    return np.array(ids, dtype=np.int32)[corpus.codes]
+    ids = map(vocabulary.get, corpus.tokens, repeat(UNKNOWN))
+    return np.fromiter(ids, dtype=np.int32, count=len(corpus.tokens))[corpus.codes]
 
 
 def hash_ids(corpus: Corpus, n_tokens: int) -> NDArray[np.int32]:

@@ -16,7 +16,7 @@ from sklearn.base import (
 from sklearn.utils._param_validation import HasMethods, Interval, RealNotInt, StrOptions
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from sklstm import _texts
+from sklstm import _texts, _tokens
 
 __all__ = ["TextSequencer"]
 
@@ -345,18 +345,21 @@ class TextSequencer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         if "tokens_" in state:
             self.vocabulary_ = _texts.invert(self.tokens_)
 
-    def _read(self, X: Any, *, reset: bool) -> _texts.Corpus:
+    def _read(self, X: Any, *, reset: bool) -> _tokens.Corpus:
         """Check X and the parameters that say how to read it, and cut it into tokens."""
-        analyze = _texts.build_analyzer(self.get_params(deep=False))
+        analyzer = _tokens.build_analyzer(vars(self))
         texts, n_columns = _texts.read_texts(X, self.separator)
-        # To scikit-learn's check a one-dimensional X is one column without a name.
-        shaped = X if hasattr(X, "columns") else np.empty((len(texts), n_columns), dtype=bool)
-        validate_data(self, shaped, reset=reset, skip_check_array=True)
-        corpus = _texts.tokenize(texts, analyze)
+        named = hasattr(X, "columns") or hasattr(self, "feature_names_in_")
+        # The check takes longer than a short text, and would only compare the numbers of columns.
+        if reset or named or n_columns != self.n_features_in_:
+            # To scikit-learn's check a one-dimensional X is one column without a name.
+            shaped = X if hasattr(X, "columns") else np.empty((len(texts), n_columns), dtype=bool)
+            validate_data(self, shaped, reset=reset, skip_check_array=True)
+        corpus = _tokens.tokenize(texts, analyzer)
         stems = self.stemmer is not None and self.analyzer == "word"
-        return _texts.stem(corpus, self.stemmer) if stems else corpus
+        return _tokens.stem(corpus, self.stemmer) if stems else corpus
 
-    def _learn(self, corpus: _texts.Corpus, *, go_on: bool) -> None:
+    def _learn(self, corpus: _tokens.Corpus, *, go_on: bool) -> None:
         """Set the fitted attributes, from this corpus alone or also from those before it."""
         before = self.__dict__ if go_on and hasattr(self, "max_len_") else {}
         if not corpus.codes.size and not (before and corpus.lengths.size):
@@ -383,7 +386,7 @@ class TextSequencer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
             self.__dict__.pop(name, None)
         self.__dict__.update(learned)
 
-    def _rows(self, corpus: _texts.Corpus) -> NDArray[np.int32]:
+    def _rows(self, corpus: _tokens.Corpus) -> NDArray[np.int32]:
         if not hasattr(self, "vocabulary_"):
             ids = _texts.hash_ids(corpus, self.n_tokens_)
         elif self.vocabulary_:
