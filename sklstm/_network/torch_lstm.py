@@ -1,0 +1,96 @@
+"""An LSTM over time for torch: the fused loops of torch itself, for any mask.
+
+`torch.nn.LSTM` calls oneDNN on a CPU and cuDNN on a GPU, but only for sequences without a mask;
+the packed sequences that it offers instead are more than ten times slower on a CPU. Here the taken
+steps of each row are moved to its front, the loop runs over all rows alike, and the state at each
+step is looked up afterwards.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+# On a CPU, gradients that fade on their way back to the first steps end as subnormal numbers, with
+# which arithmetic is ten times slower. Between calls of so many steps they are set to zero ...
+_STEPS_A_CALL = 32
+# ... when they are smaller than this: far too small to show in the sum over a batch, and so far
+# above the subnormal numbers that they do not get there within a call.
+_FADED = 1e-20
+
+
+def lstm(
+    x: Tensor,
+    mask: Tensor | None,
+    kernel: Tensor,
+    recurrent_kernel: Tensor,
+    bias: Tensor,
+    sequences: bool,
+) -> Tensor:
+    """Return the hidden state of a batch of sequences, from a state of zeros.
+
+    Parameters
+    ----------
+    x : Tensor of shape (n_steps, n_rows, n_inputs)
+        Inputs.
+    mask : Tensor of bool of shape (n_steps, n_rows), or None
+        False at steps that leave the state as it is. None: there are none.
+    kernel, recurrent_kernel, bias : Tensor
+        Of shapes (n_inputs, 4 * units), (units, 4 * units) and (4 * units,), the gates in the
+        order input, forget, cell, output.
+    sequences : bool
+        Whether to return the state after each step, or after the last one.
+
+    Returns
+    -------
+    h : Tensor of shape (n_steps, n_rows, units) or (n_rows, units)
+        Zeros before the first taken step of a row.
+    """
+    if mask is None:
+        parts = _run(x, kernel, recurrent_kernel, bias)
+        return torch.cat(parts) if sequences else parts[-1][-1]
+    n_taken = mask.cumsum(dim=0)
+    # At least one step, for gradients of zeros where there is no token in the batch.
+    longest = max(1, int(n_taken[-1].max()))
+    first_steps = torch.arange(1, longest + 1, device=x.device)[:, None]
+    if not torch.equal(mask[:longest], first_steps <= n_taken[-1]):
+        order = torch.argsort(mask.byte(), dim=0, descending=True, stable=True)
+        x = _at_steps(x, order[:longest])
+    h_taken = torch.cat(_run(x[:longest], kernel, recurrent_kernel, bias))
+    n_taken = n_taken if sequences else n_taken[-1]
+    h = _at_steps(h_taken, n_taken.clamp(min=1) - 1)
+    return torch.where(n_taken[..., None] > 0, h, 0.0)
+
+
+def _at_steps(values: Tensor, steps: Tensor) -> Tensor:
+    """Return `values` (n_steps, n_rows, n) of each row at `steps` (..., n_rows)."""
+    n_rows, n = values.shape[1:]
+    flat = steps * n_rows + torch.arange(n_rows, device=steps.device)
+    # The gradients of `torch.gather` and of indexing by arrays are many times slower.
+    return values.reshape(-1, n).index_select(0, flat.reshape(-1)).view(*steps.shape, n)
+
+
+def _run(x: Tensor, kernel: Tensor, recurrent_kernel: Tensor, bias: Tensor) -> list[Tensor]:
+    """Return the hidden states after all steps, in one or more parts."""
+    # In one piece of memory and in this order, as cuDNN wants them: it warns of anything else.
+    weights = [kernel.T, recurrent_kernel.T, bias, torch.zeros_like(bias)]
+    flat = torch.cat([w.reshape(-1) for w in weights]).split([w.numel() for w in weights])
+    weights = [piece.view(w.shape) for piece, w in zip(flat, weights, strict=True)]
+
+    has_gradient = torch.is_grad_enabled()
+    is_split = has_gradient and x.device.type == "cpu"
+    h = c = x.new_zeros(1, x.shape[1], len(recurrent_kernel))
+    parts: list[Tensor] = []
+    for steps in x.split(_STEPS_A_CALL) if is_split else [x]:
+        for state in (h, c):
+            if state.requires_grad:
+                state.register_hook(_without_faded)
+        part, h, c = torch._VF.lstm(
+            steps, (h, c), weights, True, 1, 0.0, has_gradient, False, False
+        )
+        parts.append(part)
+    return parts
+
+
+def _without_faded(gradient: Tensor) -> Tensor:
+    return torch.nn.functional.hardshrink(gradient, _FADED)
