@@ -73,6 +73,7 @@ def fit_state(
     # Imported here, so that a classifier can be made, cloned and loaded without Keras.
     from sklstm._backend import keras
     from sklstm._network.initial import initial_weights
+    from sklstm._network.network import EMBEDDINGS
     from sklstm._network.reuse import borrowed_network
     from sklstm._training.loop import Schedule, train
 
@@ -99,7 +100,7 @@ def fit_state(
             rng = np.random.default_rng(weight_seed)
             initial = initial_weights(network.weight_shapes, rng)
             if task.embedding_weights is not None:
-                initial["embedding/embeddings"] = task.embedding_weights
+                initial[EMBEDDINGS] = task.embedding_weights
             network.load(initial)
         network.prepare_training(training_spec, estimator.learning_rate, dropout_seed)
         kept = estimator._optimizer_state if goes_on and is_partial else None
@@ -115,7 +116,7 @@ def fit_state(
             verbose=int(estimator.verbose),
         )
         values = network.optimizer_state() if is_partial else None
-    embeddings = outcome.weights["embedding/embeddings"]
+    embeddings = outcome.weights[EMBEDDINGS]
     embeddings[~task.known_ids] = embeddings[1]
     attributes = {
         "classes_": task.classes,

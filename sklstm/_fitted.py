@@ -133,12 +133,11 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     def _n_features_out(self) -> int:
         return self._spec.vector_size
 
-    def _apply(self, method: str, X: ArrayLike) -> NDArray[np.float32]:
-        """Apply a method of the fitted `Network` to documents, in batches."""
+    def _apply(self, kind: str, X: ArrayLike) -> NDArray[np.float32]:
+        """Apply the fitted network to documents, in batches; `kind` is that of its `scorer`."""
         check_is_fitted(self)
         inputs, lengths = network_inputs(check_ids(self, X), self._spec)
         from sklstm._network.reuse import borrowed_network
 
         with borrowed_network(self._spec) as network:
-            network.load(self.weights_)
-            return in_batches(getattr(network, method), inputs, lengths)
+            return in_batches(network, network.scorer(kind, self.weights_), inputs, lengths)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -22,6 +25,14 @@ TEXTS = [
     "bad music, bad acting and a bad ending",
 ]
 LABELS = ["good", "bad"] * 6
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let all test processes, and the next run, share what JAX has compiled once."""
+    folder = Path(config.rootpath, ".pytest_cache", "jax")
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(folder))
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 
 @pytest.fixture

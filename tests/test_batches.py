@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -57,52 +58,79 @@ def test_batches_of_an_epoch_are_not_sorted_by_length():
     assert abs(order) < 0.25
 
 
-def cost(widths, n_epochs):
+def cost(widths, n_epochs, skips_padding):
     widths = np.array(widths)
     slots = widths[np.searchsorted(widths, LENGTHS)].sum() * n_epochs
-    return slots + len(widths) * batches._COMPILE_COST
+    share = batches._SKIPPED_COST if skips_padding else 1
+    return slots * share + len(widths) * batches._COMPILE_COST
 
 
 @pytest.mark.parametrize("n_epochs", [1, 3, 30])
-def test_bucket_widths_are_the_best_choice_of_candidates(n_epochs, monkeypatch):
+@pytest.mark.parametrize("skips_padding", [False, True])
+def test_bucket_widths_are_the_best_choice_of_candidates(n_epochs, skips_padding, monkeypatch):
     monkeypatch.setattr(batches, "_WIDTH_RATIO", 1.6)
-    candidates = batches.width_candidates(200)
+    candidates = (batches.skipping_widths if skips_padding else batches.width_candidates)(200)
     assert len(candidates) <= 8
     choices = itertools.chain.from_iterable(
         itertools.combinations(candidates, n) for n in range(1, len(candidates) + 1)
     )
-    least = min(cost(c, n_epochs) for c in choices if c[-1] >= LENGTHS.max())
-    chosen = batches.bucket_widths(LENGTHS, 200, n_epochs)
-    assert cost(chosen, n_epochs) == least
+    least = min(cost(c, n_epochs, skips_padding) for c in choices if c[-1] >= LENGTHS.max())
+    chosen = batches.bucket_widths(LENGTHS, 200, n_epochs, skips_padding=skips_padding)
+    assert cost(chosen, n_epochs, skips_padding) == pytest.approx(least)
     assert (np.diff(chosen) > 0).all()
 
 
-def test_more_epochs_are_worth_more_widths():
-    few, many = (len(batches.bucket_widths(LENGTHS, 200, n)) for n in (1, 300))
-    assert 1 <= few < many <= len(batches.width_candidates(200))
+@pytest.mark.parametrize("skips_padding", [False, True])
+def test_more_epochs_are_worth_more_widths(skips_padding):
+    few, many = (
+        len(batches.bucket_widths(LENGTHS, 200, n, skips_padding=skips_padding)) for n in (1, 3000)
+    )
+    assert 1 <= few < many
 
 
 def test_the_widest_bucket_holds_the_longest_document_and_no_more_than_needed():
-    assert batches.bucket_widths(np.array([3, 9]), 500, 1)[-1] < 16
-    assert batches.bucket_widths(np.array([3, 500]), 500, 1)[-1] == 500
-    assert batches.bucket_widths(np.array([3, 3]), 3, 1).tolist() == [3]
+    def widest(lengths, width):
+        return batches.bucket_widths(np.array(lengths), width, 1, skips_padding=False)[-1]
+
+    assert widest([3, 9], 500) < 16
+    assert widest([3, 500], 500) == 500
+    assert widest([3, 3], 3) == 3
 
 
-def test_training_batch_is_filled_up_with_documents_of_no_weight():
+@pytest.mark.parametrize("width", [1, 31, 32, 33, 500, 512, 513])
+def test_widths_of_networks_that_skip_padding_are_shared_by_all_data_sets(width):
+    widths = batches.skipping_widths(width)
+    assert widths[-1] >= width
+    assert len(widths) == 1 or widths[-2] < width
+    np.testing.assert_array_equal(widths, batches.skipping_widths(5000)[: len(widths)])
+
+
+def test_training_parts_are_filled_up_with_documents_of_no_weight():
     ids, lengths = batches.left_align(np.array([[1, 2, 3], [0, 4, 5], [0, 0, 6]], dtype=np.int32))
     targets = np.array([[1], [0], [1]], dtype=np.float32)
     examples = Examples(ids, targets, np.array([1, 2, 3], dtype=np.float32), lengths)
-    block, block_targets, weights = batches.training_batch(
-        examples, np.array([2, 1]), 4, np.array([2, 3])
-    )
-    np.testing.assert_array_equal(block, [[6, 0], [4, 5], [0, 0], [0, 0]])
-    np.testing.assert_array_equal(block_targets, [[1], [0], [0], [0]])
-    # Keras divides by all four rows, so that this is the mean over the real two.
-    np.testing.assert_array_equal(weights, [6, 4, 0, 0])
+    parts = batches.training_parts(examples, np.array([2, 1, 0]), 2, 3, np.array([2, 4]))
+    (block, block_targets, weights), (other_block, other_targets, other_weights) = parts
+    np.testing.assert_array_equal(block, [[6, 0], [4, 5], [0, 0]])
+    np.testing.assert_array_equal(block_targets, [[1], [0], [0]])
+    np.testing.assert_array_equal(weights, [3, 2, 0])
+    np.testing.assert_array_equal(other_block, [[1, 2, 3, 0], [0, 0, 0, 0], [0, 0, 0, 0]])
+    np.testing.assert_array_equal(other_targets, [[1], [0], [0]])
+    np.testing.assert_array_equal(other_weights, [1, 0, 0])
 
 
+def test_a_part_without_documents_is_of_the_smallest_width():
+    ids = np.ones((1, 9), dtype=np.int32)
+    examples = Examples(ids, ids[:, :1] * 1.0, np.ones(1, dtype=np.float32), np.array([9]))
+    _, (block, _, weights) = batches.training_parts(examples, np.array([0]), 2, 3, np.array([4, 9]))
+    assert block.shape == (3, 4)
+    assert not block.any()
+    assert not weights.any()
+
+
+@pytest.mark.parametrize("skips_padding", [False, True])
 @pytest.mark.parametrize("n_documents", [1, 7, 64, 65, 300])
-def test_prediction_restores_the_order_and_uses_few_shapes(n_documents):
+def test_prediction_restores_the_order_and_uses_few_shapes(n_documents, skips_padding):
     lengths = LENGTHS[:n_documents]
     ids = np.where(np.arange(200) < lengths[:, None], np.arange(200) + 1, 0).astype(np.int32)
     ids[:, 0] = np.arange(n_documents)
@@ -112,6 +140,7 @@ def test_prediction_restores_the_order_and_uses_few_shapes(n_documents):
         shapes.add(block.shape)
         return np.column_stack([block[:, 0], (block[:, 1:] != 0).sum(axis=1) + 1])
 
-    values = batches.in_batches(first_id_and_length, ids, lengths)
+    network = SimpleNamespace(skips_padding=skips_padding, scores_purely=True)
+    values = batches.in_batches(network, first_id_and_length, ids, lengths)
     np.testing.assert_array_equal(values, np.column_stack([np.arange(n_documents), lengths]))
-    assert len(shapes) <= 2 * len(batches.width_candidates(200)) / 2 + 1
+    assert len(shapes) <= (4 if skips_padding else 9)

@@ -107,18 +107,27 @@ def empty_pool(monkeypatch):
 SPEC = NetworkSpec(20, 1, "sigmoid", units=(4,), embedding_dim=3)
 
 
+def lent_for_training(spec=SPEC):
+    return reuse.borrowed_network(spec, TrainingSpec())
+
+
 def test_a_network_is_lent_to_one_user_at_a_time_and_then_again(empty_pool):
-    with reuse.borrowed_network(SPEC) as one, reuse.borrowed_network(SPEC) as other:
+    with lent_for_training() as one, lent_for_training() as other:
         assert one is not other
-    with reuse.borrowed_network(SPEC) as again:
+    with lent_for_training() as again:
         assert again in (one, other)
-    with reuse.borrowed_network(NetworkSpec(21, 1, "sigmoid")) as different:
+    with lent_for_training(NetworkSpec(40, 1, "sigmoid")) as different:
         assert different not in (one, other)
+
+
+def test_a_network_for_scoring_is_lent_to_several_users_at_once(empty_pool):
+    with reuse.borrowed_network(SPEC) as one, reuse.borrowed_network(SPEC) as other:
+        assert (one is other) == one.scores_purely
 
 
 def test_a_network_compiled_for_the_same_training_is_preferred(empty_pool):
     adam, sgd = TrainingSpec("adam"), TrainingSpec("sgd")
-    with reuse.borrowed_network(SPEC) as one, reuse.borrowed_network(SPEC) as other:
+    with lent_for_training() as one, lent_for_training() as other:
         one.prepare_training(adam, 1e-3, 0)
         other.prepare_training(sgd, 1e-3, 0)
     for training_spec, network in [(adam, one), (sgd, other), (adam, one)]:
@@ -128,7 +137,7 @@ def test_a_network_compiled_for_the_same_training_is_preferred(empty_pool):
 
 def test_a_network_that_failed_is_not_lent_again(empty_pool):
     def fail():
-        with reuse.borrowed_network(SPEC):
+        with lent_for_training():
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
@@ -137,9 +146,9 @@ def test_a_network_that_failed_is_not_lent_again(empty_pool):
 
 
 def test_the_number_of_idle_networks_is_bounded(empty_pool):
-    specs = [NetworkSpec(20 + i, 1, "sigmoid", units=(2,), embedding_dim=2) for i in range(10)]
+    specs = [NetworkSpec(20, 1, "sigmoid", units=(2,), embedding_dim=2 + i) for i in range(10)]
     for spec in specs:
-        with reuse.borrowed_network(spec):
+        with lent_for_training(spec):
             pass
     assert [network.spec for network in reuse._idle] == specs[-reuse.MAX_IDLE :]
 
@@ -154,23 +163,6 @@ def test_a_network_used_again_trains_as_a_fresh_one_to_the_bit(empty_pool, optim
     assert reuse._idle == [network]
     assert_same_weights(again.weights_, fresh.weights_)
     assert again.history_ == fresh.history_
-
-
-def test_a_second_fit_of_equal_shape_compiles_nothing(empty_pool):
-    import jax.monitoring
-
-    compiled = []
-
-    def listen(name, seconds, **_):
-        if "backend_compile" in name:
-            compiled.append(name)
-
-    jax.monitoring.register_event_duration_secs_listener(listen)
-    small_classifier(units=3).fit(IDS, Y).predict(IDS)
-    n_first = len(compiled)
-    small_classifier(units=3, learning_rate=0.1, random_state=4).fit(IDS, Y).predict(IDS)
-    assert n_first > 0
-    assert len(compiled) == n_first
 
 
 def test_threads_that_fit_and_predict_at_once_get_the_right_scores():

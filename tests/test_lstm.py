@@ -132,9 +132,9 @@ def test_input_dropout_drops_the_same_inputs_as_the_stock_layer():
 def test_what_the_fast_loop_cannot_do_takes_the_stock_one(parameters):
     x = np.random.default_rng(1).normal(size=(5, 7, N_INPUTS)).astype(np.float32)
     fast, stock = layers(**parameters)
-    assert not fast._has_fast_loop()
+    assert not fast.has_fast_loop
     np.testing.assert_array_equal(fast(x, training=True), stock(x, training=True))
 
 
 def test_the_usual_settings_take_the_fast_loop():
-    assert layers(dropout=0.2)[0]._has_fast_loop()
+    assert layers(dropout=0.2)[0].has_fast_loop

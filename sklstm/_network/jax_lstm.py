@@ -4,99 +4,251 @@ XLA's CPU compiler fuses the gates of an LSTM step badly when they are written i
 Here all four gates take one tanh over one array, since sigmoid(z) = tanh(z / 2) / 2 + 1 / 2, and
 barriers keep XLA from computing a value again for each use. The forward loop saves what the
 gradients are multiplied by, while it is in the cache, so that the backward loop does little more
-than one matrix product a step.
+than one matrix product a step. The gradients of the kernels are summed over chunks of steps that
+are still in the cache.
+
+The loops run from the first step that any row takes to the last one, whatever the width of the
+arrays: padding costs next to nothing, and one compiled function serves documents of all lengths.
+
+Fresh memory costs as much time as arithmetic: the operating system clears each page when it is
+first written to. So what the forward loop saves goes to arrays that the caller may pass in and get
+back, to be used again at the next step. Inside of JAX they come back as if they were gradients.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
+_CHUNK = 4
 
-@jax.custom_vjp
-def lstm(x: Array, mask: Array, kernel: Array, recurrent_kernel: Array, bias: Array) -> Array:
-    """Return the hidden state after each step of a batch of sequences, from a state of zeros.
+_lent_scratch: ContextVar[Iterator[tuple[Array, ...]] | None] = ContextVar("scratch", default=None)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(6,))
+def lstm(
+    x: Array,
+    mask: Array,
+    kernel: Array,
+    recurrent_kernel: Array,
+    bias: Array,
+    scratch: tuple[Array, ...],
+    sequences: bool,
+) -> Array:
+    """Return the hidden state of a batch of sequences, from a state of zeros.
 
     Parameters
     ----------
     x : array of shape (n_steps, n_rows, n_inputs)
         Inputs.
-    mask : array of bool of shape (n_steps, n_rows, 1)
+    mask : array of bool of shape (n_steps, n_rows)
         False at steps that leave the state as it is.
     kernel, recurrent_kernel, bias : array
         Of shapes (n_inputs, 4 * units), (units, 4 * units) and (4 * units,), the gates in the
         order input, forget, cell, output.
+    scratch : tuple of array
+        Of `scratch_shapes`, for `n_steps` or more. Their content does not matter; the "gradient"
+        by them are the same arrays, written over.
+    sequences : bool
+        Whether to return the state after each step, or after the last one only.
 
     Returns
     -------
-    h : array of shape (n_steps, n_rows, units)
+    h : array of shape (n_steps, n_rows, units) or (n_rows, units)
     """
-    return _forward(x, mask, kernel, recurrent_kernel, bias)[0]
+    return _run(x, mask, kernel, recurrent_kernel, bias, (), sequences)[0]
 
 
-def _forward(
-    x: Array, mask: Array, kernel: Array, recurrent_kernel: Array, bias: Array
-) -> tuple[Array, tuple[Array, ...]]:
-    """Return the hidden states, and with them what the backward loop needs."""
+def scratch_shapes(
+    n_steps: int, n_rows: int, n_inputs: int, units: int
+) -> tuple[tuple[int, int, int], ...]:
+    """Return the shapes of the arrays that `lstm` saves its intermediate results in."""
+    widths = (n_inputs + units, 4 * units, units, units)
+    return tuple((_padded(n_steps), n_rows, width) for width in widths)
+
+
+@contextmanager
+def lending_scratch(arrays: Sequence[tuple[Array, ...]]) -> Iterator[None]:
+    """Lend scratch arrays to the layers called meanwhile in this thread, in their order."""
+    token = _lent_scratch.set(iter(arrays))
+    try:
+        yield
+    finally:
+        _lent_scratch.reset(token)
+
+
+def borrowed_scratch(x: Array, units: int) -> tuple[Array, ...]:
+    """Return the scratch arrays lent to the next layer, or new ones if nobody lends any."""
+    lent = _lent_scratch.get()
+    if lent is not None:
+        return next(lent)
+    n_steps, n_rows, n_inputs = x.shape
+    shapes = scratch_shapes(n_steps, n_rows, n_inputs, units)
+    return tuple(lax.empty(shape, x.dtype) for shape in shapes)
+
+
+def _run(
+    x: Array,
+    mask: Array,
+    kernel: Array,
+    recurrent_kernel: Array,
+    bias: Array,
+    scratch: tuple[Array, ...],
+    sequences: bool,
+) -> tuple[Array, tuple[Array, ...], tuple[Array, Array]]:
+    """Run over time, saving what the gradients need if there is `scratch` to save it in.
+
+    Returns
+    -------
+    h : array
+        The result of `lstm`.
+    scratch : tuple of array
+        Filled.
+    span : tuple of array
+        First step run, and one past the last one.
+    """
+    n_steps, n_rows, _ = x.shape
+    units = len(recurrent_kernel)
+    is_taken = _pad(mask[:, :, None])
+    x = _pad(x)
+    start, end = span = _span(mask)
     kernels = jnp.concatenate([kernel, recurrent_kernel])
-    units = recurrent_kernel.shape[0]
     is_cell_input = jnp.arange(4 * units) // units == 2
     scale = jnp.where(is_cell_input, 1.0, 0.5).astype(x.dtype)
 
-    def step(state: tuple[Array, Array], inputs: tuple[Array, Array]) -> tuple[Any, Any]:
-        h, c = state
-        x_t, is_taken = inputs
-        z = jnp.concatenate([x_t, h], axis=1) @ kernels + bias
-        gates = lax.optimization_barrier(jnp.tanh(z * scale) * scale + (1.0 - scale))
+    def step(t: Array, state: tuple[Any, ...]) -> tuple[Any, ...]:
+        h, c, outputs, saved = state
+        taken = _at(is_taken, t)
+        inputs = jnp.concatenate([_at(x, t), h], axis=1)
+        gates = jnp.tanh((inputs @ kernels + bias) * scale) * scale + (1.0 - scale)
+        gates = lax.optimization_barrier(gates)
         i, f, g, o = jnp.split(gates, 4, axis=1)
         c_new = lax.optimization_barrier(f * c + i * g)
         tanh_c = lax.optimization_barrier(jnp.tanh(c_new))
-        h_new = o * tanh_c
-        # Derivatives of the new cell state by the first three parts of z, of h by the last.
-        by_z = jnp.concatenate(
-            [g * i * (1 - i), c * f * (1 - f), i * (1 - g * g), tanh_c * o * (1 - o)], axis=1
-        )
-        by_z = lax.optimization_barrier(jnp.where(is_taken, by_z, 0.0))
-        h_by_c = jnp.where(is_taken, o * (1 - tanh_c * tanh_c), 0.0)
-        c_by_c = jnp.where(is_taken, f, 1.0)
-        h_new = jnp.where(is_taken, h_new, h)
-        c_new = jnp.where(is_taken, c_new, c)
-        return (h_new, c_new), (h_new, by_z, h_by_c, c_by_c)
+        h_new = jnp.where(taken, o * tanh_c, h)
+        if saved:
+            # Derivatives of the new cell state by the first three parts of z, of h by the last.
+            factor = lax.optimization_barrier(jnp.concatenate([g, c, i, tanh_c], axis=1))
+            by_z = jnp.where(taken, (1 - gates) * (gates + is_cell_input) * factor, 0.0)
+            # Derivatives of h and of the new cell state by the cell state.
+            h_by_c = jnp.where(taken, o * (1 - tanh_c * tanh_c), 0.0)
+            c_by_c = jnp.where(taken, f, 1.0)
+            saved = _put_all(saved, (inputs, by_z, h_by_c, c_by_c), t)
+        c = jnp.where(taken, c_new, c)
+        return h_new, c, _put_all(outputs, (h_new,), t), saved
 
-    zeros = jnp.zeros((x.shape[1], units), x.dtype)
-    _, (h, by_z, h_by_c, c_by_c) = lax.scan(step, (zeros, zeros), (x, mask))
-    return h, (x, mask, kernel, recurrent_kernel, h, by_z, h_by_c, c_by_c)
+    zeros = jnp.zeros((n_rows, units), x.dtype)
+    outputs = (lax.empty((len(x), n_rows, units), x.dtype),) if sequences else ()
+    h, _, outputs, scratch = lax.fori_loop(start, end, step, (zeros, zeros, outputs, scratch))
+    if sequences:
+
+        def fill(value: Array) -> Callable[[Array, Array], Array]:
+            return lambda t, filled: _put(filled, value, t)
+
+        filled = lax.fori_loop(0, start, fill(zeros), outputs[0])
+        h = lax.fori_loop(end, len(x), fill(h), filled)[:n_steps]
+    return h, scratch, span
 
 
-def _backward(saved: tuple[Array, ...], dh: Array) -> tuple[Any, ...]:
+def _forward(
+    x: Array,
+    mask: Array,
+    kernel: Array,
+    recurrent_kernel: Array,
+    bias: Array,
+    scratch: tuple[Array, ...],
+    sequences: bool,
+) -> tuple[Array, tuple[Any, ...]]:
+    """Return the hidden states, and with them what the backward loop needs."""
+    h, *saved = _run(x, mask, kernel, recurrent_kernel, bias, scratch, sequences)
+    return h, (mask, kernel, recurrent_kernel, *saved)
+
+
+def _backward(sequences: bool, saved: tuple[Any, ...], dh: Array) -> tuple[Any, ...]:
     """Return the gradients by the arguments of `lstm`, from that by its result."""
-    x, mask, kernel, recurrent_kernel, h, by_z, h_by_c, c_by_c = saved
-    recurrent_transposed = recurrent_kernel.T
+    mask, kernel, recurrent_kernel, scratch, (start, end) = saved
+    xh, by_z, h_by_c, c_by_c = scratch
+    is_taken = _pad(mask[:, :, None])
+    n_padded, n_rows, _ = is_taken.shape
+    n_inputs, units = len(kernel), len(recurrent_kernel)
+    transposed, recurrent_transposed = kernel.T, recurrent_kernel.T
+    if sequences:
+        dh_of_steps = _pad(dh)
+        # The steps behind the span repeat its last state.
+        dh_last = lax.fori_loop(
+            end, n_padded, lambda t, total: total + _at(dh_of_steps, t), jnp.zeros_like(dh[0])
+        )
+    else:
+        dh_last = dh
 
-    def step(state: tuple[Array, Array], inputs: tuple[Array, ...]) -> tuple[Any, Array]:
-        dh_later, dc_later = state
-        dh_here, is_taken, by_z_t, h_by_c_t, c_by_c_t = inputs
-        dh_t = dh_later + dh_here
-        dc_t = lax.optimization_barrier(dc_later + dh_t * h_by_c_t)
-        dz = lax.optimization_barrier(jnp.concatenate([dc_t, dc_t, dc_t, dh_t], axis=1) * by_z_t)
-        dh_before = jnp.where(is_taken, dz @ recurrent_transposed, dh_t)
-        return (dh_before, dc_t * c_by_c_t), dz
+    def chunk(number: Array, state: tuple[Array, ...]) -> tuple[Array, ...]:
+        dh, dc, dz, dx, dkernels, dbias = state
+        first = end - (number + 1) * _CHUNK
 
-    zeros = jnp.zeros_like(h[0])
-    steps = (dh, mask, by_z, h_by_c, c_by_c)
-    _, dz = lax.scan(step, (zeros, zeros), steps, reverse=True)
-    h_before = jnp.concatenate([jnp.zeros_like(h[:1]), h[:-1]])
-    rows = dz.reshape(-1, dz.shape[2])
-    return (
-        (rows @ kernel.T).reshape(x.shape),
-        None,
-        x.reshape(-1, x.shape[2]).T @ rows,
-        h_before.reshape(-1, h.shape[2]).T @ rows,
-        rows.sum(axis=0),
-    )
+        def step(number: Array, state: tuple[Array, ...]) -> tuple[Array, ...]:
+            dh, dc, dz = state
+            place = _CHUNK - 1 - number
+            t = first + place
+            if sequences:
+                dh = dh + _at(dh_of_steps, t)
+            dc = lax.optimization_barrier(dc + dh * _at(h_by_c, t))
+            dz_t = lax.optimization_barrier(jnp.concatenate([dc, dc, dc, dh], 1) * _at(by_z, t))
+            dh = jnp.where(_at(is_taken, t), dz_t @ recurrent_transposed, dh)
+            return dh, dc * _at(c_by_c, t), _put(dz, dz_t, place)
+
+        dh, dc, dz = lax.fori_loop(0, _CHUNK, step, (dh, dc, dz))
+        rows = dz.reshape(-1, 4 * units)
+        inputs = lax.dynamic_slice_in_dim(xh, first, _CHUNK).reshape(-1, n_inputs + units)
+        dx_of_chunk = (rows @ transposed).reshape(_CHUNK, n_rows, n_inputs)
+        dx = lax.dynamic_update_slice_in_dim(dx, dx_of_chunk, first, axis=0)
+        return dh, dc, dz, dx, dkernels + inputs.T @ rows, dbias + rows.sum(axis=0)
+
+    shapes = [
+        (_CHUNK, n_rows, 4 * units),
+        (n_padded, n_rows, n_inputs),
+        (n_inputs + units, 4 * units),
+        (4 * units,),
+    ]
+    state = (dh_last, jnp.zeros_like(dh_last), *[jnp.zeros(shape, dh.dtype) for shape in shapes])
+    state = lax.fori_loop(0, (end - start) // _CHUNK, chunk, state)
+    dx, dkernels, dbias = state[3:]
+    return dx[: len(mask)], None, dkernels[:n_inputs], dkernels[n_inputs:], dbias, scratch
 
 
 lstm.defvjp(_forward, _backward)
+
+
+def _padded(n_steps: int) -> int:
+    return -(-n_steps // _CHUNK) * _CHUNK
+
+
+def _pad(array: Array) -> Array:
+    """Add steps to an array of three dimensions, up to a multiple of the chunk."""
+    return jnp.pad(array, ((0, _padded(len(array)) - len(array)), (0, 0), (0, 0)))
+
+
+def _span(mask: Array) -> tuple[Array, Array]:
+    """Return the bounds, multiples of the chunk, of the steps outside which no row takes any."""
+    is_any = mask.any(axis=1)
+    first = jnp.argmax(is_any) // _CHUNK * _CHUNK
+    behind = jnp.where(is_any.any(), len(mask) - jnp.argmax(is_any[::-1]), first)
+    return first, -(-behind // _CHUNK) * _CHUNK
+
+
+def _at(array: Array, t: Array) -> Array:
+    return lax.dynamic_index_in_dim(array, t, keepdims=False)
+
+
+def _put(array: Array, value: Array, t: Array) -> Array:
+    return lax.dynamic_update_index_in_dim(array, value, t, 0)
+
+
+def _put_all(arrays: tuple[Array, ...], values: tuple[Array, ...], t: Array) -> tuple[Array, ...]:
+    return tuple(_put(array, value, t) for array, value in zip(arrays, values, strict=False))

@@ -10,8 +10,9 @@ from sklstm._backend import keras
 class FastLSTM(keras.layers.LSTM):
     """An LSTM layer with the weights and the results of the stock one.
 
-    On JAX on a CPU the loop over time is `sklstm._network.jax_lstm`. What that cannot do (other
-    activations, recurrent dropout) and other backends take the loop of the stock layer.
+    On JAX on a CPU the loop over time is `sklstm._network.jax_lstm`, on torch that of
+    `sklstm._network.torch_lstm`. What those cannot do (other activations, recurrent dropout, half
+    precision) and TensorFlow, which has no faster one, take the loop of the stock layer.
 
     Sequences start from a state of zeros, and the last state is not returned: our networks have no
     use for them.
@@ -21,32 +22,56 @@ class FastLSTM(keras.layers.LSTM):
         self, sequences: Any, initial_state: Any, mask: Any, training: bool = False
     ) -> tuple[Any, Any, list[Any]]:
         """Run over time; return the last output, all outputs, and a stand-in for the states."""
-        if not self._has_fast_loop():
+        if not self.has_fast_loop:
             return super().inner_loop(sequences, initial_state, mask, training=training)
-        from sklstm._network import jax_lstm
-
         ops = keras.ops
         if training and self.dropout:
             sequences = sequences * self.cell.get_dropout_mask(sequences[:, 0, :])[:, None, :]
         x = ops.swapaxes(sequences, 0, 1)
         taken = ops.ones(x.shape[:2], "bool") if mask is None else ops.swapaxes(mask, 0, 1)
-        taken = taken[:, :, None]
         if self.go_backwards:
             x, taken = ops.flip(x, axis=0), ops.flip(taken, axis=0)
-        weights = (self.cell.kernel, self.cell.recurrent_kernel, self.cell.bias)
-        h = jax_lstm.lstm(x, taken, *map(ops.convert_to_tensor, weights))
+        h = self._loop(x, taken)
+        if not self.return_sequences:
+            return h, h[:, None], [h, h]
         last = h[-1]
-        outputs = ops.where(taken, h, 0.0) if self.zero_output_for_mask else h
+        outputs = ops.where(taken[:, :, None], h, 0.0) if self.zero_output_for_mask else h
         return last, ops.swapaxes(outputs, 0, 1), [last, last]
 
-    def _has_fast_loop(self) -> bool:
-        if keras.backend.backend() != "jax" or self.recurrent_dropout:
-            return False
-        import jax
+    def _loop(self, x: Any, taken: Any) -> Any:
+        """Return the states of sequences in time-major order, all of them or the last one."""
+        kernel, recurrent_kernel, bias = (
+            keras.ops.convert_to_tensor(weight)
+            for weight in (self.cell.kernel, self.cell.recurrent_kernel, self.cell.bias)
+        )
+        if keras.backend.backend() == "torch":
+            from sklstm._network import torch_lstm
 
+            return torch_lstm.lstm(x, taken, kernel, recurrent_kernel, bias, self.return_sequences)
+        from sklstm._network import jax_lstm
+
+        scratch = jax_lstm.borrowed_scratch(x, self.units)
+        return jax_lstm.lstm(
+            x, taken, kernel, recurrent_kernel, bias, scratch, self.return_sequences
+        )
+
+    @property
+    def has_fast_loop(self) -> bool:
+        """Whether the loop over time is not the stock one."""
         activations = keras.activations
         return (
-            jax.default_backend() == "cpu"
+            _backend_has_loop()
+            and not self.recurrent_dropout
+            and self.compute_dtype == "float32"
             and self.activation is activations.tanh
             and self.recurrent_activation is activations.sigmoid
         )
+
+
+def _backend_has_loop() -> bool:
+    backend = keras.backend.backend()
+    if backend == "jax":
+        import jax
+
+        return bool(jax.default_backend() == "cpu")
+    return bool(backend == "torch")

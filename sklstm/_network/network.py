@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,9 +14,16 @@ from sklstm._network.build import build_models
 from sklstm._network.initial import Weights
 from sklstm._network.spec import NetworkSpec, TrainingSpec
 
+Part = tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]
+Scorer = Callable[[NDArray[np.int32]], NDArray[np.float32]]
+
+EMBEDDINGS = "embedding/embeddings"
+
 
 class Network:
     """The compiled network of a spec: trains, scores, and hands out its weights as arrays.
+
+    Training and scoring are Keras's own here, on any backend.
 
     Parameters
     ----------
@@ -27,33 +34,50 @@ class Network:
     ----------
     model : keras.Model
         From ids ``(n, width)`` to logits ``(n, n_outputs)``.
+    vocab_size : int
+        Rows of the embedding matrix in use, at most those of `spec`. The others are zeros, which
+        no id points at, and are not handed out.
     training_spec : TrainingSpec or None
         What `model` is compiled for.
+    part_rows : int or None
+        Rows of the parts that batches are computed in; None if they are computed whole.
+    skips_padding : bool
+        Whether steps at which all documents have padding cost next to nothing.
+    scores_purely : bool
+        Whether several threads may use `scorer` at once, and while the network is trained.
     """
+
+    part_rows: int | None = None
+    skips_padding = False
+    scores_purely = False
 
     def __init__(self, spec: NetworkSpec) -> None:
         self.spec = spec
+        self.vocab_size = spec.vocab_size
         self.training_spec: TrainingSpec | None = None
         self.model, self._encoder = build_models(spec, scores="logits", initialize=False)
         self._variables = named_weights(self.model)
         # Copied before compiling, which adds the metrics' variables.
         weights = {id(variable) for variable in self.model.weights}
         self._dropout_states = [v for v in self.model.variables if id(v) not in weights]
+        self._dropout_seeds: list[int] = []
         self._initial_optimizer_state: list[NDArray[Any]] = []
 
     @property
     def weight_shapes(self) -> dict[str, tuple[int, ...]]:
         """Shape of each weight by name."""
-        return {name: tuple(variable.shape) for name, variable in self._variables.items()}
+        shapes = {name: tuple(variable.shape) for name, variable in self._variables.items()}
+        return shapes | {EMBEDDINGS: (self.vocab_size, *shapes[EMBEDDINGS][1:])}
 
     def weights(self) -> Weights:
         """Return a copy of the weights by name."""
-        return {name: _copied(variable) for name, variable in self._variables.items()}
+        weights = {name: _copied(variable) for name, variable in self._variables.items()}
+        return weights | {EMBEDDINGS: weights[EMBEDDINGS][: self.vocab_size]}
 
     def load(self, weights: Mapping[str, NDArray[np.float32]]) -> None:
         """Set the weights from arrays by name."""
         for name, variable in self._variables.items():
-            variable.assign(weights[name])
+            variable.assign(with_rows(weights[name], variable.shape[0]))
 
     def prepare_training(
         self, training_spec: TrainingSpec, learning_rate: float, dropout_seed: int
@@ -77,7 +101,9 @@ class Network:
             variable.assign(value)
         self.model.optimizer.learning_rate = learning_rate
         seeds = np.random.SeedSequence(dropout_seed).generate_state(len(self._dropout_states))
-        for variable, seed in zip(self._dropout_states, seeds, strict=True):
+        # Keras holds them in 32 bits, on torch with a sign.
+        self._dropout_seeds = (seeds // 2).tolist()
+        for variable, seed in zip(self._dropout_states, self._dropout_seeds, strict=True):
             variable.assign(np.array([seed, 0], dtype=variable.dtype))
         self.model.stop_training = False
 
@@ -93,29 +119,57 @@ class Network:
         self.model.optimizer.learning_rate = learning_rate
 
     def train_on_batch(
-        self,
-        ids: NDArray[np.int32],
-        targets: NDArray[np.float32],
-        weights: NDArray[np.float32],
+        self, parts: Sequence[Part], n_documents: int, run_all: Callable[..., Any]
     ) -> tuple[float, float]:
         """Take one optimizer step.
+
+        Parameters
+        ----------
+        parts : sequence of tuple of ndarray
+            Ids ``(n_rows, width)``, targets ``(n_rows, n_outputs)`` and weights ``(n_rows,)`` of
+            documents; rows of weight 0 are none.
+        n_documents : int
+            Documents of the batch, by which the sum of the losses is divided.
+        run_all : callable
+            As `map`; may run several parts at once.
 
         Returns
         -------
         loss, accuracy : float
             Of the batch, before the step.
         """
+        ((ids, targets, weights),) = parts
         self.model.reset_metrics()
-        loss, accuracy = self.model.train_on_batch(ids, targets, sample_weight=weights)
+        # Keras divides by the number of rows.
+        loss, accuracy = self.model.train_on_batch(
+            ids, targets, sample_weight=weights * np.float32(len(ids) / n_documents)
+        )
         return float(loss), float(accuracy)
 
-    def logits(self, ids: NDArray[np.int32]) -> NDArray[np.float32]:
-        """Return the scores ``(n, n_outputs)`` of ids ``(n, width)``."""
-        return np.asarray(self.model.predict_on_batch(ids))
+    def finish_training(self) -> None:
+        """Let go of memory that only training needs."""
 
-    def document_vectors(self, ids: NDArray[np.int32]) -> NDArray[np.float32]:
-        """Return the pooled vectors ``(n, n_vector)`` of ids ``(n, width)``."""
-        return np.asarray(self._encoder.predict_on_batch(ids))
+    def scorer(self, kind: str, weights: Mapping[str, NDArray[np.float32]]) -> Scorer:
+        """Return a function that applies the network with given weights.
+
+        Parameters
+        ----------
+        kind : {"logits", "document_vectors"}
+            What it is to return.
+        weights : mapping of str to ndarray of float32
+            As in `load`.
+
+        Returns
+        -------
+        function : callable
+            From ids ``(n, width)`` to scores ``(n, n_outputs)`` or vectors ``(n, n_values)``.
+        """
+        self.load(weights)
+        model = self._part_of_model(kind)
+        return lambda ids: np.asarray(model.predict_on_batch(ids))
+
+    def _part_of_model(self, kind: str) -> Any:
+        return {"logits": self.model, "document_vectors": self._encoder}[kind]
 
     def _compile(self, training_spec: TrainingSpec) -> None:
         optimizer = keras.optimizers.get(
@@ -131,20 +185,25 @@ class Network:
             optimizer.exclude_from_weight_decay(var_names=["bias"])
         optimizer.build(self.model.trainable_variables)
         self._initial_optimizer_state = [_copied(variable) for variable in optimizer.variables]
-        is_softmax = self.spec.output_activation == "softmax"
-        loss_class = "CategoricalCrossentropy" if is_softmax else "BinaryCrossentropy"
         self.model.compile(
             optimizer,
-            loss=getattr(keras.losses, loss_class)(
-                from_logits=True, label_smoothing=training_spec.label_smoothing
-            ),
-            weighted_metrics=[
-                keras.metrics.MeanMetricWrapper(
-                    _is_right_class if is_softmax else _are_right_labels, name="accuracy"
-                )
-            ],
+            loss=self._loss(training_spec, "sum_over_batch_size"),
+            weighted_metrics=[keras.metrics.MeanMetricWrapper(self._is_right, name="accuracy")],
         )
         self.training_spec = training_spec
+
+    def _loss(self, training_spec: TrainingSpec, reduction: str) -> Any:
+        is_softmax = self.spec.output_activation == "softmax"
+        loss_class = "CategoricalCrossentropy" if is_softmax else "BinaryCrossentropy"
+        return getattr(keras.losses, loss_class)(
+            from_logits=True, label_smoothing=training_spec.label_smoothing, reduction=reduction
+        )
+
+    @property
+    def _is_right(self) -> Callable[[Any, Any], Any]:
+        """Function of targets and logits that tells which rows are predicted right."""
+        is_softmax = self.spec.output_activation == "softmax"
+        return _is_right_class if is_softmax else _are_right_labels
 
 
 def named_weights(model: Any) -> dict[str, Any]:
@@ -174,6 +233,12 @@ def stock_model(spec: NetworkSpec, weights: Mapping[str, NDArray[np.float32]]) -
 def _weight_name(path: str) -> str:
     """Leave what Keras adds out of a variable's path."""
     return re.sub(r"/(forward|backward)_\1", r"/\1", path.replace("/lstm_cell", ""))
+
+
+def with_rows(array: NDArray[np.float32], n_rows: int) -> NDArray[np.float32]:
+    """Return a matrix or vector with rows of zeros added, up to `n_rows`."""
+    missing = n_rows - len(array)
+    return np.pad(array, ((0, missing), (0, 0))) if missing else array
 
 
 def _copied(variable: Any) -> NDArray[Any]:

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from threading import Lock
 
+from sklstm._backend import keras
 from sklstm._network.network import Network
 from sklstm._network.spec import NetworkSpec, TrainingSpec
 
 #: Idle networks kept at most; the one that was used longest ago goes first.
 MAX_IDLE = 8
+
+# The number of tokens is rounded up to one of this many a doubling: folds of a corpus, whose
+# vocabularies differ a little, share a network.
+_SIZES_A_DOUBLING = 8
+# Optimizers that treat a matrix as one thing: rows of zeros would change what they do.
+_MATRIX_OPTIMIZERS = ("adafactor", "muon")
 
 _idle: list[Network] = []
 _lock = Lock()
@@ -30,7 +38,8 @@ def borrowed_network(
     spec : NetworkSpec
         The architecture.
     training_spec : TrainingSpec, optional
-        What it is to be trained with; a network compiled for that is preferred.
+        What it is to be trained with; a network compiled for that is preferred. Without it the
+        network is for scoring: one that scores purely may be lent to several threads.
     keep : bool
         Whether the network may be lent again.
 
@@ -38,13 +47,48 @@ def borrowed_network(
     ------
     network : Network
     """
-    network = _take(spec, training_spec) or Network(spec)
-    yield network
-    if not keep:
+    optimizer = training_spec.optimizer if training_spec else ""
+    roomy = spec if optimizer in _MATRIX_OPTIMIZERS else _with_room(spec)
+    if training_spec is None and _network_class().scores_purely:
+        yield _shared(roomy)
         return
+    network = _take(roomy, training_spec) or _network_class()(roomy)
+    network.vocab_size = spec.vocab_size
+    yield network
+    network.finish_training()
+    if keep:
+        with _lock:
+            _keep(network)
+
+
+def _network_class() -> type[Network]:
+    if keras.backend.backend() != "jax":
+        return Network
+    from sklstm._network.jax_network import JaxNetwork
+
+    return JaxNetwork
+
+
+def _with_room(spec: NetworkSpec) -> NetworkSpec:
+    """Return a spec of as many tokens or some more, the same for similar numbers."""
+    step = max(1, 2 ** (spec.vocab_size.bit_length() - 1) // _SIZES_A_DOUBLING)
+    return replace(spec, vocab_size=-(-spec.vocab_size // step) * step)
+
+
+def _shared(spec: NetworkSpec) -> Network:
     with _lock:
-        _idle.append(network)
-        del _idle[:-MAX_IDLE]
+        network = next((n for n in reversed(_idle) if n.spec == spec), None)
+        if network is None:
+            network = _network_class()(spec)
+        else:
+            _idle.remove(network)
+        _keep(network)
+        return network
+
+
+def _keep(network: Network) -> None:
+    _idle.append(network)
+    del _idle[:-MAX_IDLE]
 
 
 def _take(spec: NetworkSpec, training_spec: TrainingSpec | None) -> Network | None:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+from sklstm._training.cores import worker_threads
+
+if TYPE_CHECKING:
+    from sklstm._network.network import Network, Part, Scorer
 
 Ids = NDArray[np.int32]
 Floats = NDArray[np.float32]
@@ -15,12 +21,15 @@ Floats = NDArray[np.float32]
 # batches that differ in every epoch.
 _BATCHES_A_POOL = 32
 # What compiling one more shape costs, as the token positions trained in that time on a laptop.
-_COMPILE_COST = 200_000
+_COMPILE_COST = 400_000
+# What a position behind the last token of a part costs a network that skips it, in positions.
+_SKIPPED_COST = 0.2
 # Widths to choose buckets from: close enough to lose little, and the same for similar data sets,
 # so that networks compiled for one serve the other.
 _WIDTH_RATIO = 1.25
 _SMALLEST_WIDTH = 8
-_PREDICTION_ROWS = (1, 8, 64)
+_SMALLEST_SKIPPING_WIDTH = 64
+_PREDICTION_ROWS = (1, 8, 32)
 
 
 @dataclass(frozen=True)
@@ -75,36 +84,51 @@ def width_candidates(width: int) -> NDArray[np.int64]:
     return np.array(candidates[::-1])
 
 
-def bucket_widths(lengths: NDArray[np.int64], width: int, n_epochs: int) -> NDArray[np.int64]:
+def skipping_widths(width: int) -> NDArray[np.int64]:
+    """Return rising widths, each twice the one before, the last one `width` or more.
+
+    They are the same whatever `width` is: for networks that skip padding, so that all data sets
+    share what was compiled.
+    """
+    n_doublings = max(0, int(np.ceil(np.log2(width / _SMALLEST_SKIPPING_WIDTH))))
+    return _SMALLEST_SKIPPING_WIDTH * 2 ** np.arange(n_doublings + 1)
+
+
+def bucket_widths(
+    lengths: NDArray[np.int64], width: int, n_epochs: int, *, skips_padding: bool
+) -> NDArray[np.int64]:
     """Choose the widths that documents are padded to during training.
 
     The choice minimises padding plus the cost of compiling for each width, by dynamic
-    programming over `width_candidates`.
+    programming over `width_candidates` or `skipping_widths`.
 
     Parameters
     ----------
     lengths : ndarray of int64 of shape (n,)
         Tokens a document.
     width : int
-        Ids a row of the whole data; no bucket is wider.
+        Ids a row of the whole data.
     n_epochs : int
         How often each document is read.
+    skips_padding : bool
+        Whether the network skips padding, which then costs little.
 
     Returns
     -------
     widths : ndarray of int64
         Rising; the last one holds the longest document.
     """
-    candidates = width_candidates(width)
+    candidates = skipping_widths(width) if skips_padding else width_candidates(width)
     candidates = candidates[: np.searchsorted(candidates, lengths.max()) + 1]
     counts = np.bincount(np.searchsorted(candidates, lengths), minlength=len(candidates))
     n_up_to = np.concatenate([[0], np.cumsum(counts)])
+    cost_of_position = n_epochs * (_SKIPPED_COST if skips_padding else 1.0)
     # cost[k]: cheapest way to serve the documents of the first k candidate widths.
     cost = np.zeros(len(candidates) + 1)
     previous = np.zeros(len(candidates) + 1, dtype=int)
     for k in range(1, len(candidates) + 1):
-        positions = (n_up_to[k] - n_up_to[:k]) * candidates[k - 1] * n_epochs
-        costs = cost[:k] + positions + _COMPILE_COST
+        positions = (n_up_to[k] - n_up_to[:k]) * candidates[k - 1]
+        costs = cost[:k] + cost_of_position * positions + _COMPILE_COST
         previous[k] = np.argmin(costs)
         cost[k] = costs[previous[k]]
     chosen = []
@@ -148,30 +172,51 @@ def shuffled_batches(
     return [batches[i] for i in rng.permutation(n_batches)]
 
 
-def training_batch(
-    examples: Examples, rows: NDArray[np.int64], n_rows: int, widths: NDArray[np.int64]
-) -> tuple[Ids, Floats, Floats]:
-    """Return ids, targets and weights of some documents, filled up with documents of no weight.
-
-    The weights are scaled so that their mean over all `n_rows` rows, by which Keras divides the
-    loss, is that over the real ones.
-    """
-    ids = _cut(examples.ids, examples.lengths, rows, n_rows, widths)
-    targets = np.zeros((n_rows, examples.targets.shape[1]), dtype=np.float32)
-    targets[: len(rows)] = examples.targets[rows]
-    weights = np.zeros(n_rows, dtype=np.float32)
-    weights[: len(rows)] = examples.weights[rows] * (n_rows / len(rows))
-    return ids, targets, weights
-
-
-def in_batches(function: Callable[[Ids], Floats], ids: Ids, lengths: NDArray[np.int64]) -> Floats:
-    """Apply a function of ids to documents in batches of like length.
+def training_parts(
+    examples: Examples,
+    rows: NDArray[np.int64],
+    n_parts: int,
+    part_rows: int,
+    widths: NDArray[np.int64],
+) -> list[Part]:
+    """Return ids, targets and weights of the parts of a batch.
 
     Parameters
     ----------
-    function : callable
-        From ids ``(n_rows, width)`` to an array ``(n_rows, n_values)``; called with few different
-        shapes.
+    examples : Examples
+        All documents.
+    rows : ndarray of int64
+        Those of the batch.
+    n_parts, part_rows : int
+        Parts, and rows of each. Parts are filled up with documents of no tokens and no weight.
+    widths : ndarray of int64
+        Rising; each part has the smallest of them that holds its documents.
+
+    Returns
+    -------
+    parts : list of tuple of ndarray
+    """
+    parts = []
+    for part in np.array_split(rows, n_parts):
+        targets = np.zeros((part_rows, examples.targets.shape[1]), dtype=np.float32)
+        targets[: len(part)] = examples.targets[part]
+        weights = np.zeros(part_rows, dtype=np.float32)
+        weights[: len(part)] = examples.weights[part]
+        parts.append(
+            (_cut(examples.ids, examples.lengths, part, part_rows, widths), targets, weights)
+        )
+    return parts
+
+
+def in_batches(network: Network, score: Scorer, ids: Ids, lengths: NDArray[np.int64]) -> Floats:
+    """Apply a scorer of a network to documents, in batches of like length and of few shapes.
+
+    Parameters
+    ----------
+    network : Network
+        Whose scorer it is.
+    score : callable
+        From ids ``(n_rows, width)`` to an array ``(n_rows, n_values)``.
     ids : ndarray of int32 of shape (n, width)
         Token ids, as in `Examples`.
     lengths : ndarray of int64 of shape (n,)
@@ -182,14 +227,19 @@ def in_batches(function: Callable[[Ids], Floats], ids: Ids, lengths: NDArray[np.
     values : ndarray of float32 of shape (n, n_values)
         In the order of the documents.
     """
-    widths = width_candidates(ids.shape[1])[::-1][::2][::-1]
+    if network.skips_padding:
+        widths = skipping_widths(ids.shape[1])
+    else:
+        widths = width_candidates(ids.shape[1])[::-1][::2][::-1]
     by_length = np.argsort(lengths, kind="stable")
-    most = _PREDICTION_ROWS[-1]
-    parts = []
-    for start in range(0, len(by_length), most):
-        rows = by_length[start : start + most]
+    n_batches = -(-len(ids) // _PREDICTION_ROWS[-1])
+
+    def scores_of(rows: NDArray[np.int64]) -> Floats:
         n_rows = next(n for n in _PREDICTION_ROWS if n >= len(rows))
-        parts.append(function(_cut(ids, lengths, rows, n_rows, widths))[: len(rows)])
+        return score(_cut(ids, lengths, rows, n_rows, widths))[: len(rows)]
+
+    with worker_threads(n_batches if network.scores_purely else 1) as run_all:
+        parts: Sequence[Floats] = list(run_all(scores_of, np.array_split(by_length, n_batches)))
     values = np.empty((len(ids), parts[0].shape[1]), dtype=np.float32)
     values[by_length] = np.concatenate(parts)
     return values
@@ -203,7 +253,8 @@ def _cut(
     widths: NDArray[np.int64],
 ) -> Ids:
     """Return `rows` of `ids` in the smallest of `widths` that holds them, and rows of zeros."""
-    width = widths[np.searchsorted(widths, lengths[rows].max())]
+    width = widths[np.searchsorted(widths, lengths[rows].max(initial=0))]
     block = np.zeros((n_rows, width), dtype=np.int32)
-    block[: len(rows)] = ids[rows, :width]
+    n_columns = min(width, ids.shape[1])
+    block[: len(rows), :n_columns] = ids[rows, :n_columns]
     return block

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,18 +11,17 @@ import numpy as np
 from sklstm._backend import keras
 from sklstm._training.batches import (
     Examples,
-    Floats,
-    Ids,
     bucket_widths,
     in_batches,
     shuffled_batches,
-    training_batch,
+    training_parts,
 )
+from sklstm._training.cores import worker_threads
 from sklstm._training.scores import accuracy, mean_loss
 
 if TYPE_CHECKING:
     from sklstm._network.initial import Weights
-    from sklstm._network.network import Network
+    from sklstm._network.network import Network, Part
 
 _REMEDY = "Lower learning_rate, set clipnorm (such as clipnorm=1.0), or keep activation='tanh'."
 
@@ -96,7 +95,7 @@ def train(
     ValueError
         If the loss or a weight is not finite any more.
     """
-    n_batches = -(-len(examples.ids) // schedule.batch_size)
+    n_batches = _divided(len(examples.ids), schedule.batch_size)
     hooks = keras.callbacks.CallbackList(
         list(callbacks),
         add_progbar=verbose > 0,
@@ -121,18 +120,30 @@ def _run_epochs(
     validation: Examples | None,
     hooks: Any,
 ) -> Outcome:
-    widths = bucket_widths(examples.lengths, examples.ids.shape[1], schedule.epochs)
+    widths = bucket_widths(
+        examples.lengths,
+        examples.ids.shape[1],
+        schedule.epochs,
+        skips_padding=network.skips_padding,
+    )
+    n_documents = len(examples.ids)
+    n_batches = _divided(n_documents, schedule.batch_size)
+    most = min(schedule.batch_size, 8 * _divided(_divided(n_documents, n_batches), 8))
+    part_rows = min(most, network.part_rows or most)
+    n_parts = _divided(most, part_rows)
     history: dict[str, list[float]] = {}
     best = _BestEpoch(schedule.tol)
     hooks.on_train_begin()
     for epoch in range(schedule.epochs):
         hooks.on_epoch_begin(epoch)
-        rows_of_batches = shuffled_batches(examples.lengths, schedule.batch_size, rng)
-        n_rows = min(schedule.batch_size, _next_multiple(max(map(len, rows_of_batches)), 8))
         batches = (
-            (len(rows), training_batch(examples, rows, n_rows, widths)) for rows in rows_of_batches
+            (len(rows), training_parts(examples, rows, n_parts, part_rows, widths))
+            for rows in shuffled_batches(examples.lengths, schedule.batch_size, rng)
         )
-        logs, average = _train_epoch(network, batches, hooks, epoch, schedule.average_weights)
+        with worker_threads(n_parts) as run_all:
+            logs, average = _train_epoch(
+                network, batches, run_all, hooks, epoch, schedule.average_weights
+            )
         last = network.weights() if average else {}
         if average:
             network.load(average)
@@ -174,7 +185,8 @@ class _BestEpoch:
 
 def _train_epoch(
     network: Network,
-    batches: Iterable[tuple[int, tuple[Ids, Floats, Floats]]],
+    batches: Iterable[tuple[int, list[Part]]],
+    run_all: Callable[..., Any],
     hooks: Any,
     epoch: int,
     averages: bool,
@@ -184,9 +196,9 @@ def _train_epoch(
     logs: dict[str, float] = {}
     average: Weights = {}
     n_seen = 0
-    for step, (n_documents, batch) in enumerate(batches):
+    for step, (n_documents, parts) in enumerate(batches):
         hooks.on_train_batch_begin(step)
-        loss, share_right = network.train_on_batch(*batch)
+        loss, share_right = network.train_on_batch(parts, n_documents, run_all)
         if not np.isfinite(loss):
             when = f"step {step + 1} of epoch {epoch + 1}"
             raise ValueError(f"The training loss became {loss} in {when}. {_REMEDY}")
@@ -203,10 +215,12 @@ def _train_epoch(
 
 
 def _validate(network: Network, validation: Examples) -> dict[str, float]:
-    logits = in_batches(network.logits, validation.ids, validation.lengths)
+    score = network.scorer("logits", network.weights())
+    logits = in_batches(network, score, validation.ids, validation.lengths)
     scored = (logits, validation.targets, validation.weights, network.spec.output_activation)
     return {"val_loss": mean_loss(*scored), "val_accuracy": accuracy(*scored)}
 
 
-def _next_multiple(number: int, divisor: int) -> int:
-    return -(-number // divisor) * divisor
+def _divided(number: int, divisor: int) -> int:
+    """Return the quotient, rounded up."""
+    return -(-number // divisor)

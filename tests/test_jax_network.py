@@ -1,0 +1,221 @@
+"""Our own steps on JAX against Keras's, and against themselves on other numbers of cores."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from conftest import assert_same_weights, make_ids, small_classifier
+
+from sklstm._backend import keras
+from sklstm._network import reuse
+from sklstm._network.initial import initial_weights
+from sklstm._network.network import EMBEDDINGS, Network
+from sklstm._network.spec import NetworkSpec, TrainingSpec
+
+if keras.backend.backend() != "jax":
+    pytest.skip("for JAX", allow_module_level=True)
+
+import jax.monitoring
+import jax.numpy as jnp
+
+from sklstm._network.jax_network import JaxNetwork, _ScratchPool
+
+N_ROWS, WIDTH = 40, 32
+
+
+@pytest.fixture
+def empty_pool(monkeypatch):
+    monkeypatch.setattr(reuse, "_idle", [])
+
+
+@pytest.fixture
+def compiled():
+    """Return a list that grows with every compilation."""
+    names = []
+
+    def listen(name, seconds, **_):
+        if "backend_compile" in name:
+            names.append(name)
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    yield names
+    jax.monitoring.unregister_event_duration_listener(listen)
+
+
+def batch(n_outputs, n_rows=N_ROWS):
+    """Return left-aligned ids, targets and weights."""
+    rng = np.random.default_rng(0)
+    ids = rng.integers(1, 20, (n_rows, WIDTH)).astype(np.int32)
+    ids[np.arange(WIDTH) >= rng.integers(0, WIDTH + 1, n_rows)[:, None]] = 0
+    targets = np.eye(3, dtype=np.float32)[rng.integers(0, 3, n_rows)][:, :n_outputs]
+    return ids, targets, rng.uniform(0, 2, n_rows).astype(np.float32)
+
+
+def in_parts(arrays, n_parts):
+    return list(zip(*(np.array_split(array, n_parts) for array in arrays), strict=True))
+
+
+def trained(network, parts, training_spec, n_steps=3):
+    """Return loss and accuracy of each step, and the weights after them."""
+    weights = initial_weights(network.weight_shapes, np.random.default_rng(0))
+    network.load(weights)
+    network.prepare_training(training_spec, 0.05, dropout_seed=3)
+    n_documents = sum(len(part[0]) for part in parts)
+    steps = [network.train_on_batch(parts, n_documents, map) for _ in range(n_steps)]
+    return np.array(steps), network.weights()
+
+
+ARCHITECTURES = {
+    "binary": NetworkSpec(20, 1, "sigmoid", units=(4,), embedding_dim=3),
+    "multiclass": NetworkSpec(
+        20, 3, "softmax", units=(4, 3), embedding_dim=3, bidirectional=True, pooling="concat"
+    ),
+    "multilabel": NetworkSpec(
+        20, 3, "sigmoid", units=(4,), embedding_dim=3, pooling="max", trainable_embeddings=False
+    ),
+    "stock loop": NetworkSpec(20, 1, "sigmoid", units=(4,), embedding_dim=3, activation="relu"),
+    "padding read": NetworkSpec(
+        20, 1, "sigmoid", width=WIDTH, units=(4,), embedding_dim=3, mask_padding=False
+    ),
+}
+OPTIMIZERS = [
+    TrainingSpec("adam", clipnorm=0.1, label_smoothing=0.1),
+    TrainingSpec("rmsprop", weight_decay=0.1),
+]
+
+
+@pytest.mark.parametrize(
+    ("spec", "training_spec"),
+    [(spec, OPTIMIZERS[0]) for spec in ARCHITECTURES.values()]
+    + [(ARCHITECTURES["binary"], OPTIMIZERS[1])],
+)
+def test_three_steps_equal_those_of_keras(spec, training_spec):
+    arrays = batch(spec.n_outputs)
+    steps, weights = trained(Network(spec), in_parts(arrays, 1), training_spec)
+    found_steps, found_weights = trained(JaxNetwork(spec), in_parts(arrays, 2), training_spec)
+    np.testing.assert_allclose(found_steps, steps, atol=1e-5)
+    assert_same_weights(found_weights, weights, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["logits", "document_vectors"])
+def test_scores_equal_those_of_keras(kind):
+    spec = ARCHITECTURES["multiclass"]
+    weights = initial_weights(Network(spec).weight_shapes, np.random.default_rng(0))
+    ids = batch(3)[0]
+    expected = Network(spec).scorer(kind, weights)(ids)
+    np.testing.assert_allclose(JaxNetwork(spec).scorer(kind, weights)(ids), expected, atol=1e-6)
+
+
+def test_results_do_not_depend_on_the_number_of_cores(monkeypatch):
+    ids, y = make_ids(n_documents=150)
+    settings = {"batch_size": 70, "dropout": 0.3, "input_dropout": 0.2, "embedding_dropout": 0.2}
+    found = []
+    for n_cores in (1, 2, 5):
+        monkeypatch.setattr("sklstm._training.cores.available_cores", lambda n=n_cores: n)
+        fitted = small_classifier(**settings).fit(ids, y)
+        found.append((fitted.weights_, fitted.history_, fitted.predict_proba(ids)))
+    for weights, history, scores in found[1:]:
+        assert_same_weights(weights, found[0][0])
+        assert history == found[0][1]
+        np.testing.assert_array_equal(scores, found[0][2])
+
+
+def test_parts_of_a_batch_and_batches_get_dropout_masks_of_their_own():
+    spec = NetworkSpec(20, 1, "sigmoid", units=(4,), embedding_dim=3, embedding_dropout=0.5)
+    network = JaxNetwork(spec)
+    ids, targets, weights = batch(1)
+    same = [(ids[:20], targets[:20], weights[:20])] * 2
+    network.load(initial_weights(network.weight_shapes, np.random.default_rng(0)))
+    network.prepare_training(TrainingSpec("sgd"), 0.0, dropout_seed=3)
+    losses = []
+    for part in (same[:1], same[1:], same):
+        loss, _ = network.train_on_batch(part, 20, map)
+        losses.append(loss / len(part))
+    assert len(set(losses)) == 3
+
+
+def test_a_batch_without_weight_changes_nothing():
+    network = JaxNetwork(ARCHITECTURES["binary"])
+    ids, targets, weights = batch(1)
+    steps, found = trained(network, in_parts((ids, targets, 0 * weights), 2), TrainingSpec("sgd"))
+    assert not steps.any()
+    expected = initial_weights(network.weight_shapes, np.random.default_rng(0))
+    assert_same_weights(found, expected)
+
+
+def test_what_is_left_in_scratch_arrays_does_not_matter(monkeypatch):
+    parts = in_parts(batch(1), 2)
+    expected = trained(JaxNetwork(ARCHITECTURES["binary"]), parts, OPTIMIZERS[0])
+
+    def full_of_nan(shapes):
+        return [tuple(jnp.full(shape, jnp.nan) for shape in layer) for layer in shapes]
+
+    network = JaxNetwork(ARCHITECTURES["binary"])
+    monkeypatch.setattr(network._scratch, "take", full_of_nan)
+    found = trained(network, parts, OPTIMIZERS[0])
+    np.testing.assert_array_equal(found[0], expected[0])
+    assert_same_weights(found[1], expected[1])
+
+
+def test_scratch_is_used_again_and_bounded(monkeypatch):
+    pool = _ScratchPool()
+    shapes = (((2, 3, 4), (2, 3, 5)),)
+    one, other = pool.take(shapes), pool.take(shapes)
+    monkeypatch.setattr("sklstm._network.jax_network._MOST_SCRATCH_BYTES", 4 * 6 * 9)
+    pool.give(shapes, one)
+    pool.give(shapes, other)
+    assert pool.take(shapes) is one
+    third = pool.take(shapes)
+    assert third is not one
+    assert third is not other
+
+
+def test_no_scratch_is_kept_after_training(empty_pool):
+    small_classifier().fit(*make_ids())
+    (network,) = reuse._idle
+    assert not network._scratch._free
+
+
+def test_a_fit_on_similar_data_compiles_nothing(empty_pool, compiled):
+    small_classifier(units=3).fit(*make_ids(vocab_size=61, width=9)).predict(make_ids()[0])
+    assert len(compiled) > 0
+    compiled.clear()
+    ids, y = make_ids(n_documents=100, vocab_size=63, width=14, seed=1)
+    fitted = small_classifier(units=3, learning_rate=0.1, random_state=4, epochs=3)
+    assert fitted.fit(ids, y).weights_[EMBEDDINGS].shape == (63, 3)
+    fitted.predict(ids)
+    assert compiled == []
+
+
+def test_room_for_more_tokens_does_not_change_what_is_learned(empty_pool, monkeypatch):
+    ids, y = make_ids(vocab_size=33)
+    settings = {"clipnorm": 0.1, "weight_decay": 0.01}
+    roomy = small_classifier(**settings).fit(ids, y)
+    assert reuse._idle[-1].spec.vocab_size == 36
+    monkeypatch.setattr(reuse, "_with_room", lambda spec: spec)
+    exact = small_classifier(**settings).fit(ids, y)
+    assert reuse._idle[-1].spec.vocab_size == 33
+    assert_same_weights(roomy.weights_, exact.weights_, atol=1e-6)
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 8, 9, 1000, 5000, 20_000, 400_000])
+def test_room_is_at_most_an_eighth(n):
+    roomy = reuse._with_room(NetworkSpec(n, 1, "sigmoid")).vocab_size
+    assert n <= roomy <= n * 9 / 8
+    assert reuse._with_room(NetworkSpec(roomy, 1, "sigmoid")).vocab_size == roomy
+
+
+def test_optimizers_that_look_at_whole_matrices_get_no_room(empty_pool):
+    small_classifier(optimizer="adafactor").fit(*make_ids(vocab_size=33))
+    assert reuse._idle[-1].spec.vocab_size == 33
+
+
+def test_documents_of_any_length_compile_a_handful_of_shapes(empty_pool, compiled):
+    ids, y = make_ids(width=300)
+    fitted = small_classifier(epochs=1).fit(ids, y)
+    compiled.clear()
+    for n_tokens in range(1, 301, 13):
+        document = np.zeros((1, 300), dtype=int)
+        document[0, -n_tokens:] = 2
+        fitted.predict(document)
+    assert 0 < len(compiled) <= 5
