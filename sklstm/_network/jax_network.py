@@ -43,12 +43,13 @@ class JaxNetwork(Network):
         super().__init__(spec)
         # Layers of Keras are not made for being traced by two threads at once.
         self._tracing = Lock()
-        self._score_functions = {
-            kind: self._compiled(
-                _score_function(self._part_of_model(kind)), compiler_options=_one_core()
-            )
-            for kind in ("logits", "document_vectors")
-        }
+        self._score_functions = {}
+        self._n_rows = {}
+        for kind in ("logits", "document_vectors"):
+            model = self._part_of_model(kind)
+            function = _score_function(model)
+            self._score_functions[kind] = self._compiled(function, compiler_options=_one_core())
+            self._n_rows[kind] = {name: v.shape[0] for name, v in named_weights(model).items()}
         layers = _lstm_layers(self.model)
         has_fast_loop = all(layer.has_fast_loop for layer in layers)
         self.part_rows = _PART_ROWS if jax.default_backend() == "cpu" else None
@@ -109,11 +110,9 @@ class JaxNetwork(Network):
     def scorer(self, kind: str, weights: Mapping[str, NDArray[np.float32]]) -> Scorer:
         """Return a function that applies the network with given weights."""
         function = self._score_functions[kind]
-        variables = named_weights(self._part_of_model(kind))
-        arrays = {
-            name: jax.device_put(with_rows(weights[name], variable.shape[0]))
-            for name, variable in variables.items()
-        }
+        arrays = jax.device_put(
+            {name: with_rows(weights[name], n) for name, n in self._n_rows[kind].items()}
+        )
         return lambda ids: np.asarray(function(ids.shape, arrays, ids))
 
     def _compile(self, training_spec: TrainingSpec) -> None:

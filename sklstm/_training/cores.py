@@ -29,8 +29,9 @@ def available_cores() -> int:
 @contextmanager
 def worker_threads(n_most: int) -> Iterator[Callable[..., Any]]:
     """Give a `map` that runs up to `n_most` calls at once, as far as there are cores."""
-    n_threads = min(n_most, available_cores())
-    if n_threads <= 1:
+    # Asking for the cores takes longer than many a prediction of one document.
+    n_threads = min(n_most, available_cores()) if n_most > 1 else 1
+    if n_threads == 1:
         yield map
         return
     with ThreadPoolExecutor(n_threads, thread_name_prefix="sklstm") as pool:
