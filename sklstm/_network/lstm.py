@@ -28,15 +28,17 @@ class FastLSTM(keras.layers.LSTM):
         if training and self.dropout:
             sequences = sequences * self.cell.get_dropout_mask(sequences[:, 0, :])[:, None, :]
         x = ops.swapaxes(sequences, 0, 1)
-        taken = ops.ones(x.shape[:2], "bool") if mask is None else ops.swapaxes(mask, 0, 1)
+        taken = None if mask is None else ops.swapaxes(mask, 0, 1)
         if self.go_backwards:
-            x, taken = ops.flip(x, axis=0), ops.flip(taken, axis=0)
+            x = ops.flip(x, axis=0)
+            taken = None if taken is None else ops.flip(taken, axis=0)
         h = self._loop(x, taken)
         if not self.return_sequences:
             return h, h[:, None], [h, h]
         last = h[-1]
-        outputs = ops.where(taken[:, :, None], h, 0.0) if self.zero_output_for_mask else h
-        return last, ops.swapaxes(outputs, 0, 1), [last, last]
+        if self.zero_output_for_mask and taken is not None:
+            h = ops.where(taken[:, :, None], h, 0.0)
+        return last, ops.swapaxes(h, 0, 1), [last, last]
 
     def _loop(self, x: Any, taken: Any) -> Any:
         """Return the states of sequences in time-major order, all of them or the last one."""
@@ -50,6 +52,8 @@ class FastLSTM(keras.layers.LSTM):
             return torch_lstm.lstm(x, taken, kernel, recurrent_kernel, bias, self.return_sequences)
         from sklstm._network import jax_lstm
 
+        if taken is None:
+            taken = keras.ops.ones(x.shape[:2], "bool")
         scratch = jax_lstm.borrowed_scratch(x, self.units)
         return jax_lstm.lstm(
             x, taken, kernel, recurrent_kernel, bias, scratch, self.return_sequences

@@ -236,7 +236,7 @@ def _weight_name(path: str) -> str:
 
 
 def with_rows(array: NDArray[np.float32], n_rows: int) -> NDArray[np.float32]:
-    """Return a matrix or vector with rows of zeros added, up to `n_rows`."""
+    """Return an array as it is, or a matrix with rows of zeros added, up to `n_rows`."""
     missing = n_rows - len(array)
     return np.pad(array, ((0, missing), (0, 0))) if missing else array
 
