@@ -24,8 +24,9 @@ from sklstm._network.network import Network
 
 
 def plainly_shuffled(lengths, batch_size, rng):
-    """Deal documents into batches whatever their lengths."""
-    return np.array_split(rng.permutation(len(lengths)), -(-len(lengths) // batch_size))
+    """Deal documents into batches of two groups, whatever their lengths."""
+    batches = np.array_split(rng.permutation(len(lengths)), -(-len(lengths) // batch_size))
+    return [np.array_split(batch, 2) for batch in batches]
 
 
 def ways_of_training():

@@ -21,14 +21,21 @@ def test_left_align_keeps_the_tokens_in_order():
     np.testing.assert_array_equal(lengths, [2, 2, 2, 0])
 
 
+def whole(dealt):
+    return [np.concatenate(groups) for groups in dealt]
+
+
+@pytest.mark.parametrize("batch_size", [1, 5, 32])
 @pytest.mark.parametrize("n_documents", [1, 31, 64, 65, 5000])
-def test_each_document_is_in_one_batch_of_at_most_the_batch_size(n_documents):
-    dealt = batches.shuffled_batches(LENGTHS[:n_documents], 32, np.random.default_rng(0))
+def test_each_document_is_in_one_batch_of_at_most_the_batch_size(n_documents, batch_size):
+    dealt = whole(
+        batches.shuffled_batches(LENGTHS[:n_documents], batch_size, np.random.default_rng(0))
+    )
     assert sorted(np.concatenate(dealt)) == list(range(n_documents))
     sizes = {len(batch) for batch in dealt}
-    assert max(sizes) <= 32
+    assert max(sizes) <= batch_size
     assert max(sizes) - min(sizes) <= 1
-    assert len(dealt) == -(-n_documents // 32)
+    assert len(dealt) == -(-n_documents // batch_size)
 
 
 def padded_share(dealt):
@@ -36,16 +43,25 @@ def padded_share(dealt):
     return 1 - LENGTHS.sum() / slots
 
 
-def test_batches_hold_documents_of_like_length():
+def test_groups_hold_documents_of_like_length():
     dealt = batches.shuffled_batches(LENGTHS, 32, np.random.default_rng(0))
     plain = np.array_split(np.random.default_rng(0).permutation(len(LENGTHS)), len(dealt))
-    assert padded_share(dealt) < 0.15 < 0.6 < padded_share(plain)
+    groups = [group for batch in dealt for group in batch]
+    assert padded_share(groups) < 0.15 < 0.6 < padded_share(plain)
+
+
+def test_batches_hold_groups_of_independent_lengths():
+    dealt = batches.shuffled_batches(LENGTHS, 32, np.random.default_rng(0))
+    means = np.array([[LENGTHS[group].mean() for group in batch] for batch in dealt])
+    assert means.shape[1] == 2
+    assert abs(np.corrcoef(means.T)[0, 1]) < 0.25
 
 
 def test_batches_differ_in_every_epoch_and_follow_from_the_seed():
     rng = np.random.default_rng(0)
     first, second = (batches.shuffled_batches(LENGTHS, 32, rng) for _ in range(2))
     again = batches.shuffled_batches(LENGTHS, 32, np.random.default_rng(0))
+    first, second, again = whole(first), whole(second), whole(again)
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
     together = {frozenset(batch.tolist()) for batch in first}
     assert not together & {frozenset(batch.tolist()) for batch in second}
@@ -53,7 +69,7 @@ def test_batches_differ_in_every_epoch_and_follow_from_the_seed():
 
 def test_batches_of_an_epoch_are_not_sorted_by_length():
     dealt = batches.shuffled_batches(LENGTHS, 32, np.random.default_rng(0))
-    longest = np.array([LENGTHS[batch].max() for batch in dealt])
+    longest = np.array([LENGTHS[batch].max() for batch in whole(dealt)])
     order = np.corrcoef(np.arange(len(longest)), longest)[0, 1]
     assert abs(order) < 0.25
 
@@ -109,7 +125,9 @@ def test_training_parts_are_filled_up_with_documents_of_no_weight():
     ids, lengths = batches.left_align(np.array([[1, 2, 3], [0, 4, 5], [0, 0, 6]], dtype=np.int32))
     targets = np.array([[1], [0], [1]], dtype=np.float32)
     examples = Examples(ids, targets, np.array([1, 2, 3], dtype=np.float32), lengths)
-    parts = batches.training_parts(examples, np.array([2, 1, 0]), 2, 3, np.array([2, 4]))
+    parts = batches.training_parts(
+        examples, [np.array([2, 1]), np.array([0])], 2, 3, np.array([2, 4])
+    )
     (block, block_targets, weights), (other_block, other_targets, other_weights) = parts
     np.testing.assert_array_equal(block, [[6, 0], [4, 5], [0, 0]])
     np.testing.assert_array_equal(block_targets, [[1], [0], [0]])
@@ -119,10 +137,38 @@ def test_training_parts_are_filled_up_with_documents_of_no_weight():
     np.testing.assert_array_equal(other_weights, [1, 0, 0])
 
 
+def test_a_batch_of_one_part_holds_all_groups():
+    ids = np.arange(1, 4, dtype=np.int32)[:, None]
+    examples = Examples(ids, ids * 1.0, np.ones(3, dtype=np.float32), np.ones(3, dtype=int))
+    ((block, _, _),) = batches.training_parts(
+        examples, [np.array([2, 0]), np.array([1])], 1, 4, np.array([1])
+    )
+    np.testing.assert_array_equal(block, [[3], [1], [2], [0]])
+
+
+@pytest.mark.parametrize("part_rows", [None, 16, 32])
+@pytest.mark.parametrize("n_most", [1, 7, 16, 31, 32, 50, 64, 96, 250])
+def test_parts_have_room_for_every_batch(n_most, part_rows):
+    n_parts, n_rows = batches.part_sizes(n_most, part_rows)
+    for n_documents in {n_most, max(1, n_most - 1)}:
+        groups = np.array_split(np.arange(n_documents), 2)
+        cut = (
+            np.split(np.arange(n_documents), [])
+            if n_parts == 1
+            else [rows for group in groups for rows in np.array_split(group, n_parts // 2)]
+        )
+        assert len(cut) == n_parts
+        assert max(map(len, cut)) <= n_rows
+    if part_rows and n_most >= 32:
+        assert n_parts > 1
+        assert n_rows <= part_rows
+
+
 def test_a_part_without_documents_is_of_the_smallest_width():
     ids = np.ones((1, 9), dtype=np.int32)
     examples = Examples(ids, ids[:, :1] * 1.0, np.ones(1, dtype=np.float32), np.array([9]))
-    _, (block, _, weights) = batches.training_parts(examples, np.array([0]), 2, 3, np.array([4, 9]))
+    groups = [np.array([0]), np.array([], dtype=int)]
+    _, (block, _, weights) = batches.training_parts(examples, groups, 2, 3, np.array([4, 9]))
     assert block.shape == (3, 4)
     assert not block.any()
     assert not weights.any()

@@ -32,18 +32,32 @@ def test_calls_run_at_once_and_results_stay_in_order(monkeypatch):
     # Passed only by three threads that wait for each other.
     barrier = threading.Barrier(3, timeout=10)
 
-    def wait(number):
+    def wait(worker, number):
         barrier.wait()
-        return number
+        return worker, number
 
     with worker_threads(5) as run_all:
-        assert list(run_all(wait, range(3))) == [0, 1, 2]
+        assert run_all(wait, range(7, 10)) == [(0, 7), (1, 8), (2, 9)]
 
 
 @pytest.mark.parametrize(("n_most", "n_cores"), [(1, 8), (8, 1)])
 def test_one_call_at_a_time_needs_no_threads(monkeypatch, n_most, n_cores):
     monkeypatch.setattr("sklstm._training.cores.available_cores", lambda: n_cores)
     with worker_threads(n_most) as run_all:
-        assert set(run_all(lambda _: threading.current_thread(), range(4))) == {
-            threading.current_thread()
-        }
+        calls = run_all(lambda worker, item: (worker, item, threading.current_thread()), range(4))
+        assert calls == [(0, item, threading.current_thread()) for item in range(4)]
+
+
+def test_workers_take_items_in_turn_and_the_caller_is_one_of_them(monkeypatch):
+    monkeypatch.setattr("sklstm._training.cores.available_cores", lambda: 2)
+    with worker_threads(2) as run_all:
+        calls = run_all(lambda worker, item: (worker, item, threading.current_thread()), "abcde")
+    assert [call[:2] for call in calls] == [(0, "a"), (1, "b"), (0, "c"), (1, "d"), (0, "e")]
+    assert {thread for worker, _, thread in calls if worker == 0} == {threading.current_thread()}
+    assert len({thread for worker, _, thread in calls if worker == 1}) == 1
+
+
+def test_an_error_in_any_worker_reaches_the_caller(monkeypatch):
+    monkeypatch.setattr("sklstm._training.cores.available_cores", lambda: 2)
+    with worker_threads(2) as run_all, pytest.raises(ZeroDivisionError):
+        run_all(lambda _, item: 1 / item, [1, 0])

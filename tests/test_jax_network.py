@@ -55,13 +55,17 @@ def in_parts(arrays, n_parts):
     return list(zip(*(np.array_split(array, n_parts) for array in arrays), strict=True))
 
 
+def one_by_one(function, items):
+    return [function(0, item) for item in items]
+
+
 def trained(network, parts, training_spec, n_steps=3):
     """Return loss and accuracy of each step, and the weights after them."""
     weights = initial_weights(network.weight_shapes, np.random.default_rng(0))
     network.load(weights)
     network.prepare_training(training_spec, 0.05, dropout_seed=3)
     n_documents = sum(len(part[0]) for part in parts)
-    steps = [network.train_on_batch(parts, n_documents, map) for _ in range(n_steps)]
+    steps = [network.train_on_batch(parts, n_documents, one_by_one)() for _ in range(n_steps)]
     return np.array(steps), network.weights()
 
 
@@ -129,7 +133,7 @@ def test_parts_of_a_batch_and_batches_get_dropout_masks_of_their_own():
     network.prepare_training(TrainingSpec("sgd"), 0.0, dropout_seed=3)
     losses = []
     for part in (same[:1], same[1:], same):
-        loss, _ = network.train_on_batch(part, 20, map)
+        loss, _ = network.train_on_batch(part, 20, one_by_one)()
         losses.append(loss / len(part))
     assert len(set(losses)) == 3
 
@@ -147,7 +151,7 @@ def test_what_is_left_in_scratch_arrays_does_not_matter(monkeypatch):
     parts = in_parts(batch(1), 2)
     expected = trained(JaxNetwork(ARCHITECTURES["binary"]), parts, OPTIMIZERS[0])
 
-    def full_of_nan(shapes):
+    def full_of_nan(_, shapes):
         return [tuple(jnp.full(shape, jnp.nan) for shape in layer) for layer in shapes]
 
     network = JaxNetwork(ARCHITECTURES["binary"])
@@ -157,17 +161,19 @@ def test_what_is_left_in_scratch_arrays_does_not_matter(monkeypatch):
     assert_same_weights(found[1], expected[1])
 
 
-def test_scratch_is_used_again_and_bounded(monkeypatch):
+def test_scratch_is_used_again_by_its_worker_and_bounded(monkeypatch):
     pool = _ScratchPool()
     shapes = (((2, 3, 4), (2, 3, 5)),)
-    one, other = pool.take(shapes), pool.take(shapes)
-    monkeypatch.setattr("sklstm._network.jax_network._MOST_SCRATCH_BYTES", 4 * 6 * 9)
-    pool.give(shapes, one)
-    pool.give(shapes, other)
-    assert pool.take(shapes) is one
-    third = pool.take(shapes)
-    assert third is not one
-    assert third is not other
+    one, other = pool.take(0, shapes), pool.take(1, shapes)
+    monkeypatch.setattr("sklstm._network.jax_network._MOST_SCRATCH_BYTES", 4 * 6 * 9 * 2)
+    pool.give(0, shapes, one)
+    pool.give(1, shapes, other)
+    pool.give(2, shapes, pool.take(2, shapes))
+    assert pool.take(1, shapes) is other
+    assert pool.take(0, shapes) is one
+    # Nothing is left: the third was too much, the others are in use.
+    assert not pool._free
+    assert pool._n_bytes == 0
 
 
 def test_no_scratch_is_kept_after_training(empty_pool):

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from sklstm._backend import keras
+from sklstm._network.embedding import FastEmbedding
 from sklstm._network.lstm import FastLSTM
 from sklstm._network.spec import NetworkSpec
 
@@ -27,8 +31,9 @@ def build_models(spec: NetworkSpec, *, scores: str, initialize: bool) -> tuple[A
         What the last layer gives: logits, on which the loss is computed accurately, or
         ``spec.output_activation`` of them.
     initialize : bool
-        Whether to draw initial weights as Keras does. False leaves zeros, for weights that are
-        set right away.
+        Whether to draw initial weights as Keras does, for a model that is handed out: it is of
+        stock layers. False leaves zeros, for weights that are set right away, and takes layers of
+        our own.
 
     Returns
     -------
@@ -43,7 +48,8 @@ def build_models(spec: NetworkSpec, *, scores: str, initialize: bool) -> tuple[A
     aligned = ids
     if spec.mask_padding and spec.width is not None:
         aligned = _left_aligned(ids, spec.width)
-    x = layers.Embedding(
+    embedding_class = layers.Embedding if initialize else FastEmbedding
+    x = embedding_class(
         spec.vocab_size,
         spec.embedding_dim,
         mask_zero=spec.mask_padding,
@@ -73,8 +79,17 @@ def build_models(spec: NetworkSpec, *, scores: str, initialize: bool) -> tuple[A
     )
 
 
+class NumpyZeros(keras.initializers.Initializer):
+    """Zeros from numpy. Those of Keras let JAX compile a function for each shape."""
+
+    def __call__(self, shape: tuple[int, ...], dtype: str | None = None) -> NDArray[Any]:
+        return np.zeros(shape, dtype)
+
+
 def _initializer(name: str, initialize: bool) -> Any:
-    return getattr(keras.initializers, name)(seed=_SEED) if initialize else "zeros"
+    if not initialize:
+        return NumpyZeros()
+    return getattr(keras.initializers, name)(seed=_SEED)
 
 
 def _dense_layer(units: int, activation: str, name: str, initialize: bool) -> Any:
@@ -82,6 +97,7 @@ def _dense_layer(units: int, activation: str, name: str, initialize: bool) -> An
         units,
         activation=activation,
         kernel_initializer=_initializer("GlorotUniform", initialize),
+        bias_initializer="zeros" if initialize else NumpyZeros(),
         name=name,
     )
 
@@ -90,7 +106,6 @@ def _recurrent_layer(
     spec: NetworkSpec, units: int, name: str, returns_sequence: bool, initialize: bool
 ) -> Any:
     """Return the layer that reads the sequence: the only place that chooses it."""
-    # A model that is handed out (with initial weights) is of stock layers.
     layer_class = keras.layers.LSTM if initialize else FastLSTM
 
     def lstm(name: str, **direction: bool) -> Any:
@@ -102,6 +117,8 @@ def _recurrent_layer(
             return_sequences=returns_sequence,
             kernel_initializer=_initializer("GlorotUniform", initialize),
             recurrent_initializer=_initializer("Orthogonal", initialize),
+            bias_initializer="zeros" if initialize else NumpyZeros(),
+            unit_forget_bias=initialize,
             seed=_SEED,
             name=name,
             **direction,
@@ -111,7 +128,7 @@ def _recurrent_layer(
         return lstm(name)
     # Keras makes the forward layer anew from its config, so it must know the class. It would make
     # the backward layer from the same config, seeds included, if there were none given.
-    with keras.saving.CustomObjectScope({"FastLSTM": FastLSTM}):
+    with keras.saving.CustomObjectScope({"FastLSTM": FastLSTM, "NumpyZeros": NumpyZeros}):
         return keras.layers.Bidirectional(
             lstm("forward"),
             backward_layer=lstm("backward", go_backwards=True),

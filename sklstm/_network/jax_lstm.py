@@ -25,9 +25,15 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 
 _CHUNK = 4
+# Scratch arrays that the forward loop fills for the backward loop, which has the others.
+_SAVED = 4
+# Matrix products of so few columns XLA compiles itself, for several times as long as it takes to
+# compile a call of Eigen, and to functions that are no quicker.
+_FEW_COLUMNS = 128
 
 _lent_scratch: ContextVar[Iterator[tuple[Array, ...]] | None] = ContextVar("scratch", default=None)
 
@@ -69,9 +75,10 @@ def lstm(
 def scratch_shapes(
     n_steps: int, n_rows: int, n_inputs: int, units: int
 ) -> tuple[tuple[int, int, int], ...]:
-    """Return the shapes of the arrays that `lstm` saves its intermediate results in."""
-    widths = (n_inputs + units, 4 * units, units, units)
-    return tuple((_padded(n_steps), n_rows, width) for width in widths)
+    """Return the shapes of the arrays that `lstm` keeps its intermediate results in."""
+    n_padded = _padded(n_steps)
+    widths = (n_inputs + units, 4 * units, units, units, n_inputs)
+    return (*((n_padded, n_rows, width) for width in widths), (_CHUNK, n_rows, 4 * units))
 
 
 @contextmanager
@@ -116,21 +123,22 @@ def _run(
     """
     n_steps, n_rows, _ = x.shape
     units = len(recurrent_kernel)
-    is_taken = _pad(mask[:, :, None])
+    is_taken = _pad(mask)
     x = _pad(x)
     start, end = span = _span(mask)
-    kernels = jnp.concatenate([kernel, recurrent_kernel])
-    is_cell_input = jnp.arange(4 * units) // units == 2
-    scale = jnp.where(is_cell_input, 1.0, 0.5).astype(x.dtype)
+    kernels = _with_many_columns(jnp.concatenate([kernel, recurrent_kernel]))
+    is_cell_input = (np.arange(4 * units) // units == 2).astype(x.dtype)
+    scale = (1 + is_cell_input) / 2
 
     def step(t: Array, state: tuple[Any, ...]) -> tuple[Any, ...]:
         h, c, outputs, saved = state
-        taken = _at(is_taken, t)
+        taken = _at(is_taken, t)[:, None]
         inputs = jnp.concatenate([_at(x, t), h], axis=1)
-        gates = jnp.tanh((inputs @ kernels + bias) * scale) * scale + (1.0 - scale)
+        z = (inputs @ kernels)[:, : 4 * units] + bias
+        gates = jnp.tanh(z * scale) * scale + (1.0 - scale)
         gates = lax.optimization_barrier(gates)
         i, f, g, o = jnp.split(gates, 4, axis=1)
-        c_new = lax.optimization_barrier(f * c + i * g)
+        c_new = lax.optimization_barrier(jnp.where(taken, f * c + i * g, c))
         tanh_c = lax.optimization_barrier(jnp.tanh(c_new))
         h_new = jnp.where(taken, o * tanh_c, h)
         if saved:
@@ -141,12 +149,12 @@ def _run(
             h_by_c = jnp.where(taken, o * (1 - tanh_c * tanh_c), 0.0)
             c_by_c = jnp.where(taken, f, 1.0)
             saved = _put_all(saved, (inputs, by_z, h_by_c, c_by_c), t)
-        c = jnp.where(taken, c_new, c)
-        return h_new, c, _put_all(outputs, (h_new,), t), saved
+        return h_new, c_new, _put_all(outputs, (h_new,), t), saved
 
     zeros = jnp.zeros((n_rows, units), x.dtype)
     outputs = (lax.empty((len(x), n_rows, units), x.dtype),) if sequences else ()
-    h, _, outputs, scratch = lax.fori_loop(start, end, step, (zeros, zeros, outputs, scratch))
+    state = (zeros, zeros, outputs, scratch[:_SAVED])
+    h, _, outputs, saved = lax.fori_loop(start, end, step, state)
     if sequences:
 
         def fill(value: Array) -> Callable[[Array, Array], Array]:
@@ -154,7 +162,7 @@ def _run(
 
         filled = lax.fori_loop(0, start, fill(zeros), outputs[0])
         h = lax.fori_loop(end, len(x), fill(h), filled)[:n_steps]
-    return h, scratch, span
+    return h, (*saved, *scratch[_SAVED:]), span
 
 
 def _forward(
@@ -168,17 +176,18 @@ def _forward(
 ) -> tuple[Array, tuple[Any, ...]]:
     """Return the hidden states, and with them what the backward loop needs."""
     h, *saved = _run(x, mask, kernel, recurrent_kernel, bias, scratch, sequences)
-    return h, (mask, kernel, recurrent_kernel, *saved)
+    return h, (mask, (kernel, recurrent_kernel), *saved)
 
 
-def _backward(sequences: bool, saved: tuple[Any, ...], dh: Array) -> tuple[Any, ...]:
+def _backward(sequences: bool, needed: tuple[Any, ...], dh: Array) -> tuple[Any, ...]:
     """Return the gradients by the arguments of `lstm`, from that by its result."""
-    mask, kernel, recurrent_kernel, scratch, (start, end) = saved
-    xh, by_z, h_by_c, c_by_c = scratch
-    is_taken = _pad(mask[:, :, None])
-    n_padded, n_rows, _ = is_taken.shape
-    n_inputs, units = len(kernel), len(recurrent_kernel)
-    transposed, recurrent_transposed = kernel.T, recurrent_kernel.T
+    mask, kernels, scratch, (start, end) = needed
+    xh, by_z, h_by_c, c_by_c = saved = scratch[:_SAVED]
+    dx, dz = scratch[_SAVED:]
+    is_taken = _pad(mask)
+    n_padded, n_rows = is_taken.shape
+    n_inputs, units = map(len, kernels)
+    by_transposed, by_recurrent_transposed = map(_product_with_transposed, kernels)
     if sequences:
         dh_of_steps = _pad(dh)
         # The steps behind the span repeat its last state.
@@ -200,29 +209,48 @@ def _backward(sequences: bool, saved: tuple[Any, ...], dh: Array) -> tuple[Any, 
                 dh = dh + _at(dh_of_steps, t)
             dc = lax.optimization_barrier(dc + dh * _at(h_by_c, t))
             dz_t = lax.optimization_barrier(jnp.concatenate([dc, dc, dc, dh], 1) * _at(by_z, t))
-            dh = jnp.where(_at(is_taken, t), dz_t @ recurrent_transposed, dh)
+            dh = jnp.where(_at(is_taken, t)[:, None], by_recurrent_transposed(dz_t), dh)
             return dh, dc * _at(c_by_c, t), _put(dz, dz_t, place)
 
         dh, dc, dz = lax.fori_loop(0, _CHUNK, step, (dh, dc, dz))
         rows = dz.reshape(-1, 4 * units)
         inputs = lax.dynamic_slice_in_dim(xh, first, _CHUNK).reshape(-1, n_inputs + units)
-        dx_of_chunk = (rows @ transposed).reshape(_CHUNK, n_rows, n_inputs)
+        dx_of_chunk = by_transposed(rows).reshape(_CHUNK, n_rows, n_inputs)
         dx = lax.dynamic_update_slice_in_dim(dx, dx_of_chunk, first, axis=0)
         return dh, dc, dz, dx, dkernels + inputs.T @ rows, dbias + rows.sum(axis=0)
 
-    shapes = [
-        (_CHUNK, n_rows, 4 * units),
-        (n_padded, n_rows, n_inputs),
-        (n_inputs + units, 4 * units),
-        (4 * units,),
-    ]
-    state = (dh_last, jnp.zeros_like(dh_last), *[jnp.zeros(shape, dh.dtype) for shape in shapes])
+    state = (
+        dh_last,
+        jnp.zeros_like(dh_last),
+        dz,
+        dx,
+        jnp.zeros((n_inputs + units, 4 * units), dh.dtype),
+        jnp.zeros(4 * units, dh.dtype),
+    )
     state = lax.fori_loop(0, (end - start) // _CHUNK, chunk, state)
-    dx, dkernels, dbias = state[3:]
-    return dx[: len(mask)], None, dkernels[:n_inputs], dkernels[n_inputs:], dbias, scratch
+    _, _, dz, dx, dkernels, dbias = state
+    # Outside of the span dx is whatever was there.
+    by_x = jnp.where(is_taken[:, :, None], dx, 0.0)[: len(mask)]
+    by_kernels = dkernels[:n_inputs], dkernels[n_inputs:]
+    return by_x, None, *by_kernels, dbias, (*saved, dx, dz)
 
 
 lstm.defvjp(_forward, _backward)
+
+
+def _with_many_columns(kernels: Array) -> Array:
+    """Add columns of zeros to kernels of few columns."""
+    missing = max(0, _FEW_COLUMNS + 1 - kernels.shape[1])
+    return jnp.pad(kernels, ((0, 0), (0, -(-missing // 8) * 8)))
+
+
+def _product_with_transposed(kernel: Array) -> Callable[[Array], Array]:
+    """Return the function that multiplies rows by the transposed of a kernel."""
+    if kernel.shape[1] <= _FEW_COLUMNS:
+        return lambda rows: lax.dot_general(rows, kernel, (((1,), (1,)), ((), ())))
+    # To copy it once makes each product quicker.
+    transposed = kernel.T
+    return lambda rows: rows @ transposed
 
 
 def _padded(n_steps: int) -> int:
@@ -230,16 +258,23 @@ def _padded(n_steps: int) -> int:
 
 
 def _pad(array: Array) -> Array:
-    """Add steps to an array of three dimensions, up to a multiple of the chunk."""
-    return jnp.pad(array, ((0, _padded(len(array)) - len(array)), (0, 0), (0, 0)))
+    """Add steps to an array, up to a multiple of the chunk."""
+    missing = _padded(len(array)) - len(array)
+    return jnp.pad(array, ((0, missing), *[(0, 0)] * (array.ndim - 1)))
 
 
 def _span(mask: Array) -> tuple[Array, Array]:
     """Return the bounds, multiples of the chunk, of the steps outside which no row takes any."""
-    is_any = mask.any(axis=1)
-    first = jnp.argmax(is_any) // _CHUNK * _CHUNK
-    behind = jnp.where(is_any.any(), len(mask) - jnp.argmax(is_any[::-1]), first)
-    return first, -(-behind // _CHUNK) * _CHUNK
+    n_steps = np.int32(len(mask))
+    steps = np.arange(n_steps, dtype=np.int32)[:, None]
+    first, behind = lax.reduce(
+        (jnp.where(mask, steps, n_steps), jnp.where(mask, steps + 1, 0)),
+        (n_steps, np.int32(0)),
+        lambda one, other: (lax.min(one[0], other[0]), lax.max(one[1], other[1])),
+        (0, 1),
+    )
+    behind = -(-behind // _CHUNK) * _CHUNK
+    return jnp.minimum(first // _CHUNK * _CHUNK, behind), behind
 
 
 def _at(array: Array, t: Array) -> Array:

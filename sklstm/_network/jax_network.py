@@ -1,6 +1,6 @@
 """A network on JAX: compiled functions of our own in place of Keras's loops.
 
-On a CPU a batch is computed in parts of 32 rows, which fit the processor's cache and can run on
+On a CPU a batch is computed in parts of some rows, which fit the processor's cache and can run on
 several cores at once. Their gradients are summed in the order of the parts, so that the result
 does not depend on the number of cores.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, reduce
+from math import prod
 from operator import add
 from threading import Lock
 from typing import Any
@@ -20,18 +21,32 @@ from jax import Array
 from numpy.typing import NDArray
 
 from sklstm._backend import keras
+from sklstm._network.jax_embedding import add_rows, tapping
 from sklstm._network.jax_lstm import lending_scratch, scratch_shapes
 from sklstm._network.lstm import FastLSTM
-from sklstm._network.network import Network, Part, Scorer, named_weights, with_rows
+from sklstm._network.network import (
+    EMBEDDINGS,
+    Network,
+    Part,
+    Scorer,
+    named_weights,
+    with_rows,
+)
 from sklstm._network.spec import NetworkSpec, TrainingSpec
 
-_PART_ROWS = 32
+# Rows of a part. Of long documents more of them gain little, and parts of fewer rows keep several
+# cores busy to the end of a step; of short ones the calls would cost too much.
+_ROWS_OF_SHORT = 32
+_ROWS_OF_LONG = 16
+# Mean tokens of documents that count as long.
+_LONG = 64
 # A layer draws from its dropout state at most this often in one pass over a part.
 _DRAWS_A_PART = 16
 # Scratch that is kept from part to part; more goes back to the operating system.
 _MOST_SCRATCH_BYTES = 2**28
 
-_Shapes = tuple[tuple[int, ...], ...]
+# Of the scratch arrays of each layer.
+_Shapes = tuple[tuple[tuple[int, ...], ...], ...]
 
 
 class JaxNetwork(Network):
@@ -48,17 +63,24 @@ class JaxNetwork(Network):
         for kind in ("logits", "document_vectors"):
             model = self._part_of_model(kind)
             function = _score_function(model)
-            self._score_functions[kind] = self._compiled(function, compiler_options=_one_core())
+            self._score_functions[kind] = self._compiled(function, one_core=True)
             self._n_rows[kind] = {name: v.shape[0] for name, v in named_weights(model).items()}
         layers = _lstm_layers(self.model)
         has_fast_loop = all(layer.has_fast_loop for layer in layers)
-        self.part_rows = _PART_ROWS if jax.default_backend() == "cpu" else None
         self.skips_padding = has_fast_loop and spec.mask_padding and spec.width is None
         self._layer_sizes = [
             (layer.cell.kernel.shape[0], layer.units) for layer in layers if has_fast_loop
         ]
         self._scratch = _ScratchPool()
+        self._scratch_shapes = cache(self._shapes_of_scratch)
+        # Keras walks through all layers to find them.
+        self._n_trainable = len(self.model.trainable_variables)
+        self._not_trained = self.model.non_trainable_variables
         self._n_parts_trained = 0
+        # Gradients by the embeddings, if they are trained, are added up on their own.
+        self._embeddings_at = self._place_of_embeddings()
+        self._by_embeddings: Array | None = None
+        self._add_rows = self._compiled(add_rows, (0,), one_core=False)
 
     def prepare_training(
         self, training_spec: TrainingSpec, learning_rate: float, dropout_seed: int
@@ -66,46 +88,61 @@ class JaxNetwork(Network):
         """Put optimizer and dropout into the state of a network never trained before."""
         super().prepare_training(training_spec, learning_rate, dropout_seed)
         self._n_parts_trained = 0
+        if self._embeddings_at is not None:
+            embeddings = self.model.trainable_variables[self._embeddings_at]
+            self._by_embeddings = jax.device_put(np.zeros(embeddings.shape, np.float32))
+
+    def part_rows(self, mean_length: float) -> int | None:
+        """Return how many rows the parts of a batch are to have; None if it is computed whole."""
+        if jax.default_backend() != "cpu":
+            return None
+        return _ROWS_OF_LONG if mean_length >= _LONG else _ROWS_OF_SHORT
 
     def train_on_batch(
         self, parts: Sequence[Part], n_documents: int, run_all: Callable[..., Any]
-    ) -> tuple[float, float]:
-        """Take one optimizer step, on the sum of the gradients of the parts."""
-        variables = [*self.model.trainable_variables, *self.model.optimizer.variables]
-        values = [variable.value for variable in variables]
-        trainable = values[: len(self.model.trainable_variables)]
+    ) -> Callable[[], tuple[float, float]]:
+        """Have one optimizer step computed, on the sum of the gradients of the parts."""
+        values = [variable.value for variable in self._updated]
+        trainable, state = values[: self._n_trainable], values[self._n_trainable :]
 
-        def gradients(number: int, part: Part) -> tuple[float, float, list[Array]]:
-            ids, targets, weights = part
-            shapes = self._scratch_shapes(ids.shape)
+        def gradients(worker: int, numbered: tuple[int, Part]) -> tuple[Any, Any, Any]:
+            number, (ids, targets, weights) = numbered
+            shapes = self._scratch_shapes(*ids.shape)
             fixed = self._fixed_values(self._n_parts_trained + number)
-            (loss, n_right), (by_weights, scratch) = self._gradients(
+            found, by_weights, by_vectors, scratch = self._gradients(
                 ids.shape,
                 trainable,
-                self._scratch.take(shapes),
+                self._scratch.take(worker, shapes),
                 fixed,
                 ids,
                 targets,
                 weights * np.float32(1 / n_documents),
             )
-            jax.block_until_ready(by_weights)
-            self._scratch.give(shapes, scratch)
-            return float(loss), float(n_right), by_weights
+            self._scratch.give(worker, shapes, scratch)
+            return found, by_weights, by_vectors
 
-        losses, n_right, by_weights = zip(
-            *run_all(gradients, range(len(parts)), parts), strict=True
-        )
+        found, by_weights, by_vectors = zip(*run_all(gradients, enumerate(parts)), strict=True)
         self._n_parts_trained += len(parts)
-        state = values[len(trainable) :]
-        updated = self._update((len(parts),), trainable, state, by_weights)
-        for variable, value in zip(variables, updated, strict=True):
+        if self._embeddings_at is not None:
+            for ids, gradient in by_vectors:
+                self._by_embeddings = self._add_rows(ids.shape, self._by_embeddings, ids, gradient)
+        updated, self._by_embeddings = self._update(
+            (len(parts),), trainable, state, self._by_embeddings, by_weights
+        )
+        for variable, value in zip(self._updated, updated, strict=True):
             variable.assign(value)
-        total_weight = sum(float(weights.sum()) for _, _, weights in parts) / n_documents
-        return sum(losses), sum(n_right) / total_weight if total_weight else 0.0
+
+        def result() -> tuple[float, float]:
+            total_weight = sum(float(weights.sum()) for _, _, weights in parts) / n_documents
+            losses, n_right = zip(*(map(float, pair) for pair in found), strict=True)
+            return sum(losses), sum(n_right) / total_weight if total_weight else 0.0
+
+        return result
 
     def finish_training(self) -> None:
         """Let go of memory that only training needs."""
         self._scratch = _ScratchPool()
+        self._by_embeddings = None
 
     def scorer(self, kind: str, weights: Mapping[str, NDArray[np.float32]]) -> Scorer:
         """Return a function that applies the network with given weights."""
@@ -120,18 +157,27 @@ class JaxNetwork(Network):
         super()._compile(training_spec)
         if before is None or before.label_smoothing != training_spec.label_smoothing:
             loss = self._loss(training_spec, "sum")
-            function = _gradient_function(self.model, loss, self._is_right)
-            self._gradients = self._compiled(
-                function, donate_argnums=1, compiler_options=_one_core()
+            function = _gradient_function(
+                self.model, self.spec, self._embeddings_at, loss, self._is_right
             )
-        function = _update_function(self.model.optimizer)
-        self._update = self._compiled(function, donate_argnums=(0, 1))
+            self._gradients = self._compiled(function, (1,), one_core=True)
+        self._updated = [*self.model.trainable_variables, *self.model.optimizer.variables]
+        function = _update_function(self.model.optimizer, self._embeddings_at)
+        self._update = self._compiled(function, (0, 1, 2), one_core=False)
 
-    def _compiled(self, function: Callable[..., Any], **options: Any) -> _Compiled:
-        return _Compiled(jax.jit(function, **options), self._tracing)
+    def _compiled(
+        self, function: Callable[..., Any], donate: tuple[int, ...] = (), *, one_core: bool
+    ) -> _Compiled:
+        options = _compiler_options(one_core=one_core)
+        jitted = jax.jit(function, donate_argnums=donate, compiler_options=options)
+        return _Compiled(jitted, self._tracing)
 
-    def _scratch_shapes(self, shape_of_ids: tuple[int, ...]) -> tuple[_Shapes, ...]:
-        n_rows, width = shape_of_ids
+    def _place_of_embeddings(self) -> int | None:
+        embeddings = named_weights(self.model)[EMBEDDINGS]
+        places = [i for i, v in enumerate(self.model.trainable_variables) if v is embeddings]
+        return places[0] if places else None
+
+    def _shapes_of_scratch(self, n_rows: int, width: int) -> _Shapes:
         return tuple(scratch_shapes(width, n_rows, *sizes) for sizes in self._layer_sizes)
 
     def _fixed_values(self, n_parts_before: int) -> list[Any]:
@@ -140,7 +186,7 @@ class JaxNetwork(Network):
             id(variable): np.array([seed, n_parts_before * _DRAWS_A_PART], dtype=variable.dtype)
             for variable, seed in zip(self._dropout_states, self._dropout_seeds, strict=True)
         }
-        return [seeds.get(id(v), v.value) for v in self.model.non_trainable_variables]
+        return [seeds.get(id(v), v.value) for v in self._not_trained]
 
 
 class _Compiled:
@@ -170,47 +216,53 @@ class _Compiled:
 
 
 class _ScratchPool:
-    """Arrays that the LSTM layers have written to, for the next part of the same shape."""
+    """Arrays that the LSTM layers have written to, for the next part of the same shape.
+
+    Each worker has its own, because JAX would let one that takes arrays still being written to
+    wait for the other.
+    """
 
     def __init__(self) -> None:
-        self._free: dict[tuple[_Shapes, ...], list[Any]] = {}
+        self._free: dict[tuple[int, _Shapes], Any] = {}
         self._n_bytes = 0
         self._lock = Lock()
 
-    def take(self, shapes: tuple[_Shapes, ...]) -> Any:
+    def take(self, worker: int, shapes: _Shapes) -> Any:
         """Return arrays of given shapes for each layer."""
         with self._lock:
-            free = self._free.get(shapes)
-            if free:
+            free = self._free.pop((worker, shapes), None)
+            if free is not None:
                 self._n_bytes -= _n_bytes(shapes)
-                return free.pop()
+                return free
         # Not by jax.numpy, which would compile a function for each shape.
         return [
             tuple(jax.device_put(np.empty(shape, np.float32)) for shape in layer)
             for layer in shapes
         ]
 
-    def give(self, shapes: tuple[_Shapes, ...], scratch: Any) -> None:
+    def give(self, worker: int, shapes: _Shapes, scratch: Any) -> None:
         """Keep arrays for later, unless there are enough."""
         with self._lock:
             if self._n_bytes + _n_bytes(shapes) <= _MOST_SCRATCH_BYTES:
                 self._n_bytes += _n_bytes(shapes)
-                self._free.setdefault(shapes, []).append(scratch)
+                self._free[worker, shapes] = scratch
 
 
 @cache
-def _one_core() -> dict[str, str | bool]:
-    """Return options of XLA that keep a part on one core, for other parts have the others.
+def _compiler_options(*, one_core: bool) -> dict[str, Any]:
+    """Return options for XLA's CPU compiler.
 
-    Matrix products over a part are too small to be worth several threads. The options are XLA's
-    own affair: where it does not know them any more, there are none.
+    A lower level of optimization compiles sooner, to functions that are no slower. What computes a
+    part of a batch is to stay on one core, for other parts have the others, and its matrix products
+    are too small to be worth several threads. The options are XLA's own affair: where it does not
+    know them any more, there are none.
     """
-    options: dict[str, str | bool] = {
-        "xla_cpu_experimental_ynn_fusion_type": "",
-        "xla_cpu_multi_thread_eigen": False,
-    }
     if jax.default_backend() != "cpu":
         return {}
+    options: dict[str, Any] = {"xla_backend_optimization_level": 1}
+    if one_core:
+        options["xla_cpu_experimental_ynn_fusion_type"] = ""
+        options["xla_cpu_multi_thread_eigen"] = False
     try:
         jax.jit(lambda x: x, compiler_options=options).lower(0.0).compile()
     except jax.errors.JaxRuntimeError:
@@ -218,8 +270,9 @@ def _one_core() -> dict[str, str | bool]:
     return options
 
 
-def _n_bytes(shapes: tuple[_Shapes, ...]) -> int:
-    return sum(4 * int(np.prod(shape)) for layer in shapes for shape in layer)
+@cache
+def _n_bytes(shapes: _Shapes) -> int:
+    return sum(4 * prod(shape) for layer in shapes for shape in layer)
 
 
 def _lstm_layers(model: Any) -> list[FastLSTM]:
@@ -250,30 +303,93 @@ def _score_function(model: Any) -> Callable[..., Array]:
 
 
 def _gradient_function(
-    model: Any, loss_function: Callable[..., Array], is_right: Callable[[Any, Any], Any]
+    model: Any,
+    spec: NetworkSpec,
+    embeddings_at: int | None,
+    loss_function: Callable[..., Array],
+    is_right: Callable[[Any, Any], Any],
 ) -> Callable[..., Any]:
-    """Return a pure function to the loss of a part and its gradients."""
+    """Return a pure function to the loss of a part and its gradients.
 
-    def loss(
+    Parameters
+    ----------
+    model : keras.Model
+        From ids to logits.
+    spec : NetworkSpec
+        Its architecture.
+    embeddings_at : int or None
+        Place of the embeddings among the trainable weights; None if they are not trained.
+    loss_function, is_right : callable
+        From targets and logits to the loss, and to whether rows are predicted right.
+
+    Returns
+    -------
+    gradients : callable
+        From trainable weights, scratch arrays of the LSTM layers, weights that are not trained,
+        ids, targets and weights of documents. Returns loss and weight of the documents predicted
+        right; gradients by the trainable weights but the embeddings; ids and gradients of
+        embeddings looked up; the scratch arrays.
+    """
+
+    def gradients(
         trainable: list[Array], scratch: Any, fixed: list[Array], ids: Array, *labels: Array
-    ) -> tuple[Array, Array]:
+    ) -> tuple[Any, ...]:
         targets, weights = labels
-        with lending_scratch(scratch):
-            logits, _ = model.stateless_call(trainable, fixed, ids, training=True)
-        n_right = jnp.sum(weights * is_right(targets, logits))
-        return loss_function(targets, logits, sample_weight=weights), n_right
 
-    return jax.value_and_grad(loss, argnums=(0, 1), has_aux=True)
+        def loss(others: list[Array], scratch: Any, slot: Array) -> tuple[Array, Any]:
+            values = list(others)
+            if embeddings_at is not None:
+                values.insert(embeddings_at, trainable[embeddings_at])
+            with lending_scratch(scratch), tapping(slot) as tap:
+                logits, _ = model.stateless_call(values, fixed, ids, training=True)
+            n_right = jnp.sum(weights * is_right(targets, logits))
+            return loss_function(targets, logits, sample_weight=weights), (n_right, tap.ids)
+
+        n_rows, width = ids.shape
+        if spec.mask_padding and spec.width is not None:
+            width = spec.width
+        slot = jnp.zeros((width, n_rows, spec.embedding_dim))
+        others = [value for place, value in enumerate(trainable) if place != embeddings_at]
+        differentiated = (0, 1) if embeddings_at is None else (0, 1, 2)
+        compute = jax.value_and_grad(loss, differentiated, has_aux=True)
+        (loss_of_part, (n_right, looked_up)), (by_others, scratch, *by_vectors) = compute(
+            others, scratch, slot
+        )
+        by_looked_up = (looked_up, *by_vectors) if by_vectors else None
+        return (loss_of_part, n_right), by_others, by_looked_up, scratch
+
+    return gradients
 
 
-def _update_function(optimizer: Any) -> Callable[..., list[Array]]:
-    """Return a pure function that takes a step of an optimizer."""
+def _update_function(optimizer: Any, embeddings_at: int | None) -> Callable[..., Any]:
+    """Return a pure function that takes a step of an optimizer.
+
+    Parameters
+    ----------
+    optimizer : keras.optimizers.Optimizer
+        Built for the trainable weights.
+    embeddings_at : int or None
+        Place of the embeddings among them; None if they are not trained.
+
+    Returns
+    -------
+    update : callable
+        From trainable weights, state of the optimizer, gradient by the embeddings, and gradients
+        by the other weights of each part. Returns weights and state in one list, and zeros in
+        place of the gradient by the embeddings.
+    """
 
     def update(
-        trainable: list[Array], state: list[Array], by_weights: Sequence[list[Array]]
-    ) -> list[Array]:
-        total = [reduce(add, gradients) for gradients in zip(*by_weights, strict=True)]
+        trainable: list[Array],
+        state: list[Array],
+        by_embeddings: Any,
+        by_others: Sequence[list[Array]],
+    ) -> tuple[list[Array], Array | None]:
+        total = [reduce(add, gradients) for gradients in zip(*by_others, strict=True)]
+        if embeddings_at is not None:
+            total.insert(embeddings_at, by_embeddings)
         trainable, state = optimizer.stateless_apply(state, total, trainable)
-        return [*trainable, *state]
+        zeros = None if embeddings_at is None else jnp.zeros_like(by_embeddings)
+        return [*trainable, *state], zeros
 
     return update

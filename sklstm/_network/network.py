@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklstm._backend import keras
-from sklstm._network.build import build_models
+from sklstm._network.build import NumpyZeros, build_models
 from sklstm._network.initial import Weights
 from sklstm._network.spec import NetworkSpec, TrainingSpec
 
@@ -39,15 +39,12 @@ class Network:
         no id points at, and are not handed out.
     training_spec : TrainingSpec or None
         What `model` is compiled for.
-    part_rows : int or None
-        Rows of the parts that batches are computed in; None if they are computed whole.
     skips_padding : bool
         Whether steps at which all documents have padding cost next to nothing.
     scores_purely : bool
         Whether several threads may use `scorer` at once, and while the network is trained.
     """
 
-    part_rows: int | None = None
     skips_padding = False
     scores_purely = False
 
@@ -118,10 +115,20 @@ class Network:
             variable.assign(value)
         self.model.optimizer.learning_rate = learning_rate
 
+    def part_rows(self, mean_length: float) -> int | None:
+        """Return how many rows the parts of a batch are to have; None if it is computed whole.
+
+        Parameters
+        ----------
+        mean_length : float
+            Tokens a document.
+        """
+        return None
+
     def train_on_batch(
         self, parts: Sequence[Part], n_documents: int, run_all: Callable[..., Any]
-    ) -> tuple[float, float]:
-        """Take one optimizer step.
+    ) -> Callable[[], tuple[float, float]]:
+        """Take one optimizer step, or have it computed in the background.
 
         Parameters
         ----------
@@ -131,12 +138,13 @@ class Network:
         n_documents : int
             Documents of the batch, by which the sum of the losses is divided.
         run_all : callable
-            As `map`; may run several parts at once.
+            As `sklstm._training.cores.worker_threads` gives it.
 
         Returns
         -------
-        loss, accuracy : float
-            Of the batch, before the step.
+        result : callable
+            Without arguments; gives loss and accuracy of the batch before the step. Waits for the
+            gradients if they are not computed yet.
         """
         ((ids, targets, weights),) = parts
         self.model.reset_metrics()
@@ -144,7 +152,7 @@ class Network:
         loss, accuracy = self.model.train_on_batch(
             ids, targets, sample_weight=weights * np.float32(len(ids) / n_documents)
         )
-        return float(loss), float(accuracy)
+        return lambda: (float(loss), float(accuracy))
 
     def finish_training(self) -> None:
         """Let go of memory that only training needs."""
@@ -183,6 +191,7 @@ class Network:
         )
         if training_spec.weight_decay:
             optimizer.exclude_from_weight_decay(var_names=["bias"])
+        _let_numpy_make_zeros(optimizer)
         optimizer.build(self.model.trainable_variables)
         self._initial_optimizer_state = [_copied(variable) for variable in optimizer.variables]
         self.model.compile(
@@ -239,6 +248,20 @@ def with_rows(array: NDArray[np.float32], n_rows: int) -> NDArray[np.float32]:
     """Return an array as it is, or a matrix with rows of zeros added, up to `n_rows`."""
     missing = n_rows - len(array)
     return np.pad(array, ((0, missing), (0, 0))) if missing else array
+
+
+def _let_numpy_make_zeros(optimizer: Any) -> None:
+    """Keep an optimizer that is not built yet from compiling something for each shape."""
+    add_variable = optimizer.add_variable_from_reference
+
+    def add_variable_from_reference(
+        reference_variable: Any, name: str | None = None, initializer: Any = "zeros"
+    ) -> Any:
+        if initializer == "zeros":
+            initializer = NumpyZeros()
+        return add_variable(reference_variable, name=name, initializer=initializer)
+
+    optimizer.add_variable_from_reference = add_variable_from_reference
 
 
 def _copied(variable: Any) -> NDArray[Any]:

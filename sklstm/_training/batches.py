@@ -16,10 +16,17 @@ if TYPE_CHECKING:
 
 Ids = NDArray[np.int32]
 Floats = NDArray[np.float32]
+# The rows of a batch.
+Groups = list[NDArray[np.int64]]
 
 # Batches whose documents are sorted by length together: enough for little padding, few enough for
 # batches that differ in every epoch.
 _BATCHES_A_POOL = 32
+# Groups of like length that a batch is made of. With one, a batch would be all short or all long
+# documents, and training less stable where length tells something about the class.
+_GROUPS = 2
+# A batch of fewer rows in each group is not worth cutting into parts.
+_FEWEST_ROWS = 16
 # What compiling one more shape costs, as the token positions trained in that time on a laptop.
 _COMPILE_COST = 400_000
 # What a position behind the last token of a part costs a network that skips it, in positions.
@@ -141,11 +148,12 @@ def bucket_widths(
 
 def shuffled_batches(
     lengths: NDArray[np.int64], batch_size: int, rng: np.random.Generator
-) -> list[NDArray[np.int64]]:
-    """Deal documents into batches at random, with documents of like length together.
+) -> list[Groups]:
+    """Deal documents into batches at random, in groups of like length.
 
-    A permutation is cut into pools of some dozen batches; each pool is sorted by length and cut
-    into batches; the batches are shuffled. All batches hold about the same number of documents.
+    A permutation is cut into pools of some dozen batches. Each pool is sorted by length and cut
+    into groups of half a batch; two of them, drawn at random, make a batch. All batches hold about
+    the same number of documents.
 
     Parameters
     ----------
@@ -158,25 +166,46 @@ def shuffled_batches(
 
     Returns
     -------
-    batches : list of ndarray of int64
-        Row numbers; each row is in one batch.
+    batches : list of list of ndarray of int64
+        Row numbers, by batch and group; each row is in one batch.
     """
     n_batches = -(-len(lengths) // batch_size)
     parts = np.array_split(rng.permutation(len(lengths)), n_batches)
-    batches: list[NDArray[np.int64]] = []
+    batches: list[Groups] = []
     for start in range(0, n_batches, _BATCHES_A_POOL):
         pooled = parts[start : start + _BATCHES_A_POOL]
         pool = np.concatenate(pooled)
         by_length = pool[np.argsort(lengths[pool], kind="stable")]
-        batches += np.array_split(by_length, len(pooled))
-    return [batches[i] for i in rng.permutation(n_batches)]
+        sizes = np.array([len(half) for part in pooled for half in np.array_split(part, _GROUPS)])
+        places = rng.permutation(len(sizes))
+        groups = np.split(by_length, np.cumsum(sizes[places])[:-1])
+        dealt = [groups[i] for i in np.argsort(places)]
+        batches += [dealt[i : i + _GROUPS] for i in range(0, len(dealt), _GROUPS)]
+    return batches
+
+
+def part_sizes(n_most: int, part_rows: int | None) -> tuple[int, int]:
+    """Return into how many parts batches are cut, and how many rows each part has.
+
+    Parameters
+    ----------
+    n_most : int
+        Documents in the largest batch.
+    part_rows : int or None
+        Rows wanted in a part; None if batches are not to be cut.
+    """
+    in_group = -(-n_most // _GROUPS)
+    if part_rows is None or in_group < _FEWEST_ROWS:
+        return 1, _rounded_up(n_most, 8)
+    parts_a_group = -(-in_group // part_rows)
+    return _GROUPS * parts_a_group, _rounded_up(-(-in_group // parts_a_group), 8)
 
 
 def training_parts(
     examples: Examples,
-    rows: NDArray[np.int64],
+    groups: Groups,
     n_parts: int,
-    part_rows: int,
+    n_rows: int,
     widths: NDArray[np.int64],
 ) -> list[Part]:
     """Return ids, targets and weights of the parts of a batch.
@@ -185,10 +214,11 @@ def training_parts(
     ----------
     examples : Examples
         All documents.
-    rows : ndarray of int64
-        Those of the batch.
-    n_parts, part_rows : int
-        Parts, and rows of each. Parts are filled up with documents of no tokens and no weight.
+    groups : list of ndarray of int64
+        Those of the batch, from `shuffled_batches`.
+    n_parts, n_rows : int
+        Parts, and rows of each, from `part_sizes`. Parts are filled up with documents of no tokens
+        and no weight.
     widths : ndarray of int64
         Rising; each part has the smallest of them that holds its documents.
 
@@ -196,15 +226,18 @@ def training_parts(
     -------
     parts : list of tuple of ndarray
     """
+    if n_parts == 1:
+        cut = [np.concatenate(groups)]
+    else:
+        cut = [rows for group in groups for rows in np.array_split(group, n_parts // _GROUPS)]
     parts = []
-    for part in np.array_split(rows, n_parts):
-        targets = np.zeros((part_rows, examples.targets.shape[1]), dtype=np.float32)
-        targets[: len(part)] = examples.targets[part]
-        weights = np.zeros(part_rows, dtype=np.float32)
-        weights[: len(part)] = examples.weights[part]
-        parts.append(
-            (_cut(examples.ids, examples.lengths, part, part_rows, widths), targets, weights)
-        )
+    for rows in cut:
+        targets = np.zeros((n_rows, examples.targets.shape[1]), dtype=np.float32)
+        targets[: len(rows)] = examples.targets[rows]
+        weights = np.zeros(n_rows, dtype=np.float32)
+        weights[: len(rows)] = examples.weights[rows]
+        ids = _cut(examples.ids, examples.lengths, rows, n_rows, widths)
+        parts.append((ids, targets, weights))
     return parts
 
 
@@ -234,12 +267,12 @@ def in_batches(network: Network, score: Scorer, ids: Ids, lengths: NDArray[np.in
     by_length = np.argsort(lengths, kind="stable")
     n_batches = -(-len(ids) // _PREDICTION_ROWS[-1])
 
-    def scores_of(rows: NDArray[np.int64]) -> Floats:
+    def scores_of(_: int, rows: NDArray[np.int64]) -> Floats:
         n_rows = next(n for n in _PREDICTION_ROWS if n >= len(rows))
         return score(_cut(ids, lengths, rows, n_rows, widths))[: len(rows)]
 
     with worker_threads(n_batches if network.scores_purely else 1) as run_all:
-        parts: Sequence[Floats] = list(run_all(scores_of, np.array_split(by_length, n_batches)))
+        parts: Sequence[Floats] = run_all(scores_of, np.array_split(by_length, n_batches))
     values = np.empty((len(ids), parts[0].shape[1]), dtype=np.float32)
     values[by_length] = np.concatenate(parts)
     return values
@@ -258,3 +291,7 @@ def _cut(
     n_columns = min(width, ids.shape[1])
     block[: len(rows), :n_columns] = ids[rows, :n_columns]
     return block
+
+
+def _rounded_up(number: int, step: int) -> int:
+    return -(-number // step) * step

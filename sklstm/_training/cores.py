@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
@@ -28,11 +28,32 @@ def available_cores() -> int:
 
 @contextmanager
 def worker_threads(n_most: int) -> Iterator[Callable[..., Any]]:
-    """Give a `map` that runs up to `n_most` calls at once, as far as there are cores."""
+    """Give a function that works on items in up to `n_most` threads, as far as there are cores.
+
+    Yields
+    ------
+    run_all : callable
+        From a function and items to the list of ``function(worker, item)``. The workers, numbered
+        from 0, take the items in turn. Number 0 is the thread that calls.
+    """
     # Asking for the cores takes longer than many a prediction of one document.
     n_threads = min(n_most, available_cores()) if n_most > 1 else 1
     if n_threads == 1:
-        yield map
+        yield lambda function, items: [function(0, item) for item in items]
         return
-    with ThreadPoolExecutor(n_threads, thread_name_prefix="sklstm") as pool:
-        yield pool.map
+    with ThreadPoolExecutor(n_threads - 1, thread_name_prefix="sklstm") as pool:
+
+        def run_all(function: Callable[[int, Any], Any], items: Iterable[Any]) -> list[Any]:
+            items = list(items)
+
+            def work(worker: int) -> list[Any]:
+                return [function(worker, item) for item in items[worker::n_threads]]
+
+            others = [pool.submit(work, worker) for worker in range(1, n_threads)]
+            results = [None] * len(items)
+            results[::n_threads] = work(0)
+            for worker, other in enumerate(others, start=1):
+                results[worker::n_threads] = other.result()
+            return results
+
+        yield run_all

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from sklstm._training.batches import (
     Examples,
     bucket_widths,
     in_batches,
+    part_sizes,
     shuffled_batches,
     training_parts,
 )
@@ -105,7 +107,7 @@ def train(
         steps=n_batches,
     )
     try:
-        return _run_epochs(network, examples, schedule, rng, validation, hooks)
+        return _run_epochs(network, examples, schedule, n_batches, rng, validation, hooks)
     finally:
         # A callback that kept the model could not be pickled with the classifier that holds it.
         for callback in callbacks:
@@ -116,6 +118,7 @@ def _run_epochs(
     network: Network,
     examples: Examples,
     schedule: Schedule,
+    n_batches: int,
     rng: np.random.Generator,
     validation: Examples | None,
     hooks: Any,
@@ -126,19 +129,17 @@ def _run_epochs(
         schedule.epochs,
         skips_padding=network.skips_padding,
     )
-    n_documents = len(examples.ids)
-    n_batches = _divided(n_documents, schedule.batch_size)
-    most = min(schedule.batch_size, 8 * _divided(_divided(n_documents, n_batches), 8))
-    part_rows = min(most, network.part_rows or most)
-    n_parts = _divided(most, part_rows)
+    # What shuffled_batches gives: batches that differ by one document at most.
+    n_most = _divided(len(examples.ids), n_batches)
+    n_parts, n_rows = part_sizes(n_most, network.part_rows(float(examples.lengths.mean())))
     history: dict[str, list[float]] = {}
     best = _BestEpoch(schedule.tol)
     hooks.on_train_begin()
     for epoch in range(schedule.epochs):
         hooks.on_epoch_begin(epoch)
         batches = (
-            (len(rows), training_parts(examples, rows, n_parts, part_rows, widths))
-            for rows in shuffled_batches(examples.lengths, schedule.batch_size, rng)
+            (sum(map(len, groups)), training_parts(examples, groups, n_parts, n_rows, widths))
+            for groups in shuffled_batches(examples.lengths, schedule.batch_size, rng)
         )
         with worker_threads(n_parts) as run_all:
             logs, average = _train_epoch(
@@ -196,9 +197,12 @@ def _train_epoch(
     logs: dict[str, float] = {}
     average: Weights = {}
     n_seen = 0
-    for step, (n_documents, parts) in enumerate(batches):
-        hooks.on_train_batch_begin(step)
-        loss, share_right = network.train_on_batch(parts, n_documents, run_all)
+    under_way: deque[tuple[int, int, Callable[[], tuple[float, float]]]] = deque()
+
+    def finish_step() -> None:
+        nonlocal logs, n_seen
+        step, n_documents, result = under_way.popleft()
+        loss, share_right = result()
         if not np.isfinite(loss):
             when = f"step {step + 1} of epoch {epoch + 1}"
             raise ValueError(f"The training loss became {loss} in {when}. {_REMEDY}")
@@ -206,11 +210,21 @@ def _train_epoch(
         sums["loss"] += n_documents * loss
         sums["accuracy"] += n_documents * share_right
         logs = {name: total / n_seen for name, total in sums.items()}
+        hooks.on_train_batch_end(step, logs)
+
+    # Unless somebody watches, a step is computed while Python prepares the next one.
+    n_ahead = 0 if hooks.callbacks else 1
+    for step, (n_documents, parts) in enumerate(batches):
+        hooks.on_train_batch_begin(step)
+        under_way.append((step, n_documents, network.train_on_batch(parts, n_documents, run_all)))
         if averages:
             for name, weight in network.weights().items():
                 mean = average.setdefault(name, np.zeros_like(weight))
                 mean += (weight - mean) / (step + 1)
-        hooks.on_train_batch_end(step, logs)
+        if len(under_way) > n_ahead:
+            finish_step()
+    while under_way:
+        finish_step()
     return logs, average
 
 
