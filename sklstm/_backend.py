@@ -7,7 +7,10 @@ import os
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 #: Keras backends in the order in which they are tried.
 BACKENDS = ("jax", "tensorflow", "torch")
@@ -54,6 +57,20 @@ def settle_backend() -> None:
         )
     configured = _configured_backend()
     os.environ["KERAS_BACKEND"] = configured if configured in installed else installed[0]
+
+
+def handed_over(array: NDArray[Any]) -> Any:
+    """Return an array as Keras takes it at the least cost.
+
+    Of a numpy array Keras makes one of JAX by a function that is compiled for each shape.
+    """
+    import keras
+
+    if keras.backend.backend() != "jax":
+        return array
+    import jax
+
+    return jax.device_put(array)
 
 
 def __getattr__(name: str) -> Any:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from sklstm._backend import keras
+from sklstm._backend import handed_over, keras
 from sklstm._network.embedding import FastEmbedding
 from sklstm._network.lstm import FastLSTM
 from sklstm._network.spec import NetworkSpec
@@ -82,8 +81,8 @@ def build_models(spec: NetworkSpec, *, scores: str, initialize: bool) -> tuple[A
 class NumpyZeros(keras.initializers.Initializer):
     """Zeros from numpy. Those of Keras let JAX compile a function for each shape."""
 
-    def __call__(self, shape: tuple[int, ...], dtype: str | None = None) -> NDArray[Any]:
-        return np.zeros(shape, dtype)
+    def __call__(self, shape: tuple[int, ...], dtype: str | None = None) -> Any:
+        return handed_over(np.zeros(shape, dtype))
 
 
 def _initializer(name: str, initialize: bool) -> Any:

@@ -7,7 +7,7 @@ up by token afterwards.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -70,10 +70,12 @@ def lookup(embeddings: Array, ids: Array) -> Array:
     return _tapped(vectors, tap.slot)
 
 
-def add_rows(matrix: Array, ids: Array, vectors: Array) -> Array:
-    """Return a matrix with vectors added to its rows, in their order."""
-    rows = matrix.at[ids]
-    return rows.add(vectors, mode="promise_in_bounds", wrap_negative_indices=False)
+def add_rows(matrix: Array, ids: Sequence[Array], vectors: Sequence[Array]) -> Array:
+    """Return a matrix with arrays of vectors added to its rows `ids`, one array after the other."""
+    for of_part, gradient in zip(ids, vectors, strict=True):
+        rows = matrix.at[of_part]
+        matrix = rows.add(gradient, mode="promise_in_bounds", wrap_negative_indices=False)
+    return matrix
 
 
 @jax.custom_vjp

@@ -17,7 +17,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
+from jax import Array, lax
 from numpy.typing import NDArray
 
 from sklstm._backend import keras
@@ -123,9 +123,8 @@ class JaxNetwork(Network):
 
         found, by_weights, by_vectors = zip(*run_all(gradients, enumerate(parts)), strict=True)
         self._n_parts_trained += len(parts)
-        if self._embeddings_at is not None:
-            for ids, gradient in by_vectors:
-                self._by_embeddings = self._add_rows(ids.shape, self._by_embeddings, ids, gradient)
+        for shape, *looked_up in _of_one_shape(by_vectors):
+            self._by_embeddings = self._add_rows(shape, self._by_embeddings, *looked_up)
         updated, self._by_embeddings = self._update(
             (len(parts),), trainable, state, self._by_embeddings, by_weights
         )
@@ -252,14 +251,17 @@ class _ScratchPool:
 def _compiler_options(*, one_core: bool) -> dict[str, Any]:
     """Return options for XLA's CPU compiler.
 
-    A lower level of optimization compiles sooner, to functions that are no slower. What computes a
-    part of a batch is to stay on one core, for other parts have the others, and its matrix products
-    are too small to be worth several threads. The options are XLA's own affair: where it does not
-    know them any more, there are none.
+    Less optimization compiles sooner, to functions that are no slower. What computes a part of a
+    batch is to stay on one core, for other parts have the others, and its matrix products are too
+    small to be worth several threads. The options are XLA's own affair: where it does not know them
+    any more, there are none.
     """
     if jax.default_backend() != "cpu":
         return {}
-    options: dict[str, Any] = {"xla_backend_optimization_level": 1}
+    options: dict[str, Any] = {
+        "xla_backend_optimization_level": 1,
+        "xla_llvm_disable_expensive_passes": True,
+    }
     if one_core:
         options["xla_cpu_experimental_ynn_fusion_type"] = ""
         options["xla_cpu_multi_thread_eigen"] = False
@@ -273,6 +275,28 @@ def _compiler_options(*, one_core: bool) -> dict[str, Any]:
 @cache
 def _n_bytes(shapes: _Shapes) -> int:
     return sum(4 * prod(shape) for layer in shapes for shape in layer)
+
+
+def _of_one_shape(by_vectors: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """Group the parts' gradients by looked-up vectors for `add_rows`.
+
+    One call costs less than several, but there is not to be a function compiled for each mixture
+    of shapes.
+
+    Parameters
+    ----------
+    by_vectors : sequence of (tuple of array) or None
+        Ids and gradients of each part; None without trained embeddings.
+
+    Returns
+    -------
+    groups : list of tuple
+        What the call is compiled for, ids, and gradients, of all parts or of each one.
+    """
+    pairs = [pair for pair in by_vectors if pair is not None]
+    is_one = len({ids.shape for ids, _ in pairs}) == 1
+    groups = [pairs] if is_one else [[pair] for pair in pairs]
+    return [((len(group), *group[0][0].shape), *zip(*group, strict=True)) for group in groups]
 
 
 def _lstm_layers(model: Any) -> list[FastLSTM]:
@@ -389,7 +413,11 @@ def _update_function(optimizer: Any, embeddings_at: int | None) -> Callable[...,
         if embeddings_at is not None:
             total.insert(embeddings_at, by_embeddings)
         trainable, state = optimizer.stateless_apply(state, total, trainable)
-        zeros = None if embeddings_at is None else jnp.zeros_like(by_embeddings)
-        return [*trainable, *state], zeros
+        updated = [*trainable, *state]
+        if embeddings_at is None:
+            return updated, None
+        # Plain zeros XLA would make too early to have them take the place of the gradient.
+        by_embeddings, *updated = lax.optimization_barrier((by_embeddings, *updated))
+        return updated, by_embeddings * 0.0
 
     return update

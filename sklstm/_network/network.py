@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklstm._backend import keras
+from sklstm._backend import handed_over, keras
 from sklstm._network.build import NumpyZeros, build_models
 from sklstm._network.initial import Weights
 from sklstm._network.spec import NetworkSpec, TrainingSpec
@@ -74,7 +74,7 @@ class Network:
     def load(self, weights: Mapping[str, NDArray[np.float32]]) -> None:
         """Set the weights from arrays by name."""
         for name, variable in self._variables.items():
-            variable.assign(with_rows(weights[name], variable.shape[0]))
+            variable.assign(handed_over(with_rows(weights[name], variable.shape[0])))
 
     def prepare_training(
         self, training_spec: TrainingSpec, learning_rate: float, dropout_seed: int
@@ -95,13 +95,13 @@ class Network:
         for variable, value in zip(
             self.model.optimizer.variables, self._initial_optimizer_state, strict=True
         ):
-            variable.assign(value)
+            variable.assign(handed_over(value))
         self.model.optimizer.learning_rate = learning_rate
         seeds = np.random.SeedSequence(dropout_seed).generate_state(len(self._dropout_states))
         # Keras holds them in 32 bits, on torch with a sign.
         self._dropout_seeds = (seeds // 2).tolist()
         for variable, seed in zip(self._dropout_states, self._dropout_seeds, strict=True):
-            variable.assign(np.array([seed, 0], dtype=variable.dtype))
+            variable.assign(handed_over(np.array([seed, 0], dtype=variable.dtype)))
         self.model.stop_training = False
 
     def optimizer_state(self) -> list[NDArray[Any]]:
@@ -112,7 +112,7 @@ class Network:
         """Set the optimizer's variables, but for the learning rate, which stays as prepared."""
         learning_rate = float(self.model.optimizer.learning_rate)
         for variable, value in zip(self.model.optimizer.variables, state, strict=True):
-            variable.assign(value)
+            variable.assign(handed_over(value))
         self.model.optimizer.learning_rate = learning_rate
 
     def part_rows(self, mean_length: float) -> int | None:

@@ -210,12 +210,15 @@ def _train_epoch(
         sums["loss"] += n_documents * loss
         sums["accuracy"] += n_documents * share_right
         logs = {name: total / n_seen for name, total in sums.items()}
-        hooks.on_train_batch_end(step, logs)
+        if is_watched:
+            hooks.on_train_batch_end(step, logs)
 
+    is_watched = bool(hooks.callbacks)
     # Unless somebody watches, a step is computed while Python prepares the next one.
-    n_ahead = 0 if hooks.callbacks else 1
+    n_ahead = 0 if is_watched else 1
     for step, (n_documents, parts) in enumerate(batches):
-        hooks.on_train_batch_begin(step)
+        if is_watched:
+            hooks.on_train_batch_begin(step)
         under_way.append((step, n_documents, network.train_on_batch(parts, n_documents, run_all)))
         if averages:
             for name, weight in network.weights().items():
