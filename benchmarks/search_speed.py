@@ -95,6 +95,8 @@ def sklstm_search(epochs: int) -> tuple[Any, dict[str, list]]:
         vocab_size=network.vocab_size,
         batch_size=network.batch_size,
         pooling="last",
+        # Plain Adam, as the peer has it.
+        clipnorm=None,
         epochs=epochs,
         random_state=0,
     )

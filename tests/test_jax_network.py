@@ -138,6 +138,18 @@ def test_parts_of_a_batch_and_batches_get_dropout_masks_of_their_own():
     assert len(set(losses)) == 3
 
 
+def test_parts_of_different_widths_add_up_to_the_same_step():
+    ids, targets, weights = batch(1)
+    ids[:20, 8:] = 0
+    parts = in_parts((ids, targets, weights), 2)
+    narrow = [(parts[0][0][:, :8], *parts[0][1:]), parts[1]]
+    network = JaxNetwork(ARCHITECTURES["binary"])
+    expected = trained(network, parts, OPTIMIZERS[0])
+    found = trained(network, narrow, OPTIMIZERS[0])
+    np.testing.assert_allclose(found[0], expected[0], rtol=1e-6)
+    assert_same_weights(found[1], expected[1], atol=1e-6)
+
+
 def test_a_batch_without_weight_changes_nothing():
     network = JaxNetwork(ARCHITECTURES["binary"])
     ids, targets, weights = batch(1)
