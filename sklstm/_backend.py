@@ -62,7 +62,8 @@ def settle_backend() -> None:
 def handed_over(array: NDArray[Any]) -> Any:
     """Return an array as Keras takes it at the least cost.
 
-    Of a numpy array Keras makes one of JAX by a function that is compiled for each shape.
+    Of a numpy array Keras makes one of JAX by a function that is compiled for each shape. The
+    result may share memory with `array`, which JAX never writes to, even where it is donated.
     """
     import keras
 

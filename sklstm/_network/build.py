@@ -88,7 +88,7 @@ class NumpyZeros(keras.initializers.Initializer):
 def _initializer(name: str, initialize: bool) -> Any:
     if not initialize:
         return NumpyZeros()
-    return getattr(keras.initializers, name)(seed=_SEED)
+    return "zeros" if name == "Zeros" else getattr(keras.initializers, name)(seed=_SEED)
 
 
 def _dense_layer(units: int, activation: str, name: str, initialize: bool) -> Any:
@@ -96,7 +96,7 @@ def _dense_layer(units: int, activation: str, name: str, initialize: bool) -> An
         units,
         activation=activation,
         kernel_initializer=_initializer("GlorotUniform", initialize),
-        bias_initializer="zeros" if initialize else NumpyZeros(),
+        bias_initializer=_initializer("Zeros", initialize),
         name=name,
     )
 
@@ -116,7 +116,7 @@ def _recurrent_layer(
             return_sequences=returns_sequence,
             kernel_initializer=_initializer("GlorotUniform", initialize),
             recurrent_initializer=_initializer("Orthogonal", initialize),
-            bias_initializer="zeros" if initialize else NumpyZeros(),
+            bias_initializer=_initializer("Zeros", initialize),
             unit_forget_bias=initialize,
             seed=_SEED,
             name=name,
