@@ -66,6 +66,7 @@ def trained(network, parts, training_spec, n_steps=3):
     network.prepare_training(training_spec, 0.05, dropout_seed=3)
     n_documents = sum(len(part[0]) for part in parts)
     steps = [network.train_on_batch(parts, n_documents, one_by_one)() for _ in range(n_steps)]
+    network.update_model()
     return np.array(steps), network.weights()
 
 

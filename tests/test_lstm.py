@@ -14,6 +14,8 @@ if keras.backend.backend() != "jax":
 
 import jax
 
+from sklstm._network import jax_lstm
+
 N_INPUTS, UNITS = 5, 4
 LENGTHS = np.array([7, 1, 4, 0, 6])
 
@@ -75,6 +77,17 @@ def test_any_number_of_rows_and_steps(n_rows, n_steps):
     fast, stock = layers(return_sequences=True)
     x = np.random.default_rng(1).normal(size=(n_rows, n_steps, N_INPUTS)).astype(np.float32)
     given, expected = (outputs_and_gradients(layer, x, None) for layer in (fast, stock))
+    for one, other in zip(given, expected, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+@pytest.mark.parametrize("most", [0, 5 * 5 * 4 * UNITS, 2 * 5 * 5 * 4 * UNITS])
+def test_gradients_do_not_depend_on_the_steps_of_a_matrix_product(monkeypatch, most):
+    monkeypatch.setattr(jax_lstm, "_MOST_MULTIPLICATIONS", most)
+    assert jax_lstm.scratch_shapes(7, 5, N_INPUTS, UNITS)[-1][0] == {0: 4, 400: 1, 800: 2}[most]
+    fast, stock = layers(return_sequences=True)
+    x = np.random.default_rng(1).normal(size=(5, 7, N_INPUTS)).astype(np.float32)
+    given, expected = (outputs_and_gradients(layer, x, MASKS["gaps"]) for layer in (fast, stock))
     for one, other in zip(given, expected, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-5)
 

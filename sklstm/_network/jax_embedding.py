@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 
 import jax
-from jax import Array
+from jax import Array, lax
 
 
 @dataclass
@@ -72,9 +72,14 @@ def lookup(embeddings: Array, ids: Array) -> Array:
 
 def add_rows(matrix: Array, ids: Sequence[Array], vectors: Sequence[Array]) -> Array:
     """Return a matrix with arrays of vectors added to its rows `ids`, one array after the other."""
+    # In the very form that XLA's CPU compiler works in: it would copy arrays of any other.
+    windows = lax.ScatterDimensionNumbers(
+        update_window_dims=(1, 2), inserted_window_dims=(), scatter_dims_to_operand_dims=(0,)
+    )
+    in_bounds = lax.GatherScatterMode.PROMISE_IN_BOUNDS
     for of_part, gradient in zip(ids, vectors, strict=True):
-        rows = matrix.at[of_part]
-        matrix = rows.add(gradient, mode="promise_in_bounds", wrap_negative_indices=False)
+        rows = gradient.reshape(-1, 1, matrix.shape[1])
+        matrix = lax.scatter_add(matrix, of_part.reshape(-1, 1), rows, windows, mode=in_bounds)
     return matrix
 
 

@@ -28,7 +28,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-_CHUNK = 4
+# Steps whose gradients by the kernels are one matrix product: the first number of them, all
+# divisors of the first, for which it has no more multiplications than XLA's library computes on one
+# thread. Several threads for each of several parts of a batch would wait for one another.
+_CHUNKS = (4, 2, 1)
+_MOST_MULTIPLICATIONS = 1_500_000
 # Scratch arrays that the forward loop fills for the backward loop, which has the others.
 _SAVED = 4
 # Matrix products of so few columns XLA compiles itself, for several times as long as it takes to
@@ -77,8 +81,9 @@ def scratch_shapes(
 ) -> tuple[tuple[int, int, int], ...]:
     """Return the shapes of the arrays that `lstm` keeps its intermediate results in."""
     n_padded = _padded(n_steps)
-    widths = (n_inputs + units, 4 * units, units, units, n_inputs)
-    return (*((n_padded, n_rows, width) for width in widths), (_CHUNK, n_rows, 4 * units))
+    widths = (n_inputs + units + 1, 4 * units, units, units, n_inputs)
+    chunk = _chunk(n_rows, n_inputs, units)
+    return (*((n_padded, n_rows, width) for width in widths), (chunk, n_rows, 4 * units))
 
 
 @contextmanager
@@ -126,15 +131,16 @@ def _run(
     is_taken = _pad(mask)
     x = _pad(x)
     start, end = span = _span(mask)
-    kernels = _with_many_columns(jnp.concatenate([kernel, recurrent_kernel]))
+    kernels = _with_many_columns(jnp.concatenate([kernel, recurrent_kernel, bias[None]]))
+    one = np.ones((n_rows, 1), x.dtype)
     is_cell_input = (np.arange(4 * units) // units == 2).astype(x.dtype)
     scale = (1 + is_cell_input) / 2
 
     def step(t: Array, state: tuple[Any, ...]) -> tuple[Any, ...]:
         h, c, outputs, saved = state
         taken = _at(is_taken, t)[:, None]
-        inputs = jnp.concatenate([_at(x, t), h], axis=1)
-        z = (inputs @ kernels)[:, : 4 * units] + bias
+        inputs = jnp.concatenate([_at(x, t), h, one], axis=1)
+        z = (inputs @ kernels)[:, : 4 * units]
         gates = jnp.tanh(z * scale) * scale + (1.0 - scale)
         gates = lax.optimization_barrier(gates)
         i, f, g, o = jnp.split(gates, 4, axis=1)
@@ -182,11 +188,12 @@ def _forward(
 def _backward(sequences: bool, needed: tuple[Any, ...], dh: Array) -> tuple[Any, ...]:
     """Return the gradients by the arguments of `lstm`, from that by its result."""
     mask, kernels, scratch, (start, end) = needed
-    xh, by_z, h_by_c, c_by_c = saved = scratch[:_SAVED]
+    inputs, by_z, h_by_c, c_by_c = saved = scratch[:_SAVED]
     dx, dz = scratch[_SAVED:]
     is_taken = _pad(mask)
     n_padded, n_rows = is_taken.shape
     n_inputs, units = map(len, kernels)
+    chunk_steps = len(dz)
     by_transposed, by_recurrent_transposed = map(_product_with_transposed, kernels)
     if sequences:
         dh_of_steps = _pad(dh)
@@ -198,12 +205,12 @@ def _backward(sequences: bool, needed: tuple[Any, ...], dh: Array) -> tuple[Any,
         dh_last = dh
 
     def chunk(number: Array, state: tuple[Array, ...]) -> tuple[Array, ...]:
-        dh, dc, dz, dx, dkernels, dbias = state
-        first = end - (number + 1) * _CHUNK
+        dh, dc, dz, dx, *dkernels = state
+        first = end - (number + 1) * chunk_steps
 
         def step(number: Array, state: tuple[Array, ...]) -> tuple[Array, ...]:
             dh, dc, dz = state
-            place = _CHUNK - 1 - number
+            place = chunk_steps - 1 - number
             t = first + place
             if sequences:
                 dh = dh + _at(dh_of_steps, t)
@@ -212,27 +219,28 @@ def _backward(sequences: bool, needed: tuple[Any, ...], dh: Array) -> tuple[Any,
             dh = jnp.where(_at(is_taken, t)[:, None], by_recurrent_transposed(dz_t), dh)
             return dh, dc * _at(c_by_c, t), _put(dz, dz_t, place)
 
-        dh, dc, dz = lax.fori_loop(0, _CHUNK, step, (dh, dc, dz))
+        dh, dc, dz = lax.fori_loop(0, chunk_steps, step, (dh, dc, dz))
         rows = dz.reshape(-1, 4 * units)
-        inputs = lax.dynamic_slice_in_dim(xh, first, _CHUNK).reshape(-1, n_inputs + units)
-        dx_of_chunk = by_transposed(rows).reshape(_CHUNK, n_rows, n_inputs)
-        dx = lax.dynamic_update_slice_in_dim(dx, dx_of_chunk, first, axis=0)
-        return dh, dc, dz, dx, dkernels + inputs.T @ rows, dbias + rows.sum(axis=0)
+        dx_of_chunk = by_transposed(rows).reshape(chunk_steps, n_rows, n_inputs)
+        dx = _put_steps(dx, dx_of_chunk, first)
+        read = _steps(inputs, first, chunk_steps).reshape(len(rows), -1)
+        of_chunk = read[:, :n_inputs].T @ rows, read[:, n_inputs:].T @ rows
+        return dh, dc, dz, dx, *map(jnp.add, dkernels, of_chunk)
 
     state = (
         dh_last,
         jnp.zeros_like(dh_last),
         dz,
         dx,
-        jnp.zeros((n_inputs + units, 4 * units), dh.dtype),
-        jnp.zeros(4 * units, dh.dtype),
+        jnp.zeros((n_inputs, 4 * units), dh.dtype),
+        jnp.zeros((units + 1, 4 * units), dh.dtype),
     )
-    state = lax.fori_loop(0, (end - start) // _CHUNK, chunk, state)
-    _, _, dz, dx, dkernels, dbias = state
+    state = lax.fori_loop(0, (end - start) // chunk_steps, chunk, state)
+    _, _, dz, dx, dkernel, dothers = state
+    drecurrent, dbias = dothers[:units], dothers[units]
     # Outside of the span dx is whatever was there.
     by_x = jnp.where(is_taken[:, :, None], dx, 0.0)[: len(mask)]
-    by_kernels = dkernels[:n_inputs], dkernels[n_inputs:]
-    return by_x, None, *by_kernels, dbias, (*saved, dx, dz)
+    return by_x, None, dkernel, drecurrent, dbias, (*saved, dx, dz)
 
 
 lstm.defvjp(_forward, _backward)
@@ -253,8 +261,15 @@ def _product_with_transposed(kernel: Array) -> Callable[[Array], Array]:
     return lambda rows: rows @ transposed
 
 
+def _chunk(n_rows: int, n_inputs: int, units: int) -> int:
+    """Return the steps of a chunk."""
+    of_step = n_rows * max(n_inputs, units + 1) * 4 * units
+    fitting = (n for n in _CHUNKS if n * of_step <= _MOST_MULTIPLICATIONS)
+    return next(fitting, _CHUNKS[0])
+
+
 def _padded(n_steps: int) -> int:
-    return -(-n_steps // _CHUNK) * _CHUNK
+    return -(-n_steps // _CHUNKS[0]) * _CHUNKS[0]
 
 
 def _pad(array: Array) -> Array:
@@ -264,7 +279,7 @@ def _pad(array: Array) -> Array:
 
 
 def _span(mask: Array) -> tuple[Array, Array]:
-    """Return the bounds, multiples of the chunk, of the steps outside which no row takes any."""
+    """Return the bounds, multiples of any chunk, of the steps outside which no row takes any."""
     n_steps = np.int32(len(mask))
     steps = np.arange(n_steps, dtype=np.int32)[:, None]
     first, behind = lax.reduce(
@@ -273,16 +288,28 @@ def _span(mask: Array) -> tuple[Array, Array]:
         lambda one, other: (lax.min(one[0], other[0]), lax.max(one[1], other[1])),
         (0, 1),
     )
-    behind = -(-behind // _CHUNK) * _CHUNK
-    return jnp.minimum(first // _CHUNK * _CHUNK, behind), behind
+    chunk = _CHUNKS[0]
+    behind = -(-behind // chunk) * chunk
+    return jnp.minimum(first // chunk * chunk, behind), behind
+
+
+# No index is negative: to look whether one is would take a kernel of its own at each step.
 
 
 def _at(array: Array, t: Array) -> Array:
-    return lax.dynamic_index_in_dim(array, t, keepdims=False)
+    return lax.dynamic_index_in_dim(array, t, keepdims=False, allow_negative_indices=False)
+
+
+def _steps(array: Array, first: Array, n: int) -> Array:
+    return lax.dynamic_slice_in_dim(array, first, n, allow_negative_indices=False)
 
 
 def _put(array: Array, value: Array, t: Array) -> Array:
-    return lax.dynamic_update_index_in_dim(array, value, t, 0)
+    return _put_steps(array, value[None], t)
+
+
+def _put_steps(array: Array, values: Array, first: Array) -> Array:
+    return lax.dynamic_update_slice_in_dim(array, values, first, 0, allow_negative_indices=False)
 
 
 def _put_all(arrays: tuple[Array, ...], values: tuple[Array, ...], t: Array) -> tuple[Array, ...]:

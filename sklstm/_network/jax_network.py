@@ -79,6 +79,8 @@ class JaxNetwork(Network):
         # Gradients by the embeddings, if they are trained, are added up on their own.
         self._embeddings_at = self._place_of_embeddings()
         self._by_embeddings: Array | None = None
+        # Weights and state of the optimizer, while the model does not have them.
+        self._ahead: list[Array] | None = None
         self._add_rows = self._compiled(add_rows, (0,), one_core=False)
 
     def prepare_training(
@@ -87,6 +89,7 @@ class JaxNetwork(Network):
         """Put optimizer and dropout into the state of a network never trained before."""
         super().prepare_training(training_spec, learning_rate, dropout_seed)
         self._n_parts_trained = 0
+        self._ahead = None
         if self._embeddings_at is not None:
             embeddings = self.model.trainable_variables[self._embeddings_at]
             self._by_embeddings = jax.device_put(np.zeros(embeddings.shape, np.float32))
@@ -101,14 +104,14 @@ class JaxNetwork(Network):
         self, parts: Sequence[Part], n_documents: int, run_all: Callable[..., Any]
     ) -> Callable[[], tuple[float, float]]:
         """Have one optimizer step computed, on the sum of the gradients of the parts."""
-        values = [variable.value for variable in self._updated]
+        values = self._ahead or [variable.value for variable in self._updated]
         trainable, state = values[: self._n_trainable], values[self._n_trainable :]
 
         def gradients(worker: int, numbered: tuple[int, Part]) -> tuple[Any, Any, Any]:
             number, (ids, targets, weights) = numbered
             shapes = self._scratch_shapes(*ids.shape)
             fixed = self._fixed_values(self._n_parts_trained + number)
-            found, by_weights, by_vectors, scratch = self._gradients(
+            scratch, found, by_weights, by_vectors = self._gradients(
                 ids.shape,
                 trainable,
                 self._scratch.take(worker, shapes),
@@ -124,11 +127,9 @@ class JaxNetwork(Network):
         self._n_parts_trained += len(parts)
         for shape, *looked_up in _of_one_shape(by_vectors):
             self._by_embeddings = self._add_rows(shape, self._by_embeddings, *looked_up)
-        updated, self._by_embeddings = self._update(
+        self._ahead, self._by_embeddings = self._update(
             (len(parts),), trainable, state, self._by_embeddings, by_weights
         )
-        for variable, value in zip(self._updated, updated, strict=True):
-            variable.assign(value)
 
         def result() -> tuple[float, float]:
             total_weight = sum(float(weights.sum()) for _, _, weights in parts) / n_documents
@@ -136,6 +137,13 @@ class JaxNetwork(Network):
             return sum(losses), sum(n_right) / total_weight if total_weight else 0.0
 
         return result
+
+    def update_model(self) -> None:
+        """Give `model` the state after the last step."""
+        # Too slow to be done at each step.
+        for variable, value in zip(self._updated, self._ahead or [], strict=False):
+            variable.assign(value)
+        self._ahead = None
 
     def finish_training(self) -> None:
         """Let go of memory that only training needs."""

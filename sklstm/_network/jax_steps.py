@@ -57,9 +57,9 @@ def gradient_function(
     -------
     gradients : callable
         From trainable weights, scratch arrays of the LSTM layers, weights that are not trained,
-        ids, targets and weights of documents. Returns loss and weight of the documents predicted
-        right; gradients by the trainable weights but the embeddings; ids and gradients of
-        embeddings looked up; the scratch arrays.
+        ids, targets and weights of documents. Returns the scratch arrays; loss and weight of the
+        documents predicted right; gradients by the trainable weights but the embeddings; ids and
+        gradients of embeddings looked up.
     """
 
     def gradients(
@@ -87,7 +87,8 @@ def gradient_function(
             others, scratch, slot
         )
         by_looked_up = (looked_up, *by_vectors) if by_vectors else None
-        return (loss_of_part, n_right), by_others, by_looked_up, scratch
+        # The scratch arrays first: JAX has results take the memory of arguments in this order.
+        return scratch, (loss_of_part, n_right), by_others, by_looked_up
 
     return gradients
 
@@ -123,8 +124,8 @@ def update_function(optimizer: Any, embeddings_at: int | None) -> Callable[..., 
         updated = [*trainable, *state]
         if embeddings_at is None:
             return updated, None
-        # Plain zeros XLA would make too early to have them take the place of the gradient.
-        by_embeddings, *updated = lax.optimization_barrier((by_embeddings, *updated))
-        return updated, by_embeddings * 0.0
+        # Zeros in the place of the gradient, made from what is computed from it: so XLA knows that
+        # it is not needed any more, and makes no copy.
+        return updated, lax.optimization_barrier(updated[embeddings_at]) * 0.0
 
     return update

@@ -154,6 +154,9 @@ class Network:
         )
         return lambda: (float(loss), float(accuracy))
 
+    def update_model(self) -> None:
+        """Give `model` the state after the last step, which it need not have before."""
+
     def finish_training(self) -> None:
         """Let go of memory that only training needs."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -176,7 +177,7 @@ def shuffled_batches(
         pooled = parts[start : start + _BATCHES_A_POOL]
         pool = np.concatenate(pooled)
         by_length = pool[np.argsort(lengths[pool], kind="stable")]
-        sizes = np.array([len(half) for part in pooled for half in np.array_split(part, _GROUPS)])
+        sizes = np.array([len(half) for part in pooled for half in _split(part, _GROUPS)])
         places = rng.permutation(len(sizes))
         groups = np.split(by_length, np.cumsum(sizes[places])[:-1])
         dealt = [groups[i] for i in np.argsort(places)]
@@ -229,7 +230,7 @@ def training_parts(
     if n_parts == 1:
         cut = [np.concatenate(groups)]
     else:
-        cut = [rows for group in groups for rows in np.array_split(group, n_parts // _GROUPS)]
+        cut = [rows for group in groups for rows in _split(group, n_parts // _GROUPS)]
     parts = []
     for rows in cut:
         targets = np.zeros((n_rows, examples.targets.shape[1]), dtype=np.float32)
@@ -291,6 +292,12 @@ def _cut(
     n_columns = min(width, ids.shape[1])
     block[: len(rows), :n_columns] = ids[rows, :n_columns]
     return block
+
+
+def _split(rows: NDArray[np.int64], n: int) -> list[NDArray[np.int64]]:
+    """Return `n` neighbouring pieces of about the same size; `numpy.array_split` is slow."""
+    bounds = [len(rows) * i // n for i in range(n + 1)]
+    return [rows[start:end] for start, end in pairwise(bounds)]
 
 
 def _rounded_up(number: int, step: int) -> int:

@@ -220,6 +220,8 @@ def _train_epoch(
         if is_watched:
             hooks.on_train_batch_begin(step)
         under_way.append((step, n_documents, network.train_on_batch(parts, n_documents, run_all)))
+        if is_watched or averages:
+            network.update_model()
         if averages:
             for name, weight in network.weights().items():
                 mean = average.setdefault(name, np.zeros_like(weight))
@@ -228,6 +230,7 @@ def _train_epoch(
             finish_step()
     while under_way:
         finish_step()
+    network.update_model()
     return logs, average
 
 
