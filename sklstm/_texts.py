@@ -290,6 +290,22 @@ def look_up(corpus: Corpus, vocabulary: Mapping[str, int]) -> NDArray[np.int32]:
     return np.fromiter(ids, dtype=np.int32, count=len(corpus.tokens))[corpus.codes]
 
 
+def hash_size(max_tokens: int | None, vocabulary: Any) -> int:
+    """Return the size of the id space of the hashing trick.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or there is a vocabulary.
+    """
+    if max_tokens is None or vocabulary is not None:
+        raise ValueError(
+            "indexing='hash' needs max_tokens, the size of the id space, and no vocabulary; "
+            f"got max_tokens={max_tokens} and vocabulary={vocabulary!r:.60}."
+        )
+    return max_tokens
+
+
 def hash_ids(corpus: Corpus, n_tokens: int) -> NDArray[np.int32]:
     """Give the id of every token of a corpus, from 2 to ``n_tokens - 1``, from its hash alone."""
     # Characters like "\ud800" have no UTF-8 form; surrogatepass hashes them all the same.

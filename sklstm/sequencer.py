@@ -367,16 +367,11 @@ class TextSequencer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
                 f"X holds no tokens, in {corpus.lengths.size} documents. Pass texts that are not "
                 "empty, or change what leaves tokens out: stop_words, tokenizer, token_pattern."
             )
-        if self.indexing == "hash" and (self.max_tokens is None or self.vocabulary is not None):
-            raise ValueError(
-                "indexing='hash' needs max_tokens, the size of the id space, and no vocabulary; "
-                f"got max_tokens={self.max_tokens} and vocabulary={self.vocabulary!r:.60}."
-            )
         longest = int(corpus.lengths.max(initial=1))
         width = max(min(longest, self.max_len or longest), before.get("max_len_", 1))
         learned: dict[str, Any] = {"max_len_": width}
         if self.indexing == "hash":
-            learned["n_tokens_"] = self.max_tokens
+            learned["n_tokens_"] = _texts.hash_size(self.max_tokens, self.vocabulary)
         elif self.vocabulary is not None:
             learned |= _texts.count_fixed(corpus, self.vocabulary, before)
         else:

@@ -89,7 +89,6 @@ class JaxNetwork(Network):
         """Put optimizer and dropout into the state of a network never trained before."""
         super().prepare_training(training_spec, learning_rate, dropout_seed)
         self._n_parts_trained = 0
-        self._ahead = None
         if self._embeddings_at is not None:
             embeddings = self.model.trainable_variables[self._embeddings_at]
             self._by_embeddings = jax.device_put(np.zeros(embeddings.shape, np.float32))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from math import ceil
 from threading import Lock
 
 from sklstm._backend import keras
@@ -72,7 +73,7 @@ def _network_class() -> type[Network]:
 def _with_room(spec: NetworkSpec) -> NetworkSpec:
     """Return a spec of as many tokens or some more, the same for similar numbers."""
     step = max(1, 2 ** (spec.vocab_size.bit_length() - 1) // _SIZES_A_DOUBLING)
-    return replace(spec, vocab_size=-(-spec.vocab_size // step) * step)
+    return replace(spec, vocab_size=ceil(spec.vocab_size / step) * step)
 
 
 def _shared(spec: NetworkSpec) -> Network:

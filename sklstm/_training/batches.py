@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import ceil, log2
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -98,7 +99,7 @@ def skipping_widths(width: int) -> NDArray[np.int64]:
     They are the same whatever `width` is: for networks that skip padding, so that all data sets
     share what was compiled.
     """
-    n_doublings = max(0, int(np.ceil(np.log2(width / _SMALLEST_SKIPPING_WIDTH))))
+    n_doublings = max(0, ceil(log2(width / _SMALLEST_SKIPPING_WIDTH)))
     return _SMALLEST_SKIPPING_WIDTH * 2 ** np.arange(n_doublings + 1)
 
 
@@ -170,7 +171,7 @@ def shuffled_batches(
     batches : list of list of ndarray of int64
         Row numbers, by batch and group; each row is in one batch.
     """
-    n_batches = -(-len(lengths) // batch_size)
+    n_batches = ceil(len(lengths) / batch_size)
     parts = np.array_split(rng.permutation(len(lengths)), n_batches)
     batches: list[Groups] = []
     for start in range(0, n_batches, _BATCHES_A_POOL):
@@ -195,11 +196,11 @@ def part_sizes(n_most: int, part_rows: int | None) -> tuple[int, int]:
     part_rows : int or None
         Rows wanted in a part; None if batches are not to be cut.
     """
-    in_group = -(-n_most // _GROUPS)
+    in_group = ceil(n_most / _GROUPS)
     if part_rows is None or in_group < _FEWEST_ROWS:
-        return 1, _rounded_up(n_most, 8)
-    parts_a_group = -(-in_group // part_rows)
-    return _GROUPS * parts_a_group, _rounded_up(-(-in_group // parts_a_group), 8)
+        return 1, _rounded_up(n_most)
+    parts_a_group = ceil(in_group / part_rows)
+    return _GROUPS * parts_a_group, _rounded_up(in_group / parts_a_group)
 
 
 def training_parts(
@@ -266,7 +267,7 @@ def in_batches(network: Network, score: Scorer, ids: Ids, lengths: NDArray[np.in
     else:
         widths = width_candidates(ids.shape[1])[::-1][::2][::-1]
     by_length = np.argsort(lengths, kind="stable")
-    n_batches = -(-len(ids) // _PREDICTION_ROWS[-1])
+    n_batches = ceil(len(ids) / _PREDICTION_ROWS[-1])
 
     def scores_of(_: int, rows: NDArray[np.int64]) -> Floats:
         n_rows = next(n for n in _PREDICTION_ROWS if n >= len(rows))
@@ -300,5 +301,6 @@ def _split(rows: NDArray[np.int64], n: int) -> list[NDArray[np.int64]]:
     return [rows[start:end] for start, end in pairwise(bounds)]
 
 
-def _rounded_up(number: int, step: int) -> int:
-    return -(-number // step) * step
+def _rounded_up(n_rows: float) -> int:
+    """Return the next multiple of 8, so that batches of nearly the same size share a shape."""
+    return ceil(n_rows / 8) * 8

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -97,7 +98,7 @@ def train(
     ValueError
         If the loss or a weight is not finite any more.
     """
-    n_batches = _divided(len(examples.ids), schedule.batch_size)
+    n_batches = ceil(len(examples.ids) / schedule.batch_size)
     hooks = keras.callbacks.CallbackList(
         list(callbacks),
         add_progbar=verbose > 0,
@@ -130,7 +131,7 @@ def _run_epochs(
         skips_padding=network.skips_padding,
     )
     # What shuffled_batches gives: batches that differ by one document at most.
-    n_most = _divided(len(examples.ids), n_batches)
+    n_most = ceil(len(examples.ids) / n_batches)
     n_parts, n_rows = part_sizes(n_most, network.part_rows(float(examples.lengths.mean())))
     history: dict[str, list[float]] = {}
     best = _BestEpoch(schedule.tol)
@@ -184,6 +185,21 @@ class _BestEpoch:
             self.weights = network.weights()
 
 
+class _RunningMeans:
+    """Mean loss and accuracy of the documents seen so far in an epoch."""
+
+    def __init__(self) -> None:
+        self._n_seen = 0
+        self._sums = np.zeros(2)
+
+    def add(self, n_documents: int, loss: float, share_right: float) -> None:
+        self._n_seen += n_documents
+        self._sums += n_documents * np.array([loss, share_right])
+
+    def logs(self) -> dict[str, float]:
+        return dict(zip(("loss", "accuracy"), (self._sums / self._n_seen).tolist(), strict=True))
+
+
 def _train_epoch(
     network: Network,
     batches: Iterable[tuple[int, list[Part]]],
@@ -193,25 +209,19 @@ def _train_epoch(
     averages: bool,
 ) -> tuple[dict[str, float], Weights]:
     """Take a step for each batch; return the mean loss and accuracy, and the mean weights."""
-    sums = dict.fromkeys(("loss", "accuracy"), 0.0)
-    logs: dict[str, float] = {}
+    means = _RunningMeans()
     average: Weights = {}
-    n_seen = 0
     under_way: deque[tuple[int, int, Callable[[], tuple[float, float]]]] = deque()
 
     def finish_step() -> None:
-        nonlocal logs, n_seen
         step, n_documents, result = under_way.popleft()
         loss, share_right = result()
         if not np.isfinite(loss):
             when = f"step {step + 1} of epoch {epoch + 1}"
             raise ValueError(f"The training loss became {loss} in {when}. {_REMEDY}")
-        n_seen += n_documents
-        sums["loss"] += n_documents * loss
-        sums["accuracy"] += n_documents * share_right
-        logs = {name: total / n_seen for name, total in sums.items()}
+        means.add(n_documents, loss, share_right)
         if is_watched:
-            hooks.on_train_batch_end(step, logs)
+            hooks.on_train_batch_end(step, means.logs())
 
     is_watched = bool(hooks.callbacks)
     # Unless somebody watches, a step is computed while Python prepares the next one.
@@ -231,7 +241,7 @@ def _train_epoch(
     while under_way:
         finish_step()
     network.update_model()
-    return logs, average
+    return means.logs(), average
 
 
 def _validate(network: Network, validation: Examples) -> dict[str, float]:
@@ -239,8 +249,3 @@ def _validate(network: Network, validation: Examples) -> dict[str, float]:
     logits = in_batches(network, score, validation.ids, validation.lengths)
     scored = (logits, validation.targets, validation.weights, network.spec.output_activation)
     return {"val_loss": mean_loss(*scored), "val_accuracy": accuracy(*scored)}
-
-
-def _divided(number: int, divisor: int) -> int:
-    """Return the quotient, rounded up."""
-    return -(-number // divisor)
