@@ -41,7 +41,7 @@ def main() -> None:
     sklstm.add_argument("--embedding-dim", type=int, default=network.embedding_dim)
     sklstm.add_argument("--batch-size", type=int, default=network.batch_size)
     # Pooling adds no weights; the mean over time learns from the first step on.
-    sklstm.add_argument("--learning-rate", type=float, default=0.003)
+    sklstm.add_argument("--learning-rate", type=float, default=0.005)
     sklstm.add_argument("--pooling", default="mean")
     sklstm.add_argument(
         "--set",

@@ -132,6 +132,7 @@ def _run(
     x = _pad(x)
     start, end = span = _span(mask)
     kernels = _with_many_columns(jnp.concatenate([kernel, recurrent_kernel, bias[None]]))
+    # As a row of the kernels the bias has its gradient from the same matrix product.
     one = np.ones((n_rows, 1), x.dtype)
     is_cell_input = (np.arange(4 * units) // units == 2).astype(x.dtype)
     scale = (1 + is_cell_input) / 2
