@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from sklstm.baselines import classic_baselines as classic_baselines
     from sklstm.classifier import LSTMTextClassifier as LSTMTextClassifier
     from sklstm.sequencer import TextSequencer as TextSequencer
+    from sklstm.vectors import WordVectors as WordVectors
 
 __version__ = "0.1.0"
 
@@ -16,6 +17,7 @@ _EXPORTS = {
     "LSTMTextClassifier": "sklstm.classifier",
     "NBSVMClassifier": "sklstm.baselines",
     "TextSequencer": "sklstm.sequencer",
+    "WordVectors": "sklstm.vectors",
     "classic_baselines": "sklstm.baselines",
 }
 __all__ = sorted(_EXPORTS)

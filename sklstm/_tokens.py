@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from array import array
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from itertools import count, filterfalse
 from typing import Any, NamedTuple
 
@@ -19,14 +19,21 @@ PIECEWISE_PATTERNS = frozenset(
     {r"\w+(?:['\u2019]\w+)*", r"(?u)\b\w\w+\b", r"(?u)\b\w+\b", r"\b\w+\b", r"\w+"}
 )
 
-_SHARED_PARAMETERS = (
-    "lowercase",
-    "strip_accents",
-    "preprocessor",
-    "tokenizer",
-    "token_pattern",
-    "analyzer",
-    "stop_words",
+# How TextSequencer reads texts unless it is told otherwise; CountVectorizer has these names too.
+DEFAULTS: dict[str, Any] = {
+    "lowercase": True,
+    "strip_accents": None,
+    "preprocessor": None,
+    "tokenizer": None,
+    "token_pattern": r"\w+(?:['\u2019]\w+)*",
+    "analyzer": "word",
+    "stop_words": None,
+}
+
+# How the Penn Treebank, and vectors learned from texts cut in its way, write "don't" and "it's":
+# "do" "n't", "it" "'s". Letters and digits are held together, other characters are left out.
+_TREEBANK = re.compile(
+    r"n't\b|'(?:s|m|d|re|ve|ll)\b|[^\W_]+?(?=n't\b)|[^\W_]+", flags=re.IGNORECASE
 )
 
 # In UTF-8, a byte below 128 is an ASCII character whatever stands beside it.
@@ -72,7 +79,7 @@ def build_analyzer(parameters: Mapping[str, Any]) -> Analyzer:
     `parameters` are those of TextSequencer; the ones that CountVectorizer knows too are used. A
     `token_pattern` that is no regular expression, or None without `tokenizer`, is a ValueError.
     """
-    vectorizer = CountVectorizer(**{name: parameters[name] for name in _SHARED_PARAMETERS})
+    vectorizer = CountVectorizer(**{name: parameters[name] for name in DEFAULTS})
     pattern, stop_words = parameters["token_pattern"], parameters["stop_words"]
     needs_pattern = parameters["analyzer"] == "word" and parameters["tokenizer"] is None
     if needs_pattern and pattern is None:
@@ -212,6 +219,35 @@ def _equal_pieces(
     equal[long] &= tail[long] == tail[models[long]]
     equal[long] &= np.maximum(long_lengths, lengths[models[long]]) <= 2 * _WORD
     return np.where(equal, models, own)
+
+
+def spellings(token: str) -> list[list[str]]:
+    """Return ways to write a token, the best one first, each as one word or several."""
+    straight = token.replace("\u2019", "'")
+    pieces = _TREEBANK.findall(straight)
+    whole = [[token], [straight], [straight.lower()]]
+    return [*whole, pieces, [piece.lower() for piece in pieces]]
+
+
+def respell(corpus: Corpus, known: Container[str]) -> Corpus:
+    """Write each token in the first way that has known words only, or else in the last with any."""
+    position: defaultdict[str, int] = defaultdict(count().__next__)
+    found, stops = array("i"), array("q", [0])
+    for token in corpus.tokens:
+        found.extend(map(position.__getitem__, _best_spelling(token, known)))
+        stops.append(len(found))
+    words, bounds = np.array(found, dtype=np.int32), np.array(stops)
+    codes, lengths = _expand(corpus.codes, corpus.lengths, words, bounds)
+    return Corpus(list(position), codes, lengths)
+
+
+def _best_spelling(token: str, known: Container[str]) -> list[str]:
+    if token in known:
+        return [token]
+    ways = [way for way in spellings(token) if way]
+    whole = (way for way in ways if all(word in known for word in way))
+    partly = (way for way in reversed(ways) if any(word in known for word in way))
+    return next(whole, None) or next(partly, [token])
 
 
 def stem(corpus: Corpus, stemmer: str | Callable[[str], str]) -> Corpus:

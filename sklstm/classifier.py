@@ -47,7 +47,7 @@ class LSTMTextClassifier(ClassifierMixin, FittedNetwork, BaseEstimator):
     embedding_dim : int, default=64
         Length of the token vectors; `embedding_weights` decides where given.
     embedding_weights : array-like of shape (vocab_size, embedding_dim) or None, default=None
-        Pretrained token vectors, a row for each id.
+        Pretrained token vectors, a row for each id; `WordVectors` are such an array.
     trainable_embeddings : bool, default=True
         Whether training changes the token vectors.
     vocab_size : int or None, default=None

@@ -17,6 +17,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, RealNotInt, St
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from sklstm import _texts, _tokens
+from sklstm.vectors import WordVectors
 
 __all__ = ["TextSequencer"]
 
@@ -74,10 +75,11 @@ class TextSequencer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
     stemmer : str, callable (str -> str) or None, default=None
         Name of a ``snowballstemmer`` algorithm, such as "english" or "porter" [4]_, or a function
         from a token to its stem. A token whose stem is empty stays as it is.
-    vocabulary : sequence of str, mapping of str to int, or None, default=None
+    vocabulary : sequence of str, WordVectors, mapping of str to int, or None, default=None
         A fixed vocabulary: tokens of which the first gets id 2, or tokens with their ids, which are
         distinct, at least 2, and may have gaps. `max_tokens`, `min_df` and `max_df` then do not
-        apply, and `stemmer` changes the texts but not the vocabulary. None: learn it.
+        apply, and `stemmer` changes the texts but not the vocabulary. What `WordVectors` lack is
+        written in lower case or parts, "do" and "n't", if they have those. None: learn it.
     separator : str, default=" "
         Stands between the columns of a document where X has several.
 
@@ -356,8 +358,10 @@ class TextSequencer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
             shaped = X if hasattr(X, "columns") else np.empty((len(texts), n_columns), dtype=bool)
             validate_data(self, shaped, reset=reset, skip_check_array=True)
         corpus = _tokens.tokenize(texts, analyzer)
-        stems = self.stemmer is not None and self.analyzer == "word"
-        return _tokens.stem(corpus, self.stemmer) if stems else corpus
+        if self.stemmer is not None and self.analyzer == "word":
+            corpus = _tokens.stem(corpus, self.stemmer)
+        has_vectors = isinstance(self.vocabulary, WordVectors)
+        return _tokens.respell(corpus, self.vocabulary) if has_vectors else corpus
 
     def _learn(self, corpus: _tokens.Corpus, *, go_on: bool) -> None:
         """Set the fitted attributes, from this corpus alone or also from those before it."""

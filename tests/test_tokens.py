@@ -53,7 +53,7 @@ def both_ways(texts, **changes):
     parameters = parameters_of(**changes)
     analyzer = _tokens.build_analyzer(parameters)
     assert analyzer.is_piecewise
-    shared = {name: parameters[name] for name in _tokens._SHARED_PARAMETERS}
+    shared = {name: parameters[name] for name in _tokens.DEFAULTS}
     reference = CountVectorizer(**shared).build_analyzer()
     return _tokens.tokenize(texts, analyzer), [reference(text) for text in texts]
 

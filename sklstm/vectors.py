@@ -1,0 +1,264 @@
+"""Pretrained word vectors: a vocabulary, and the rows of an embedding layer that belong to it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import check_array, check_random_state
+
+from sklstm._texts import FIRST, rank, read_texts, tally
+from sklstm._tokens import DEFAULTS, Corpus, build_analyzer, respell, spellings, tokenize
+from sklstm._vector_files import read_vectors
+
+__all__ = ["WordVectors"]
+
+# Random vectors have values between minus this and this, as those of a Keras Embedding layer.
+_SMALL = 0.05
+
+
+class WordVectors:
+    """Words and a vector for each, such as those of GloVe, word2vec or fastText.
+
+    `TextSequencer` takes it as `vocabulary` and `LSTMTextClassifier` as `embedding_weights`: as an
+    array it has a row for each token id, that of the padding and that of the unknown token
+    included. It does not change; clones of an estimator share it.
+
+    Parameters
+    ----------
+    tokens : iterable of str
+        Distinct words.
+    matrix : array-like of float of shape (n_tokens, n_values)
+        The vector of each word.
+
+    Attributes
+    ----------
+    tokens : ndarray of str objects of shape (n_tokens,)
+        The words.
+    matrix : ndarray of float32 of shape (n_tokens, n_values)
+        Their vectors; read-only.
+
+    Raises
+    ------
+    ValueError
+        If there are no words, or one stands there twice or is empty, or if there is not one vector
+        of finite numbers for each.
+    TypeError
+        If a word is no str.
+
+    See Also
+    --------
+    TextSequencer : Takes word vectors as its vocabulary.
+    LSTMTextClassifier : Starts from them as its embedding weights.
+
+    References
+    ----------
+    .. [1] J. Pennington, R. Socher and C. Manning (2014). GloVe: global vectors for word
+           representation. EMNLP.
+    .. [2] T. Mikolov, E. Grave, P. Bojanowski, C. Puhrsch and A. Joulin (2018). Advances in
+           pre-training distributed word representations. LREC.
+
+    Examples
+    --------
+    >>> from sklstm import WordVectors
+    >>> vectors = WordVectors(["good", "bad"], [[0.5, 1.0], [-0.5, 1.0]])
+    >>> vectors
+    WordVectors(2 words of 2 values)
+    >>> vectors["bad"]
+    array([-0.5,  1. ], dtype=float32)
+    >>> vectors.coverage(["A good film", "bad, bad"])
+    0.6
+    """
+
+    def __init__(self, tokens: Iterable[str], matrix: ArrayLike) -> None:
+        words = list(tokens)
+        for word in words:
+            if not isinstance(word, str):
+                raise TypeError(
+                    f"tokens holds {word!r:.60} ({type(word).__name__}); every word must be a str."
+                )
+        values = check_array(
+            matrix, dtype=np.float32, ensure_min_samples=0, input_name="matrix", copy=False
+        )
+        if len(words) != len(values):
+            raise ValueError(
+                f"tokens has {len(words)} words and matrix {len(values)} rows; pass one row a word."
+            )
+        self.tokens = np.array(words, dtype=object)
+        self.matrix = values.view()
+        self.matrix.flags.writeable = False
+        if len(self._rows) < len(words) or "" in self._rows:
+            repeated = next(w for i, w in enumerate(words) if not w or self._rows[w] != i)
+            what = f"has {repeated!r:.60} twice" if repeated else "has an empty word"
+            raise ValueError(f"tokens {what}; leave it out.")
+        if not words:
+            raise ValueError("tokens is empty; pass at least one word.")
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        vocabulary: Iterable[str] | None = None,
+        max_words: int | None = None,
+        binary: bool | None = None,
+    ) -> Self:
+        """Read a file of word vectors.
+
+        The file is read word by word; memory holds what is kept of it.
+
+        Parameters
+        ----------
+        path : str or path-like
+            A file in the text format of GloVe, in that of word2vec and fastText (".vec"), or in the
+            binary format of word2vec; compressed if its name ends in ".gz".
+        vocabulary : iterable of str or None, default=None
+            Words to keep. None keeps all.
+        max_words : int or None, default=None
+            Read only so many words from the start of the file, where the frequent ones stand.
+        binary : bool or None, default=None
+            Whether the format is binary. None: it is if the name ends in ".bin" or ".bin.gz".
+
+        Returns
+        -------
+        vectors : WordVectors
+            In the order of the file.
+
+        Raises
+        ------
+        ValueError
+            If the file has none of the words, or has an error: the message says in which line.
+        OSError
+            If it cannot be opened.
+        """
+        wanted = None if vocabulary is None else frozenset(vocabulary)
+        tokens, matrix = read_vectors(path, wanted, max_words, binary)
+        if not tokens:
+            kept = "" if wanted is None else f" among the {len(wanted):,} of vocabulary"
+            raise ValueError(f"{os.fspath(path)} has no words{kept}. Pass other words or a file.")
+        return cls(tokens, matrix)
+
+    @classmethod
+    def for_texts(
+        cls,
+        source: str | os.PathLike[str] | WordVectors,
+        texts: Any,
+        *,
+        max_tokens: int = 20_000,
+        binary: bool | None = None,
+        random_state: Any = None,
+    ) -> Self:
+        """Return vectors for the words of texts: known ones where there are, else random ones.
+
+        Parameters
+        ----------
+        source : str, path-like or WordVectors
+            Where the known vectors are; a file as in `load`.
+        texts : list, tuple, Series, DataFrame or ndarray of str
+            Texts, as `TextSequencer` takes them.
+        max_tokens : int, default=20000
+            Size of the id space, padding and the unknown token included, as in `TextSequencer`: at
+            most ``max_tokens - 2`` words are kept, the frequent ones.
+        binary : bool or None, default=None
+            As in `load`.
+        random_state : int, RandomState instance or None, default=None
+            Source of the random vectors: small ones, as those of a new embedding layer.
+
+        Returns
+        -------
+        vectors : WordVectors
+            The words by falling frequency.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As `load`, and as ``TextSequencer.fit``.
+        """
+        corpus = _read(texts)
+        if not isinstance(source, WordVectors):
+            forms = {w for token in corpus.tokens for way in spellings(token) for w in way}
+            source = cls.load(source, vocabulary=forms, binary=binary)
+        seen = tally(respell(corpus, source))
+        tokens = seen.tokens[rank(seen, 1, np.inf, max_tokens - FIRST)]
+        rng = check_random_state(random_state)
+        matrix = rng.uniform(-_SMALL, _SMALL, (len(tokens), source.n_values)).astype(np.float32)
+        is_known = np.array([token in source for token in tokens])
+        matrix[is_known] = source.matrix[[source._rows[token] for token in tokens[is_known]]]
+        return cls(tokens, matrix)
+
+    def coverage(self, texts: Any) -> float:
+        """Return the share of the words of texts that have a vector.
+
+        Parameters
+        ----------
+        texts : list, tuple, Series, DataFrame or ndarray of str
+            Texts, cut into words as `TextSequencer` does with these vectors as its vocabulary.
+
+        Returns
+        -------
+        share : float
+            From 0 to 1; repeated words count each time.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As ``TextSequencer.fit``.
+        """
+        corpus = respell(_read(texts), self)
+        has_vector = np.array([token in self for token in corpus.tokens])
+        return float(has_vector[corpus.codes].mean())
+
+    @property
+    def n_values(self) -> int:
+        """Values of a vector."""
+        return self.matrix.shape[1]
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.tokens)
+
+    def __contains__(self, token: object) -> bool:
+        return token in self._rows
+
+    def __getitem__(self, token: str) -> NDArray[np.float32]:
+        return self.matrix[self._rows[token]]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        """Return a row for each id of a `TextSequencer` with these vectors as its vocabulary.
+
+        Zeros for the padding, the mean of all vectors for the unknown token, then the vectors.
+        """
+        zeros = np.zeros((1, self.n_values), np.float32)
+        rows = np.concatenate([zeros, self.matrix.mean(axis=0, keepdims=True), self.matrix])
+        return rows if dtype is None else rows.astype(dtype)
+
+    def __repr__(self) -> str:
+        return f"WordVectors({len(self):,} words of {self.n_values} values)"
+
+    def __sklearn_clone__(self) -> Self:
+        # It does not change, and may be large.
+        return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"tokens": self.tokens, "matrix": self.matrix}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.matrix.flags.writeable = False
+
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        return {token: row for row, token in enumerate(self.tokens)}
+
+
+def _read(texts: Any) -> Corpus:
+    corpus = tokenize(read_texts(texts, " ")[0], build_analyzer(DEFAULTS))
+    if not corpus.codes.size:
+        raise ValueError("texts holds no words; pass texts that are not empty.")
+    return corpus
