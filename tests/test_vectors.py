@@ -81,6 +81,11 @@ def test_words_may_have_spaces_in_them(tmp_path):
     assert WordVectors.load(path).tokens[-1] == ". . ."
 
 
+def test_empty_lines_are_skipped(tmp_path):
+    path = text_file(tmp_path / "glove.txt", [*lines(), ""])
+    assert list(WordVectors.load(path)) == TOKENS
+
+
 BROKEN = {
     "too few values": (["a 1 2", "b 1"], "line 2 has 1 values, where 2 are expected"),
     "too many values": (["a 1 2", "b 1 2 3"], "line 2 has 3 values, where 2 are expected"),
@@ -149,6 +154,10 @@ def test_a_text_file_read_as_binary_is_refused(tmp_path):
 def test_bad_words_or_matrices_are_refused(tokens, matrix, error, message):
     with pytest.raises(error, match=message):
         WordVectors(tokens, matrix)
+
+
+def test_repr_tells_the_size():
+    assert repr(WordVectors(TOKENS, MATRIX)) == "WordVectors(6 words of 3 values)"
 
 
 def test_as_an_array_they_have_a_row_for_each_id():
