@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from functools import cached_property
+from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_array, check_random_state, check_scalar
 
 from sklstm._texts import FIRST, rank, read_texts, tally
 from sklstm._tokens import DEFAULTS, Corpus, build_analyzer, respell, spellings, tokenize
@@ -131,10 +132,13 @@ class WordVectors:
         Raises
         ------
         ValueError
-            If the file has none of the words, or has an error: the message says in which line.
+            If the file has none of the words, or has an error: the message says in which line. If
+            `max_words` is not positive.
         OSError
             If it cannot be opened.
         """
+        if max_words is not None:
+            check_scalar(max_words, "max_words", Integral, min_val=1)
         wanted = None if vocabulary is None else frozenset(vocabulary)
         tokens, matrix = read_vectors(path, wanted, max_words, binary)
         if not tokens:
@@ -178,6 +182,7 @@ class WordVectors:
         ValueError, TypeError
             As `load`, and as ``TextSequencer.fit``.
         """
+        check_scalar(max_tokens, "max_tokens", Integral, min_val=FIRST + 1)
         corpus = _read(texts)
         if not isinstance(source, WordVectors):
             forms = {w for token in corpus.tokens for way in spellings(token) for w in way}

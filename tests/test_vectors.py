@@ -185,6 +185,14 @@ def test_sequencer_and_classifier_take_the_same_vectors():
     np.testing.assert_array_equal(again.predict_proba(texts), model.predict_proba(texts))
 
 
+def test_numbers_of_words_are_positive(tmp_path):
+    path = text_file(tmp_path / "glove.txt", lines())
+    with pytest.raises(ValueError, match="max_words == 0, must be >= 1"):
+        WordVectors.load(path, max_words=0)
+    with pytest.raises(ValueError, match="max_tokens == 2, must be >= 3"):
+        WordVectors.for_texts(path, ["a film"], max_tokens=2)
+
+
 def test_clones_share_vectors_and_pickles_keep_them():
     vectors = WordVectors(TOKENS, MATRIX)
     assert clone(TextSequencer(vocabulary=vectors)).vocabulary is vectors
