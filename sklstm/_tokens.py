@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.feature_extraction.text import CountVectorizer
 
-# The default of TextSequencer, that of CountVectorizer, and the usual ways to keep short words. All
+#: One-letter words, numbers and contractions are tokens: the default of TextSequencer.
+WORD_PATTERN = r"\w+(?:['\u2019]\w+)*"
+# That pattern, that of CountVectorizer, and the usual ways to keep short words. All
 # that they look at is letters, digits, "_" and apostrophes that stand together: in one piece.
-PIECEWISE_PATTERNS = frozenset(
-    {r"\w+(?:['\u2019]\w+)*", r"(?u)\b\w\w+\b", r"(?u)\b\w+\b", r"\b\w+\b", r"\w+"}
-)
+PIECEWISE_PATTERNS = frozenset({WORD_PATTERN, r"(?u)\b\w\w+\b", r"(?u)\b\w+\b", r"\b\w+\b", r"\w+"})
 
 # How TextSequencer reads texts unless it is told otherwise; CountVectorizer has these names too.
 DEFAULTS: dict[str, Any] = {
@@ -25,7 +25,7 @@ DEFAULTS: dict[str, Any] = {
     "strip_accents": None,
     "preprocessor": None,
     "tokenizer": None,
-    "token_pattern": r"\w+(?:['\u2019]\w+)*",
+    "token_pattern": WORD_PATTERN,
     "analyzer": "word",
     "stop_words": None,
 }

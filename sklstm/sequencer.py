@@ -158,7 +158,7 @@ class TextSequencer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         strip_accents: Any = None,
         preprocessor: Any = None,
         tokenizer: Any = None,
-        token_pattern: str | None = r"\w+(?:['\u2019]\w+)*",
+        token_pattern: str | None = _tokens.WORD_PATTERN,
         analyzer: str = "word",
         stop_words: Any = None,
         min_df: float = 1,

@@ -134,6 +134,8 @@ class WordVectors:
         ValueError
             If the file has none of the words, or has an error: the message says in which line. If
             `max_words` is not positive.
+        TypeError
+            If `max_words` is no int.
         OSError
             If it cannot be opened.
         """
@@ -201,7 +203,8 @@ class WordVectors:
         Parameters
         ----------
         texts : list, tuple, Series, DataFrame or ndarray of str
-            Texts, cut into words as `TextSequencer` does with these vectors as its vocabulary.
+            Texts, cut into words as `TextSequencer` does with these vectors as its vocabulary and
+            its other parameters left alone.
 
         Returns
         -------

@@ -173,3 +173,8 @@ def test_the_alphabet_decides_between_tokens_of_one_frequency_at_the_limit(limit
     kept = [i for i in range(100) if 2 <= document_counts[i] <= 7]
     expected = sorted(kept, key=lambda i: (-counts[i], tokens[i]))[:limit]
     assert _texts.rank(seen, 2, 7, limit).tolist() == expected
+
+
+def test_defaults_are_those_of_the_sequencer():
+    parameters = TextSequencer().get_params()
+    assert {name: parameters[name] for name in _tokens.DEFAULTS} == _tokens.DEFAULTS
