@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,8 +11,10 @@ from sklearn.utils import check_random_state, compute_sample_weight
 from sklearn.utils.validation import _check_sample_weight
 
 from sklstm import _checks
+from sklstm._embeddings import Embedded, embed
 from sklstm._network.spec import NetworkSpec, TrainingSpec
 from sklstm._training.batches import Examples, Ids, left_align
+from sklstm._vocabulary import UNKNOWN
 
 if TYPE_CHECKING:
     from sklstm.classifier import LSTMTextClassifier
@@ -24,8 +26,7 @@ class _Task:
 
     spec: NetworkSpec
     classes: NDArray[Any]
-    embedding_weights: NDArray[np.float32] | None
-    known_ids: NDArray[np.bool_]
+    embedded: Embedded
     training: Examples
     validation: Examples | None
 
@@ -65,10 +66,11 @@ def fit_state(
     """
     seed = estimator._seed if goes_on else _draw_seed(estimator.random_state)
     call = estimator._n_calls if goes_on else 0
-    weight_seed, order_seed, dropout_seed, split_seed = (
-        np.random.SeedSequence([seed, call]).generate_state(4).tolist()
+    weight_seed, order_seed, dropout_seed, split_seed, vector_seed = (
+        np.random.SeedSequence([seed, call]).generate_state(5).tolist()
     )
-    task = _prepare(estimator, X, y, sample_weight, X_val, y_val, classes, goes_on, split_seed)
+    seeds = (split_seed, vector_seed)
+    task = _prepare(estimator, X, y, sample_weight, X_val, y_val, classes, goes_on, seeds)
 
     # Imported here, so that a classifier can be made, cloned and loaded without Keras.
     from sklstm._backend import keras
@@ -95,13 +97,13 @@ def fit_state(
     # A network that callbacks have had in hand may differ from its spec.
     with borrowed_network(task.spec, training_spec, keep=not callbacks) as network:
         if goes_on:
-            network.load(estimator.weights_)
+            start = dict(estimator.weights_)
         else:
-            rng = np.random.default_rng(weight_seed)
-            initial = initial_weights(network.weight_shapes, rng)
-            if task.embedding_weights is not None:
-                initial[EMBEDDINGS] = task.embedding_weights
-            network.load(initial)
+            start = initial_weights(network.weight_shapes, np.random.default_rng(weight_seed))
+        if task.embedded.pretrained is not None:
+            trained = start[EMBEDDINGS][: task.embedded.n_trained]
+            start[EMBEDDINGS] = np.concatenate([trained, task.embedded.pretrained])
+        network.load(start)
         network.prepare_training(training_spec, estimator.learning_rate, dropout_seed)
         kept = estimator._optimizer_state if goes_on and is_partial else None
         if kept is not None and kept["optimizer"] == estimator.optimizer:
@@ -117,17 +119,19 @@ def fit_state(
         )
         values = network.optimizer_state() if is_partial else None
     embeddings = outcome.weights[EMBEDDINGS]
-    embeddings[~task.known_ids] = embeddings[1]
+    embeddings[~task.embedded.is_known] = embeddings[UNKNOWN]
     attributes = {
         "classes_": task.classes,
-        "vocab_size_": task.spec.vocab_size,
+        "vocab_size_": task.embedded.vocab_size,
+        "embedding_ids_": task.embedded.ids,
         "n_parameters_": sum(weight.size for weight in outcome.weights.values()),
         "weights_": outcome.weights,
         "history_": outcome.history,
         "loss_curve_": outcome.history["loss"],
         "n_iter_": len(outcome.history["loss"]),
         "_architecture": asdict(task.spec),
-        "_known_ids": task.known_ids,
+        "_vectors": task.embedded.vectors,
+        "_known_ids": task.embedded.is_known,
         "_optimizer_state": values and {"optimizer": estimator.optimizer, "values": values},
         "_seed": seed,
         "_n_calls": call + 1,
@@ -146,17 +150,15 @@ def _prepare(
     y_val: Any,
     classes: ArrayLike | None,
     goes_on: bool,
-    split_seed: int,
+    seeds: tuple[int, int],
 ) -> _Task:
     """Check everything that was passed, and set validation documents aside where needed."""
+    split_seed, vector_seed = seeds
     numbers = _checks.check_numbers(estimator, X, reset=not goes_on)
     y = _checks.check_labels(y, len(numbers))
     weights = _document_weights(estimator, y, numbers, sample_weight)
     all_classes = estimator.classes_ if goes_on else _checks.check_classes(y, weights, classes)
     ids = _checks.as_ids(numbers, estimator.invalid_ids, type(estimator).__name__)
-    matrix = _pretrained_matrix(estimator, ids)
-    spec = _network_spec(estimator, ids, y, all_classes, matrix, goes_on)
-
     documents = (ids, y, weights)
     held_out = _validation_documents(estimator, X_val, y_val)
     if held_out is None and estimator.early_stopping:
@@ -165,19 +167,21 @@ def _prepare(
         )
         held_out = (ids[held_out_rows], y[held_out_rows], weights[held_out_rows])
         documents = (ids[rows], y[rows], weights[rows])
-    # Pretrained vectors mean something before any document was seen.
-    known_ids = np.full(spec.vocab_size, matrix is not None)
-    known_ids[:2] = True
-    known_ids[documents[0][documents[0] < spec.vocab_size]] = True
-    if goes_on:
-        known_ids |= estimator._known_ids
+    embedded = embed(
+        estimator,
+        ids,
+        documents[0],
+        held_out and held_out[0],
+        goes_on=goes_on,
+        seed=vector_seed,
+    )
+    spec = _network_spec(estimator, ids.shape[1], y, all_classes, embedded, goes_on)
     return _Task(
         spec=spec,
         classes=all_classes,
-        embedding_weights=matrix,
-        known_ids=known_ids,
-        training=_examples(*documents, all_classes, spec, known_ids, "y"),
-        validation=held_out and _examples(*held_out, all_classes, spec, known_ids, "y_val"),
+        embedded=embedded,
+        training=_examples(*documents, all_classes, spec, embedded, "y"),
+        validation=held_out and _examples(*held_out, all_classes, spec, embedded, "y_val"),
     )
 
 
@@ -201,20 +205,12 @@ def _draw_seed(random_state: Any) -> int:
     return int(check_random_state(random_state).randint(2**31 - 1))
 
 
-def _pretrained_matrix(estimator: LSTMTextClassifier, ids: Ids) -> NDArray[np.float32] | None:
-    if estimator.embedding_weights is None:
-        return None
-    return _checks.check_embedding_weights(
-        estimator.embedding_weights, estimator.vocab_size, int(ids.max())
-    )
-
-
 def _network_spec(
     estimator: LSTMTextClassifier,
-    ids: Ids,
+    width: int,
     y: NDArray[Any],
     classes: NDArray[Any],
-    matrix: NDArray[np.float32] | None,
+    embedded: Embedded,
     goes_on: bool,
 ) -> NetworkSpec:
     """Return the architecture that the parameters and the data ask for.
@@ -224,19 +220,14 @@ def _network_spec(
     ValueError
         If the fitted network is to be trained on, and has another architecture.
     """
-    if matrix is not None:
-        vocab_size, embedding_dim = matrix.shape
-    else:
-        fitted_size = estimator.vocab_size_ if goes_on else max(2, int(ids.max()) + 1)
-        vocab_size, embedding_dim = estimator.vocab_size or fitted_size, estimator.embedding_dim
+    pretrained = embedded.pretrained
+    embedding_dim = estimator.embedding_dim if pretrained is None else pretrained.shape[1]
     is_multiclass = y.ndim == 1 and len(classes) > 2
     spec = NetworkSpec(
-        vocab_size=int(vocab_size),
+        vocab_size=len(embedded.ids),
         n_outputs=y.shape[1] if y.ndim == 2 else len(classes) if is_multiclass else 1,
         output_activation="softmax" if is_multiclass else "sigmoid",
-        width=(
-            ids.shape[1] if estimator.pooling == "flatten" or not estimator.mask_padding else None
-        ),
+        width=width if estimator.pooling == "flatten" or not estimator.mask_padding else None,
         embedding_dim=int(embedding_dim),
         trainable_embeddings=bool(estimator.trainable_embeddings),
         units=_checks.check_layer_sizes("units", estimator.units, at_least_one=True),
@@ -255,7 +246,8 @@ def _network_spec(
         dense_dropout=float(estimator.dense_dropout),
     )
     if goes_on:
-        _check_same_shapes(spec, NetworkSpec(**estimator._architecture))
+        trained = replace(spec, vocab_size=embedded.n_trained)
+        _check_same_shapes(trained, NetworkSpec(**estimator._architecture))
     return spec
 
 
@@ -298,14 +290,13 @@ def _examples(
     weights: NDArray[np.float64],
     classes: NDArray[Any],
     spec: NetworkSpec,
-    known_ids: NDArray[np.bool_],
+    embedded: Embedded,
     name: str,
 ) -> Examples:
     mean_weight = weights.mean()
     if mean_weight == 0:
         raise ValueError(f"All the documents of {name} have weight 0; give some a positive one.")
-    is_known = known_ids[np.minimum(ids, spec.vocab_size - 1)]
-    aligned, lengths = network_inputs(np.where(is_known, ids, 1), spec)
+    aligned, lengths = network_inputs(embedded.rows(ids), spec)
     return Examples(
         aligned,
         _checks.encode_labels(y, classes, spec.n_outputs, name),
@@ -319,7 +310,7 @@ def network_inputs(ids: Ids, spec: NetworkSpec) -> tuple[Ids, NDArray[np.int64]]
 
     Ids outside the vocabulary become the unknown token.
     """
-    narrow = np.where(ids < spec.vocab_size, ids, 1).astype(np.int32)
+    narrow = np.where(ids < spec.vocab_size, ids, UNKNOWN).astype(np.int32)
     if spec.mask_padding:
         return left_align(narrow)
     return narrow, np.full(len(ids), ids.shape[1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,13 +11,16 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from sklstm._checks import check_ids
+from sklstm._embeddings import with_words_met
 from sklstm._fit import network_inputs
 from sklstm._network.spec import NetworkSpec
-from sklstm._training.batches import in_batches
+from sklstm._training.batches import Ids, in_batches
 from sklstm._training.scores import probabilities
 
 if TYPE_CHECKING:
     import keras
+
+    from sklstm.vectors import WordVectors
 
 
 class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
@@ -24,7 +28,10 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
     classes_: NDArray[Any]
     weights_: dict[str, NDArray[np.float32]]
+    vocab_size_: int
+    embedding_ids_: Ids
     _architecture: dict[str, Any]
+    _vectors: WordVectors | None
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Return the most probable class of each document.
@@ -105,9 +112,13 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             A copy: training it leaves this classifier as it is.
         """
         check_is_fitted(self)
-        from sklstm._network.network import stock_model
+        from sklstm._network.network import EMBEDDINGS, stock_model
 
-        return stock_model(self._spec, self.weights_)
+        every = np.arange(self.vocab_size_, dtype=np.int32)
+        rows, spec, weights = self._met(every)
+        if self._vectors is not None:
+            weights = weights | {EMBEDDINGS: weights[EMBEDDINGS][rows]}
+        return stock_model(replace(spec, vocab_size=self.vocab_size_), weights)
 
     def summary(self) -> str:
         """Return a table of the network's layers, output shapes and numbers of weights.
@@ -117,8 +128,11 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         table : str
             As `keras.Model.summary` prints it.
         """
+        check_is_fitted(self)
+        from sklstm._network.network import stock_model
+
         lines: list[str] = []
-        self.to_keras().summary(print_fn=lines.append)
+        stock_model(self._spec, self.weights_).summary(print_fn=lines.append)
         return "\n".join(lines)
 
     @property
@@ -136,8 +150,21 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     def _apply(self, kind: str, X: ArrayLike) -> NDArray[np.float32]:
         """Apply the fitted network to documents, in batches; `kind` is that of its `scorer`."""
         check_is_fitted(self)
-        inputs, lengths = network_inputs(check_ids(self, X), self._spec)
+        ids, spec, weights = self._met(check_ids(self, X))
+        inputs, lengths = network_inputs(ids, spec)
         from sklstm._network.reuse import borrowed_network
 
-        with borrowed_network(self._spec) as network:
-            return in_batches(network, network.scorer(kind, self.weights_), inputs, lengths)
+        with borrowed_network(spec) as network:
+            return in_batches(network, network.scorer(kind, weights), inputs, lengths)
+
+    def _met(self, ids: Ids) -> tuple[Ids, NetworkSpec, dict[str, NDArray[np.float32]]]:
+        """Return what the network takes for token ids, and the network with the rows for them."""
+        if self._vectors is None:
+            return ids, self._spec, self.weights_
+        from sklstm._network.network import EMBEDDINGS
+
+        rows, matrix = with_words_met(
+            ids, self.embedding_ids_, self.weights_[EMBEDDINGS], self._vectors, self.vocab_size_
+        )
+        spec = replace(self._spec, vocab_size=len(matrix))
+        return rows, spec, self.weights_ | {EMBEDDINGS: matrix}

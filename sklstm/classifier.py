@@ -7,12 +7,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklstm._fit import fit_state
-from sklstm._fitted import FittedNetwork
+from sklstm._trainable import TrainableNetwork
 
 # fmt: off
 OPTIMIZERS = {
@@ -28,7 +27,7 @@ ACTIVATIONS = {
 _DROPOUT = [Interval(Real, 0, 1, closed="left")]
 
 
-class LSTMTextClassifier(ClassifierMixin, FittedNetwork, BaseEstimator):
+class LSTMTextClassifier(ClassifierMixin, TrainableNetwork, BaseEstimator):
     """Classify texts, given as token ids, by a long short-term memory network.
 
     The network is an embedding, one or more LSTM layers [1]_, a pooling over time, and a dense
@@ -47,7 +46,8 @@ class LSTMTextClassifier(ClassifierMixin, FittedNetwork, BaseEstimator):
     embedding_dim : int, default=64
         Length of the token vectors; `embedding_weights` decides where given.
     embedding_weights : array-like of shape (vocab_size, embedding_dim) or None, default=None
-        Pretrained token vectors, a row for each id; `WordVectors` are such an array.
+        Pretrained token vectors, a row for each id. `WordVectors` take time and memory for the
+        words met only, and serve those that training lacks at prediction.
     trainable_embeddings : bool, default=True
         Whether training changes the token vectors.
     vocab_size : int or None, default=None
@@ -126,6 +126,9 @@ class LSTMTextClassifier(ClassifierMixin, FittedNetwork, BaseEstimator):
         Names of the columns of X, where it has them.
     vocab_size_ : int
         Size of the id space.
+    embedding_ids_ : ndarray of int32 of shape (n_rows,)
+        The id of each row of ``weights_["embedding/embeddings"]``: all ids in their order, or
+        with `WordVectors` those that training met.
     n_parameters_ : int
         Number of weights of the network, frozen ones included.
     weights_ : dict of str to ndarray of float32
@@ -283,112 +286,6 @@ class LSTMTextClassifier(ClassifierMixin, FittedNetwork, BaseEstimator):
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
-
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(
-        self,
-        X: ArrayLike,
-        y: ArrayLike,
-        sample_weight: ArrayLike | None = None,
-        X_val: ArrayLike | None = None,
-        y_val: ArrayLike | None = None,
-    ) -> LSTMTextClassifier:
-        """Train the network.
-
-        Parameters
-        ----------
-        X : array-like of int of shape (n_documents, n_ids)
-            Token ids: 0 is padding, on either side; 1 the unknown token. Integral floats will do.
-        y : array-like of shape (n_documents,) or (n_documents, n_labels)
-            Class labels of any type; or an indicator (0, 1) of several labels a document.
-        sample_weight : array-like of shape (n_documents,), default=None
-            Weight of each document in the loss; of 2 it equals the document twice.
-        X_val : array-like of int of shape (n_validation, n_ids), default=None
-            Documents to score after each epoch, and to stop early by.
-        y_val : array-like, default=None
-            Their labels.
-
-        Returns
-        -------
-        self : LSTMTextClassifier
-            Fitted; if an error is raised, as before the call.
-
-        Raises
-        ------
-        ValueError
-            If a parameter, X or y is not as described, y has one class only, or the loss becomes
-            infinite.
-        TypeError
-            If X is sparse or a callback is not one of Keras.
-        """
-        goes_on = self.warm_start and hasattr(self, "weights_")
-        return self._train(
-            X, y, sample_weight=sample_weight, X_val=X_val, y_val=y_val, goes_on=goes_on
-        )
-
-    @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(
-        self,
-        X: ArrayLike,
-        y: ArrayLike,
-        classes: ArrayLike | None = None,
-        sample_weight: ArrayLike | None = None,
-    ) -> LSTMTextClassifier:
-        """Train for one epoch on some of the documents.
-
-        The first call settles the size of the vocabulary: set `vocab_size` if its documents
-        may not hold the largest id.
-
-        Parameters
-        ----------
-        X : array-like of int of shape (n_documents, n_ids)
-            Token ids.
-        y : array-like of shape (n_documents,) or (n_documents, n_labels)
-            Class labels.
-        classes : array-like of shape (n_classes,), default=None
-            All classes that will ever occur; needed in the first call, unless y is a label
-            indicator.
-        sample_weight : array-like of shape (n_documents,), default=None
-            Weight of each document in the loss.
-
-        Returns
-        -------
-        self : LSTMTextClassifier
-            Fitted; if an error is raised, as before the call.
-
-        Raises
-        ------
-        ValueError
-            As `fit`; and if early stopping or balanced class weights are asked for, which need
-            all the documents.
-        """
-        for name, value in (("early_stopping", True), ("class_weight", "balanced")):
-            if getattr(self, name) == value:
-                raise ValueError(
-                    f"partial_fit sees a part of the documents and does not support "
-                    f"{name}={value!r}. Use fit, or pass sample_weight."
-                )
-        goes_on = hasattr(self, "weights_")
-        if goes_on and classes is not None:
-            now, then = np.unique(classes).tolist(), self.classes_.tolist()
-            if now != then:
-                raise ValueError(f"classes={now} is not what it was in the first call: {then}.")
-        if not goes_on and classes is None and np.ndim(y) == 1:
-            raise ValueError("classes must be passed on the first call to partial_fit.")
-        return self._train(
-            X, y, sample_weight=sample_weight, classes=classes, goes_on=goes_on, is_partial=True
-        )
-
-    def _train(self, X: Any, y: Any, **how: Any) -> LSTMTextClassifier:
-        before = self.__dict__.copy()
-        try:
-            attributes = fit_state(self, X, y, **how)
-        except BaseException:
-            self.__dict__ = before
-            raise
-        self.__dict__.pop("best_score_", None)
-        self.__dict__.update(attributes)
-        return self
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -16,7 +16,7 @@ from sklearn.base import (
 from sklearn.utils._param_validation import HasMethods, Interval, RealNotInt, StrOptions
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from sklstm import _texts, _tokens
+from sklstm import _texts, _tokens, _vocabulary
 from sklstm.vectors import WordVectors
 
 __all__ = ["TextSequencer"]
@@ -79,7 +79,8 @@ class TextSequencer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         A fixed vocabulary: tokens of which the first gets id 2, or tokens with their ids, which are
         distinct, at least 2, and may have gaps. `max_tokens`, `min_df` and `max_df` then do not
         apply, and `stemmer` changes the texts but not the vocabulary. What `WordVectors` lack is
-        written in lower case or parts, "do" and "n't", if they have those. None: learn it.
+        written in lower case or parts, "do" and "n't", if they have those, or else learned, with
+        ids behind theirs. None: learn it.
     separator : str, default=" "
         Stands between the columns of a document where X has several.
 
@@ -96,7 +97,7 @@ class TextSequencer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
     n_tokens_ : int
         Size of the id space in use: every id is smaller.
     max_len_ : int
-        Width of the output: tokens of the longest training document, at most `max_len`.
+        Width of the output: tokens of the longest training text, at most `max_len`.
     n_features_in_ : int
         Number of columns of X in `fit`; 1 if X was one-dimensional.
     feature_names_in_ : ndarray of str objects, shape (n_features_in_,)
@@ -242,10 +243,9 @@ class TextSequencer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
     def partial_fit(self, X: Any, y: Any = None) -> Self:
         """Learn from one more chunk of training texts; all chunks together give what `fit` gives.
 
-        Tokens change their ids as counts grow: make one pass over all chunks for the vocabulary
-        and a second one to train on ids, or use ``indexing="hash"``. With that or with a fixed
-        vocabulary ids stay, and only counts and the width grow. After a `fit`, this goes on from
-        the tokens which that kept; the others it has forgotten.
+        Tokens change their ids as counts grow: read all chunks once for the vocabulary and again
+        to train on ids. With ``indexing="hash"`` or a given vocabulary ids stay. After a `fit`,
+        this goes on from the tokens which that kept; the others it has forgotten.
 
         Parameters
         ----------
@@ -315,9 +315,7 @@ class TextSequencer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         """
         check_is_fitted(self, "max_len_")
         if not hasattr(self, "tokens_"):
-            raise ValueError(
-                "indexing='hash' keeps no tokens to turn ids into; use indexing='vocabulary'."
-            )
+            raise ValueError("indexing='hash' keeps no tokens; use indexing='vocabulary'.")
         ids = check_array(X, dtype=None)
         if ids.dtype.kind not in "iu" or ids.min() < 0 or ids.max() >= self.n_tokens_:
             raise ValueError(
@@ -345,14 +343,14 @@ class TextSequencer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         if "tokens_" in state:
-            self.vocabulary_ = _texts.invert(self.tokens_)
+            self.vocabulary_ = _vocabulary.invert(self.tokens_)
 
     def _read(self, X: Any, *, reset: bool) -> _tokens.Corpus:
         """Check X and the parameters that say how to read it, and cut it into tokens."""
         analyzer = _tokens.build_analyzer(vars(self))
         texts, n_columns = _texts.read_texts(X, self.separator)
         named = hasattr(X, "columns") or hasattr(self, "feature_names_in_")
-        # The check takes longer than a short text, and would only compare the numbers of columns.
+        # The check takes long, and would only compare the numbers of columns.
         if reset or named or n_columns != self.n_features_in_:
             # To scikit-learn's check a one-dimensional X is one column without a name.
             shaped = X if hasattr(X, "columns") else np.empty((len(texts), n_columns), dtype=bool)
@@ -374,27 +372,29 @@ class TextSequencer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         longest = int(corpus.lengths.max(initial=1))
         width = max(min(longest, self.max_len or longest), before.get("max_len_", 1))
         learned: dict[str, Any] = {"max_len_": width}
+        limits = (self.min_df, self.max_df, self.max_tokens and self.max_tokens - _vocabulary.FIRST)
         if self.indexing == "hash":
-            learned["n_tokens_"] = _texts.hash_size(self.max_tokens, self.vocabulary)
+            learned["n_tokens_"] = _vocabulary.hash_size(self.max_tokens, self.vocabulary)
+        elif isinstance(self.vocabulary, WordVectors):
+            learned |= _vocabulary.extend(self.vocabulary.tokens, corpus, before, *limits)
         elif self.vocabulary is not None:
-            learned |= _texts.count_fixed(corpus, self.vocabulary, before)
+            learned |= _vocabulary.count_fixed(corpus, self.vocabulary, before)
         else:
-            limit = None if self.max_tokens is None else self.max_tokens - _texts.FIRST
-            learned |= _texts.grow(corpus, before, self.min_df, self.max_df, limit, go_on)
+            learned |= _vocabulary.grow(corpus, before, *limits, go_on)
         for name in ("vocabulary_", "tokens_", "token_counts_", "_tally"):
             self.__dict__.pop(name, None)
         self.__dict__.update(learned)
 
     def _rows(self, corpus: _tokens.Corpus) -> NDArray[np.int32]:
         if not hasattr(self, "vocabulary_"):
-            ids = _texts.hash_ids(corpus, self.n_tokens_)
+            ids = _vocabulary.hash_ids(corpus, self.n_tokens_)
         elif self.vocabulary_:
-            ids = _texts.look_up(corpus, self.vocabulary_)
+            ids = _vocabulary.look_up(corpus, self.vocabulary_)
         else:
             raise ValueError(
                 f"No tokens remain with min_df={self.min_df} and max_df={self.max_df}; "
                 "call partial_fit on more texts, or lower min_df or raise max_df."
             )
         rows = _texts.pad_rows(ids, corpus.lengths, self.max_len_, self.padding, self.truncating)
-        rows[corpus.lengths == 0, -1 if self.padding == "pre" else 0] = _texts.UNKNOWN
+        rows[corpus.lengths == 0, -1 if self.padding == "pre" else 0] = _vocabulary.UNKNOWN
         return rows

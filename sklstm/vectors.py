@@ -12,14 +12,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array, check_random_state, check_scalar
 
-from sklstm._texts import FIRST, rank, read_texts, tally
+from sklstm._texts import read_texts
 from sklstm._tokens import DEFAULTS, Corpus, build_analyzer, respell, spellings, tokenize
 from sklstm._vector_files import read_vectors
+from sklstm._vocabulary import FIRST, PADDING, UNKNOWN, rank, tally
 
 __all__ = ["WordVectors"]
 
-# Random vectors have values between minus this and this, as those of a Keras Embedding layer.
-_SMALL = 0.05
+#: Random vectors have values between minus this and this, as those of a Keras Embedding layer.
+SMALL = 0.05
 
 
 class WordVectors:
@@ -192,7 +193,7 @@ class WordVectors:
         seen = tally(respell(corpus, source))
         tokens = seen.tokens[rank(seen, 1, np.inf, max_tokens - FIRST)]
         rng = check_random_state(random_state)
-        matrix = rng.uniform(-_SMALL, _SMALL, (len(tokens), source.n_values)).astype(np.float32)
+        matrix = rng.uniform(-SMALL, SMALL, (len(tokens), source.n_values)).astype(np.float32)
         is_known = np.array([token in source for token in tokens])
         matrix[is_known] = source.matrix[[source._rows[token] for token in tokens[is_known]]]
         return cls(tokens, matrix)
@@ -242,9 +243,25 @@ class WordVectors:
 
         Zeros for the padding, the mean of all vectors for the unknown token, then the vectors.
         """
-        zeros = np.zeros((1, self.n_values), np.float32)
-        rows = np.concatenate([zeros, self.matrix.mean(axis=0, keepdims=True), self.matrix])
-        return rows if dtype is None else rows.astype(dtype)
+        return self.rows(np.arange(FIRST + len(self))).astype(dtype or np.float32, copy=False)
+
+    def rows(self, ids: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
+        """Return the vectors of token ids, as a `TextSequencer` with this vocabulary gives them.
+
+        Parameters
+        ----------
+        ids : ndarray of int of shape (n,)
+            Of padding (0), the unknown token (1), and words (2 and up, in the order of `tokens`).
+
+        Returns
+        -------
+        vectors : ndarray of float32 of shape (n, n_values)
+            Zeros for the padding, and the mean of all vectors for the unknown token.
+        """
+        vectors = self.matrix[np.maximum(ids - FIRST, 0)]
+        vectors[ids == PADDING] = 0
+        vectors[ids == UNKNOWN] = self._mean
+        return vectors
 
     def __repr__(self) -> str:
         return f"WordVectors({len(self):,} words of {self.n_values} values)"
@@ -259,6 +276,10 @@ class WordVectors:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self.matrix.flags.writeable = False
+
+    @cached_property
+    def _mean(self) -> NDArray[np.float32]:
+        return self.matrix.mean(axis=0)
 
     @cached_property
     def _rows(self) -> dict[str, int]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.feature_extraction.text import CountVectorizer
 
-from sklstm import _texts, _tokens
+from sklstm import _tokens, _vocabulary
 from sklstm.sequencer import TextSequencer
 
 # What cutting could go wrong at: apostrophes, white space of many kinds, marks that combine, a
@@ -153,9 +153,9 @@ def test_stop_words_that_the_pattern_cuts_up_are_warned_about():
 @pytest.mark.parametrize("size", [1, 10, 2**18])
 def test_size_of_parts_does_not_change_counts(size, monkeypatch):
     texts = ["b a b", "", "a c d a a a c b d d b a c", "c", "", "b c b c b c b c b c b"]
-    monkeypatch.setattr(_texts, "_TALLIED", size)
+    monkeypatch.setattr(_vocabulary, "_TALLIED", size)
     corpus = _tokens.tokenize(texts, _tokens.build_analyzer(parameters_of()))
-    counted = _texts.tally(corpus)
+    counted = _vocabulary.tally(corpus)
     reference = CountVectorizer(token_pattern=r"\w+").fit(texts)
     order = [reference.vocabulary_[token] for token in counted.tokens]
     counts = reference.transform(texts).toarray()[:, order]
@@ -169,10 +169,10 @@ def test_the_alphabet_decides_between_tokens_of_one_frequency_at_the_limit(limit
     random = np.random.default_rng(0)
     tokens = random.permutation([f"t{number}" for number in range(100)]).astype(object)
     counts, document_counts = random.integers(1, 9, (2, 100))
-    seen = _texts.Tally(tokens, counts, document_counts, 9)
+    seen = _vocabulary.Tally(tokens, counts, document_counts, 9)
     kept = [i for i in range(100) if 2 <= document_counts[i] <= 7]
     expected = sorted(kept, key=lambda i: (-counts[i], tokens[i]))[:limit]
-    assert _texts.rank(seen, 2, 7, limit).tolist() == expected
+    assert _vocabulary.rank(seen, 2, 7, limit).tolist() == expected
 
 
 def test_defaults_are_those_of_the_sequencer():

@@ -109,10 +109,14 @@ class Network:
         return [_copied(variable) for variable in self.model.optimizer.variables]
 
     def load_optimizer_state(self, state: list[NDArray[Any]]) -> None:
-        """Set the optimizer's variables, but for the learning rate, which stays as prepared."""
+        """Set the optimizer's variables, but for the learning rate, which stays as prepared.
+
+        Where the state is of a network with fewer tokens, it is zero for the others.
+        """
         learning_rate = float(self.model.optimizer.learning_rate)
         for variable, value in zip(self.model.optimizer.variables, state, strict=True):
-            variable.assign(handed_over(value))
+            same_rows = with_rows(value, variable.shape[0]) if value.ndim else value
+            variable.assign(handed_over(same_rows))
         self.model.optimizer.learning_rate = learning_rate
 
     def part_rows(self, mean_length: float) -> int | None:
