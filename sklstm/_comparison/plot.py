@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import nan
+from textwrap import fill
 from typing import TYPE_CHECKING, NamedTuple
 
 from numpy.typing import NDArray
@@ -38,24 +39,16 @@ def dot_plot(rows: Sequence[Row], label: str, confidence: float, ax: Axes | None
         _, ax = plt.subplots(figsize=(5, 1.3 + 0.38 * len(rows)), layout="constrained")
     for height, row in enumerate(rows):
         if row.error:
-            # In the middle of the axis, wherever its scale begins.
-            ax.text(
-                0.5,
-                height,
-                _shortened(f"failed: {row.error}"),
-                transform=ax.get_yaxis_transform(),
-                ha="center",
-                va="center",
-                color=_GREY,
-                fontsize="small",
-            )
+            kind = row.error.partition(":")[0]
+            failed = ax.text(0.02, height, f"failed: {kind}", color=_GREY, fontsize="small")
+            failed.set(transform=ax.get_yaxis_transform(), verticalalignment="center")
             continue
         ax.plot([row.low, row.high], [height, height], color=_BLACK, linewidth=1.5, zorder=2)
         ax.plot(row.mean, height, "D", color=_BLACK, markersize=5, zorder=3)
         # Below the line, where the interval does not hide them.
         below = [height + 0.22] * len(row.scores)
         ax.plot(row.scores, below, "o", color=_BLUE, markersize=4.5, alpha=0.6, linewidth=0)
-    ax.set_yticks(range(len(rows)), [row.name for row in rows])
+    ax.set_yticks(range(len(rows)), [fill(row.name, 24) for row in rows], parse_math=False)
     ax.set_ylim(len(rows) - 0.4, -0.6)
     ax.set_xlabel(label)
     ax.grid(axis="x", color="#dddddd", linewidth=0.8)
@@ -67,14 +60,11 @@ def dot_plot(rows: Sequence[Row], label: str, confidence: float, ax: Axes | None
     ax.legend(
         [fold, mean],
         ["a fold", f"mean and its {confidence:.0%} interval"],
-        loc="lower center",
-        bbox_to_anchor=(0.5, 1.0),
+        loc="lower right",
+        bbox_to_anchor=(1.0, 1.0),
+        borderaxespad=0.0,
         ncols=2,
         frameon=False,
         fontsize="small",
     )
     return ax
-
-
-def _shortened(text: str, width: int = 48) -> str:
-    return text if len(text) <= width else text[: width - 1].rstrip() + "…"
