@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.naive_bayes import MultinomialNB
@@ -10,6 +11,8 @@ from sklearn.pipeline import make_pipeline
 from sklstm import Comparison
 
 FITS: list[str] = []
+# JAX warns of it. The worker is another program at once, so it does no harm.
+FORKED_BY_OLD_JOBLIB = pytest.mark.filterwarnings(r"ignore:os\.fork\(\) was called:RuntimeWarning")
 
 
 class Coin(ClassifierMixin, BaseEstimator):

@@ -7,7 +7,7 @@ from pathlib import Path
 import joblib
 import pandas as pd
 import pytest
-from comparing import FITS, LABELS, MODELS, TEXTS, Coin, words
+from comparing import FITS, FORKED_BY_OLD_JOBLIB, LABELS, MODELS, TEXTS, Coin, words
 from numpy.testing import assert_array_equal
 from sklearn.dummy import DummyClassifier
 from sklearn.exceptions import FitFailedWarning
@@ -19,7 +19,7 @@ from sklearn.naive_bayes import MultinomialNB
 from sklearn.pipeline import make_pipeline
 
 import sklstm
-from sklstm import compare
+from sklstm import classic_baselines, compare
 
 
 @pytest.fixture(autouse=True)
@@ -85,6 +85,15 @@ def test_memory_is_not_used_for_something_else(change, tmp_path):
     assert len(FITS) == 10
 
 
+def test_memory_tells_data_frames_apart_by_content_alone(tmp_path, capsys):
+    frame = pd.DataFrame({"text": TEXTS, "more": "words"})
+    changed = frame.assign(more=["word", *frame["more"][1:]])
+    model = {"baseline": classic_baselines(random_state=0)["naive_bayes"]}
+    for X, known in [(frame, 0), (frame.copy(), 2), (frame[::-1][::-1], 2), (changed, 0)]:
+        compare(model, X, pd.Series(LABELS), cv=2, memory=tmp_path, verbose=1)
+        assert capsys.readouterr().out.count("from memory") == known
+
+
 def test_memory_is_not_used_by_another_version(tmp_path, monkeypatch):
     compare({"coin": Coin()}, TEXTS, LABELS, memory=tmp_path)
     monkeypatch.setattr(sklstm, "__version__", "99.0")
@@ -135,6 +144,7 @@ def test_another_process_finds_what_is_kept(model, tmp_path):
         assert run.stdout.count("from memory") == expected
 
 
+@FORKED_BY_OLD_JOBLIB
 def test_workers_share_the_memory(tmp_path, capsys):
     models = {"words": words(), "dummy": DummyClassifier()}
     compare(models, TEXTS, LABELS, memory=tmp_path, n_jobs=2)

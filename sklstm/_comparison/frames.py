@@ -54,6 +54,6 @@ def predictions_frame(
 def _cells(labels: Any) -> pd.Series[Any]:
     """Return labels as a column; those of a document with several labels as a tuple."""
     labels = np.asarray(labels)
-    if labels.ndim == 1:
-        return pd.Series(labels)
+    if labels.ndim == 1 or labels.shape[1] == 1:
+        return pd.Series(labels.ravel())
     return pd.Series([tuple(row) for row in labels.tolist()], dtype=object)
