@@ -8,6 +8,7 @@ import pytest
 from comparing import FITS, FORKED_BY_OLD_JOBLIB, LABELS, MODELS, TEXTS, Coin, scored, words
 from numpy.testing import assert_array_equal
 from scipy import stats
+from scipy.sparse import csr_array
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.dummy import DummyClassifier
 from sklearn.exceptions import FitFailedWarning
@@ -190,7 +191,7 @@ def test_labels_keep_their_type():
     )
 
 
-@pytest.mark.parametrize("form", [np.asarray, pd.DataFrame])
+@pytest.mark.parametrize("form", [np.asarray, pd.DataFrame, csr_array])
 def test_several_labels_a_document_are_tuples(form):
     y = form([[i % 2, int(i % 3 == 0)] for i in range(60)])
     model = make_pipeline(CountVectorizer(), OneVsRestClassifier(MultinomialNB()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from numbers import Integral
 from typing import Any
 
 import joblib
@@ -104,7 +105,7 @@ def check_repeatable(cv: Any, random_state: Any) -> None:
         unseeded = getattr(cv, "random_state", 0) is None and getattr(cv, "shuffle", True)
         what = f"cv={cv!r}"
     else:
-        unseeded = random_state is None and (cv is None or isinstance(cv, int))
+        unseeded = random_state is None and (cv is None or isinstance(cv, Integral))
         what = "random_state=None"
     if unseeded:
         raise ValueError(

@@ -14,12 +14,14 @@ import joblib
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 from sklearn.base import clone
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import KFold, StratifiedKFold, check_cv
 from sklearn.utils import _safe_indexing
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import _num_samples
 
 Scoring = dict[str, str | Callable[..., float]]
 
@@ -62,7 +64,7 @@ def make_splits(cv: Any, X: Any, y: Any, groups: Any, random_state: Any) -> list
         splitter = StratifiedKFold if stratified else KFold
         cv = splitter(5 if cv is None else cv, shuffle=True, random_state=random_state)
     splits: list[Split] = []
-    repeat, fold, tested = 1, 0, np.zeros(len(y) if hasattr(y, "__len__") else y.shape[0], bool)
+    repeat, fold, tested = 1, 0, np.zeros(_num_samples(y), bool)
     for train, test in check_cv(cv).split(X, y, groups):
         train, test = _positions(train), _positions(test)
         fold += 1
@@ -126,8 +128,12 @@ def run_folds(
             pending.remove((outcome.name, outcome.number))
         if verbose:
             print(_progress(outcome, splits, len(pending)), flush=True)
-    finished = [name for name in models if name not in errors]
-    return {name: [results[name, i] for i in range(len(splits))] for name in finished}, errors
+    finished = {
+        name: [results[name, number] for number in range(len(splits))]
+        for name in models
+        if name not in errors
+    }
+    return finished, {name: errors[name] for name in models if name in errors}
 
 
 def check_hashable(models: Mapping[str, Any], scoring: Scoring) -> None:
@@ -177,7 +183,8 @@ def _run_fold(
     scores = check_scoring(model, scoring=scoring)(model, X_test, y_test)
     scored = perf_counter()
 
-    predictions = np.asarray(model.predict(X_test))
+    predicted = model.predict(X_test)
+    predictions = np.asarray(predicted.toarray() if issparse(predicted) else predicted)
     if predictions.shape[:1] != split.test.shape:
         raise ValueError(
             f"predict gave an array of shape {predictions.shape} for {len(split.test)} documents."
