@@ -7,6 +7,8 @@ if TYPE_CHECKING:
     from sklstm.baselines import NBSVMClassifier as NBSVMClassifier
     from sklstm.baselines import classic_baselines as classic_baselines
     from sklstm.classifier import LSTMTextClassifier as LSTMTextClassifier
+    from sklstm.comparison import Comparison as Comparison
+    from sklstm.comparison import compare as compare
     from sklstm.sequencer import TextSequencer as TextSequencer
     from sklstm.vectors import WordVectors as WordVectors
 
@@ -14,11 +16,13 @@ __version__ = "0.1.0"
 
 # Public name -> its module. Imported at first use (PEP 562), so that `import sklstm` stays quick.
 _EXPORTS = {
+    "Comparison": "sklstm.comparison",
     "LSTMTextClassifier": "sklstm.classifier",
     "NBSVMClassifier": "sklstm.baselines",
     "TextSequencer": "sklstm.sequencer",
     "WordVectors": "sklstm.vectors",
     "classic_baselines": "sklstm.baselines",
+    "compare": "sklstm.comparison",
 }
 __all__ = sorted(_EXPORTS)
 

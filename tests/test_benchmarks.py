@@ -80,3 +80,12 @@ def test_systems_that_lack_a_package_are_named_and_left_out(capsys, monkeypatch)
     monkeypatch.setitem(peers.SYSTEMS, "lacking", lacking)
     assert peers.installed(["lacking"]) == []
     assert capsys.readouterr().out == "a system: skipped, no_such_package not installed\n"
+
+
+def test_the_comparison_of_sentences_prints_its_table_and_draws_its_plot(tmp_path):
+    options = ["--documents", "60", "--folds", "2", "--plot", str(tmp_path / "plot.png")]
+    command = [sys.executable, str(BENCHMARKS / "compare_sentences.py"), *options]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert "\n5 classifiers on 2 folds\n" in done.stdout
+    assert (tmp_path / "plot.png").stat().st_size > 0

@@ -39,7 +39,9 @@ def test_import_leaves_the_heavy_packages_alone():
     assert run_python(code) == "set()"
 
 
-@pytest.mark.parametrize("name", ["NBSVMClassifier", "TextSequencer", "classic_baselines"])
+@pytest.mark.parametrize(
+    "name", ["NBSVMClassifier", "TextSequencer", "classic_baselines", "compare"]
+)
 def test_what_needs_no_network_does_not_import_keras(name):
     code = f"import sys, sklstm; sklstm.{name}; print({{'jax', 'keras'}} & sys.modules.keys())"
     assert run_python(code) == "set()"

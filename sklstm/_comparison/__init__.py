@@ -1,0 +1,1 @@
+"""What `compare` does: checks, folds, frames, tests of differences, and the plot."""

@@ -1,0 +1,69 @@
+"""The plot of a comparison shows what its table says."""
+
+import builtins
+
+import matplotlib
+import numpy as np
+import pytest
+from comparing import LABELS, MODELS, TEXTS, scored
+from numpy.testing import assert_allclose
+from scipy import stats
+
+from sklstm import compare
+
+matplotlib.use("Agg")  # Tests have no screen.
+
+
+@pytest.fixture(scope="module")
+def comparison():
+    return compare(MODELS, TEXTS, LABELS)
+
+
+@pytest.fixture
+def plt():
+    import matplotlib.pyplot
+
+    yield matplotlib.pyplot
+    matplotlib.pyplot.close("all")
+
+
+def test_plot_shows_folds_means_and_intervals(plt):
+    folds = [0.82, 0.86, 0.83, 0.87, 0.80]
+    errors = {"broken": "ValueError: no\n\nTraceback"}
+    ax = scored([0.5, 0.6, 0.5, 0.6, 0.5], folds, names=["$low$", "high"], errors=errors).plot()
+    assert ax.get_xlabel() == "accuracy"
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["high", "$low$", "broken"]
+    assert ax.get_ylim()[0] > ax.get_ylim()[1]  # The best on top.
+    interval, mean, dots = ax.lines[:3]
+    assert_allclose(sorted(dots.get_xdata()), sorted(folds))
+    assert_allclose(mean.get_xdata(), np.mean(folds))
+    half = stats.t.ppf(0.975, 4) * np.sqrt((1 / 5 + 1 / 4) * np.var(folds, ddof=1))
+    assert_allclose(interval.get_xdata(), [np.mean(folds) - half, np.mean(folds) + half])
+    assert [text.get_text() for text in ax.texts] == ["failed: ValueError"]
+    assert "95% interval" in ax.get_legend().get_texts()[1].get_text()
+
+
+def test_plot_takes_axes_and_a_score(comparison, plt):
+    _, axes = plt.subplots()
+    assert comparison.plot("f1_macro", ax=axes, alpha=0.1) is axes
+    assert axes.get_xlabel() == "f1_macro"
+    assert "90% interval" in axes.get_legend().get_texts()[1].get_text()
+
+
+def test_plot_of_a_single_fold_has_no_interval(plt):
+    ax = scored([0.5], [0.6]).plot()
+    assert np.isnan(ax.lines[0].get_xdata()).all()
+    ax.figure.canvas.draw()
+
+
+def test_plot_says_that_matplotlib_is_missing(comparison, monkeypatch):
+    real = builtins.__import__
+
+    def without_matplotlib(name, *args, **kwargs):
+        if name.startswith("matplotlib"):
+            raise ImportError(name)
+        return real(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", without_matplotlib)
+    with pytest.raises(ImportError, match=r"needs matplotlib.*pip install matplotlib"):
+        comparison.plot()
