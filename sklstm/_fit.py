@@ -12,6 +12,7 @@ from sklearn.utils.validation import _check_sample_weight
 
 from sklstm import _checks
 from sklstm._embeddings import Embedded, embed
+from sklstm._network.ngram_table import choose_buckets, naive_bayes_weights
 from sklstm._network.spec import NetworkSpec, TrainingSpec
 from sklstm._training.batches import Examples, Ids, left_align
 from sklstm._vocabulary import UNKNOWN
@@ -74,7 +75,7 @@ def fit_state(
 
     # Imported here, so that a classifier can be made, cloned and loaded without Keras.
     from sklstm._backend import keras
-    from sklstm._network.initial import initial_weights
+    from sklstm._network.initial import NGRAM_WEIGHTS, initial_weights
     from sklstm._network.network import EMBEDDINGS
     from sklstm._network.reuse import borrowed_network
     from sklstm._training.loop import Schedule, train
@@ -103,6 +104,10 @@ def fit_state(
         if task.embedded.pretrained is not None:
             trained = start[EMBEDDINGS][: task.embedded.n_trained]
             start[EMBEDDINGS] = np.concatenate([trained, task.embedded.pretrained])
+        if task.spec.ngrams and not goes_on:
+            start[NGRAM_WEIGHTS] = naive_bayes_weights(
+                task.training.ids, task.training.targets, task.spec.ngrams, task.spec.ngram_buckets
+            )
         network.load(start)
         network.prepare_training(training_spec, estimator.learning_rate, dropout_seed)
         kept = estimator._optimizer_state if goes_on and is_partial else None
@@ -176,6 +181,9 @@ def _prepare(
         seed=vector_seed,
     )
     spec = _network_spec(estimator, ids.shape[1], y, all_classes, embedded, goes_on)
+    if spec.ngrams and not spec.ngram_buckets:
+        aligned, _ = network_inputs(embedded.rows(documents[0]), spec)
+        spec = replace(spec, ngram_buckets=choose_buckets(aligned, spec.ngrams))
     return _Task(
         spec=spec,
         classes=all_classes,
@@ -244,11 +252,21 @@ def _network_spec(
         recurrent_dropout=float(estimator.recurrent_dropout),
         dropout=float(estimator.dropout),
         dense_dropout=float(estimator.dense_dropout),
+        ngrams=int(estimator.ngrams),
+        ngram_buckets=_ngram_buckets(estimator, goes_on),
     )
     if goes_on:
         trained = replace(spec, vocab_size=embedded.n_trained)
         _check_same_shapes(trained, NetworkSpec(**estimator._architecture))
     return spec
+
+
+def _ngram_buckets(estimator: LSTMTextClassifier, goes_on: bool) -> int:
+    """Return the rows of the table of n-grams; 0 if there is none, or they are to be chosen."""
+    if not estimator.ngrams:
+        return 0
+    fitted = estimator._architecture["ngram_buckets"] if goes_on else 0
+    return int(estimator.ngram_buckets or fitted)
 
 
 def _check_same_shapes(spec: NetworkSpec, fitted: NetworkSpec) -> None:
@@ -261,6 +279,8 @@ def _check_same_shapes(spec: NetworkSpec, fitted: NetworkSpec) -> None:
         "bidirectional",
         "pooling",
         "dense_units",
+        "ngrams",
+        "ngram_buckets",
         "width",
     ):
         now, then = getattr(spec, name), getattr(fitted, name)

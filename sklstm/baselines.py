@@ -22,6 +22,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.sparsefuncs import inplace_column_scale
 from sklearn.utils.validation import check_is_fitted, check_non_negative, validate_data
 
+from sklstm._naive_bayes import log_count_ratio
 from sklstm._texts import read_texts
 from sklstm.sequencer import TextSequencer
 
@@ -251,7 +252,7 @@ class NBSVMClassifier(ClassifierMixin, BaseEstimator):
         random_state = check_random_state(self.random_state)
 
         self.log_count_ratio_ = np.array(
-            [_log_count_ratio(presence, members, self.alpha) for members in is_member]
+            [log_count_ratio(presence, members, self.alpha) for members in is_member]
         )
         machines = [
             LinearSVC(C=self.C, max_iter=self.max_iter, random_state=random_state).fit(
@@ -327,15 +328,6 @@ class NBSVMClassifier(ClassifierMixin, BaseEstimator):
         # scikit-learn's own naive Bayes classifiers for counts say the same of themselves.
         tags.classifier_tags.poor_score = True
         return tags
-
-
-def _log_count_ratio(presence: Any, members: NDArray[np.bool_], alpha: float) -> Any:
-    """Compute r of one class: how much more of its features than of the others' each is."""
-    log_shares = []
-    for rows in (members, ~members):
-        count = alpha + safe_sparse_dot(rows.astype(np.float64), presence)
-        log_shares.append(np.log(count) - np.log(count.sum()))
-    return log_shares[0] - log_shares[1]
 
 
 def _scale_columns(X: Any, scale: NDArray[np.float64]) -> Any:

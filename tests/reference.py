@@ -70,5 +70,21 @@ def logits(ids, classifier):
         for number in range(1, len(np.atleast_1d(classifier.dense_units)) + 1):
             x = x @ weights[f"dense_{number}/kernel"] + weights[f"dense_{number}/bias"]
             x = ACTIVATIONS[classifier.dense_activation](x)
-        scores.append(x @ weights["output/kernel"] + weights["output/bias"])
+        score = x @ weights["output/kernel"] + weights["output/bias"]
+        if classifier.ngrams:
+            score = (score + ngram_score(tokens.tolist(), weights, classifier.ngrams)) / 2
+        scores.append(score)
     return np.array(scores)
+
+
+def ngram_score(tokens, weights, longest):
+    """Return the score (n_outputs,) of a document by its n-grams, hashed in 32 bits."""
+    table = weights["ngrams/embeddings"]
+    factors = (1640531513, 1974261437, 1266122501, 1481765933, 1848586169)
+    total = np.zeros(table.shape[1])
+    for length in range(1, longest + 1):
+        for start in range(len(tokens) - length + 1):
+            key = sum(t * f for t, f in zip(tokens[start : start + length], factors, strict=False))
+            signed = (key + 2**31) % 2**32 - 2**31
+            total += table[signed % len(table)]
+    return 10.0 * total / np.sqrt(len(tokens))

@@ -9,6 +9,7 @@ import numpy as np
 from sklstm._backend import handed_over, keras
 from sklstm._network.embedding import FastEmbedding
 from sklstm._network.lstm import FastLSTM
+from sklstm._network.ngrams import MeanOfScores, ngram_scores
 from sklstm._network.spec import NetworkSpec
 
 if TYPE_CHECKING:
@@ -71,7 +72,14 @@ def build_models(spec: NetworkSpec, *, scores: str, initialize: bool) -> tuple[A
         if spec.dense_dropout:
             x = layers.Dropout(spec.dense_dropout, seed=_SEED, name=f"dense_dropout_{number}")(x)
     activation = spec.output_activation if scores == "probabilities" else "linear"
-    outputs = _dense_layer(spec.n_outputs, activation, "output", initialize)(x)
+    if spec.ngrams:
+        outputs = _dense_layer(spec.n_outputs, "linear", "output", initialize)(x)
+        by_ngrams = ngram_scores(aligned, spec.ngrams, spec.ngram_buckets, spec.n_outputs)
+        mean_of = layers.Average if initialize else MeanOfScores
+        outputs = mean_of(name="mean_of_scores")([outputs, by_ngrams])
+        outputs = layers.Activation(activation, name="activation")(outputs)
+    else:
+        outputs = _dense_layer(spec.n_outputs, activation, "output", initialize)(x)
     return (
         keras.Model(ids, outputs, name="lstm_text_classifier"),
         keras.Model(ids, document_vector, name="document_encoder"),

@@ -9,13 +9,15 @@ from numpy.typing import NDArray
 
 Weights = dict[str, NDArray[np.float32]]
 
+NGRAM_WEIGHTS = "ngrams/embeddings"
+
 
 def initial_weights(shapes: Mapping[str, tuple[int, ...]], rng: np.random.Generator) -> Weights:
     """Draw weights as Keras's layers do by default, from a generator of ours.
 
     Embeddings are uniform in +-0.05, input kernels Glorot uniform [1]_, recurrent kernels
     orthogonal for each of the four gates together [2]_, biases zero but for the forget gate's,
-    which are one [3]_.
+    which are one [3]_, weights of n-grams zero.
 
     Parameters
     ----------
@@ -42,7 +44,9 @@ def initial_weights(shapes: Mapping[str, tuple[int, ...]], rng: np.random.Genera
     weights = {}
     for name, shape in shapes.items():
         kind = name.rpartition("/")[2]
-        if kind == "embeddings":
+        if name == NGRAM_WEIGHTS:
+            drawn = np.zeros(shape)
+        elif kind == "embeddings":
             drawn = rng.uniform(-0.05, 0.05, shape)
         elif kind == "recurrent_kernel":
             drawn = _orthogonal(shape, rng)

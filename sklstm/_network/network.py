@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sklstm._backend import handed_over, keras
 from sklstm._network.build import NumpyZeros, build_models
 from sklstm._network.initial import Weights
+from sklstm._network.ngrams import LossOfEach
 from sklstm._network.spec import NetworkSpec, TrainingSpec
 
 Part = tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]
@@ -211,15 +212,19 @@ class Network:
     def _loss(self, training_spec: TrainingSpec, reduction: str) -> Any:
         is_softmax = self.spec.output_activation == "softmax"
         loss_class = "CategoricalCrossentropy" if is_softmax else "BinaryCrossentropy"
-        return getattr(keras.losses, loss_class)(
+        loss = getattr(keras.losses, loss_class)(
             from_logits=True, label_smoothing=training_spec.label_smoothing, reduction=reduction
         )
+        return LossOfEach(loss) if self.spec.ngrams else loss
 
     @property
     def _is_right(self) -> Callable[[Any, Any], Any]:
         """Function of targets and logits that tells which rows are predicted right."""
         is_softmax = self.spec.output_activation == "softmax"
-        return _is_right_class if is_softmax else _are_right_labels
+        is_right = _is_right_class if is_softmax else _are_right_labels
+        if not self.spec.ngrams:
+            return is_right
+        return lambda targets, scores: is_right(targets, keras.ops.mean(scores, axis=1))
 
 
 def named_weights(model: Any) -> dict[str, Any]:

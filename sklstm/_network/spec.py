@@ -32,6 +32,8 @@ class NetworkSpec:
     recurrent_dropout: float = 0.0
     dropout: float = 0.0
     dense_dropout: float = 0.0
+    ngrams: int = 0
+    ngram_buckets: int = 0
 
     @property
     def vector_size(self) -> int:
