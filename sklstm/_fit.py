@@ -15,9 +15,11 @@ from sklstm._embeddings import Embedded, embed
 from sklstm._network.ngram_table import choose_buckets, naive_bayes_weights
 from sklstm._network.spec import NetworkSpec, TrainingSpec
 from sklstm._training.batches import Examples, Ids, left_align
+from sklstm._training.rates import epochs_for
 from sklstm._vocabulary import UNKNOWN
 
 if TYPE_CHECKING:
+    from sklstm._training.loop import Schedule
     from sklstm.classifier import LSTMTextClassifier
 
 
@@ -78,7 +80,7 @@ def fit_state(
     from sklstm._network.initial import NGRAM_WEIGHTS, initial_weights
     from sklstm._network.network import EMBEDDINGS
     from sklstm._network.reuse import borrowed_network
-    from sklstm._training.loop import Schedule, train
+    from sklstm._training.loop import train
 
     callbacks = _checks.check_callbacks(estimator.callbacks, keras.callbacks.Callback)
     training_spec = TrainingSpec(
@@ -87,14 +89,7 @@ def fit_state(
         weight_decay=estimator.weight_decay,
         label_smoothing=estimator.label_smoothing,
     )
-    schedule = Schedule(
-        epochs=1 if is_partial else estimator.epochs,
-        batch_size=estimator.batch_size,
-        early_stopping=estimator.early_stopping,
-        n_iter_no_change=estimator.n_iter_no_change,
-        tol=estimator.tol,
-        average_weights=estimator.average_weights,
-    )
+    schedule = _schedule(estimator, len(task.training.ids), is_partial)
     # A network that callbacks have had in hand may differ from its spec.
     with borrowed_network(task.spec, training_spec, keep=not callbacks) as network:
         if goes_on:
@@ -144,6 +139,28 @@ def fit_state(
     if outcome.best_score is not None:
         attributes["best_score_"] = outcome.best_score
     return attributes
+
+
+def _schedule(estimator: LSTMTextClassifier, n_documents: int, is_partial: bool) -> Schedule:
+    """Return how long to train; a part of the documents is read once, at a constant rate."""
+    from sklstm._training.loop import Schedule
+
+    if is_partial:
+        epochs = 1
+    elif estimator.epochs == "auto":
+        epochs = epochs_for(n_documents, estimator.batch_size)
+    else:
+        epochs = int(estimator.epochs)
+    has_cycle = estimator.learning_rate_schedule == "one_cycle" and not is_partial
+    return Schedule(
+        epochs=epochs,
+        batch_size=estimator.batch_size,
+        peak_rate=estimator.learning_rate if has_cycle else None,
+        early_stopping=estimator.early_stopping,
+        n_iter_no_change=estimator.n_iter_no_change,
+        tol=estimator.tol,
+        average_weights=estimator.average_weights,
+    )
 
 
 def _prepare(

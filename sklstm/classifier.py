@@ -93,8 +93,12 @@ class LSTMTextClassifier(ClassifierMixin, TrainableNetwork, BaseEstimator):
         "lion", "nadam", "rmsprop" or "sgd".
     learning_rate : float, default=1e-3
         Step size of the optimizer.
-    epochs : int, default=10
-        How often each document is read; with early stopping at most.
+    learning_rate_schedule : {"constant", "one_cycle"}, default="constant"
+        "one_cycle" lets the step size rise to `learning_rate` in the first quarter of training and
+        fall to nothing until its end [8]_; `partial_fit`, which knows of no end, does not.
+    epochs : int or "auto", default=10
+        How often each document is read; with early stopping at most. "auto" makes some 1,500
+        steps of the optimizer, in 3 to 20 epochs.
     batch_size : int, default=64
         Most documents an optimizer step.
     clipnorm : float or None, default=1.0
@@ -173,6 +177,8 @@ class LSTMTextClassifier(ClassifierMixin, TrainableNetwork, BaseEstimator):
        SIAM Journal on Control and Optimization 30(4), 1992.
     .. [7] S. Wang and C. Manning, "Baselines and bigrams: simple, good sentiment and topic
        classification", ACL 2012.
+    .. [8] L. Smith and N. Topin, "Super-convergence: very fast training of neural networks using
+       large learning rates", SPIE 2019.
 
     Examples
     --------
@@ -212,7 +218,8 @@ class LSTMTextClassifier(ClassifierMixin, TrainableNetwork, BaseEstimator):
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "optimizer": [StrOptions(OPTIMIZERS)],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
-        "epochs": [Interval(Integral, 1, None, closed="left")],
+        "learning_rate_schedule": [StrOptions({"constant", "one_cycle"})],
+        "epochs": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "clipnorm": [Interval(Real, 0, None, closed="neither"), None],
         "average_weights": ["boolean"],
@@ -253,7 +260,8 @@ class LSTMTextClassifier(ClassifierMixin, TrainableNetwork, BaseEstimator):
         label_smoothing: float = 0.0,
         optimizer: str = "adam",
         learning_rate: float = 1e-3,
-        epochs: int = 10,
+        learning_rate_schedule: str = "constant",
+        epochs: int | str = 10,
         batch_size: int = 64,
         clipnorm: float | None = 1.0,
         average_weights: bool = False,
@@ -290,6 +298,7 @@ class LSTMTextClassifier(ClassifierMixin, TrainableNetwork, BaseEstimator):
         self.label_smoothing = label_smoothing
         self.optimizer = optimizer
         self.learning_rate = learning_rate
+        self.learning_rate_schedule = learning_rate_schedule
         self.epochs = epochs
         self.batch_size = batch_size
         self.clipnorm = clipnorm

@@ -99,6 +99,13 @@ class JaxNetwork(Network):
             return None
         return _ROWS_OF_LONG if mean_length >= _LONG else _ROWS_OF_SHORT
 
+    def set_learning_rate(self, learning_rate: float) -> None:
+        """Set the step size of the optimizer, from the next step on."""
+        if self._ahead is None:
+            super().set_learning_rate(learning_rate)
+        else:
+            self._ahead[self._learning_rate_at] = jax.device_put(np.float32(learning_rate))
+
     def train_on_batch(
         self, parts: Sequence[Part], n_documents: int, run_all: Callable[..., Any]
     ) -> Callable[[], tuple[float, float]]:
@@ -166,8 +173,12 @@ class JaxNetwork(Network):
                 self.model, self.spec, self._embeddings_at, loss, self._is_right
             )
             self._gradients = self._compiled(function, (1,), one_core=True)
-        self._updated = [*self.model.trainable_variables, *self.model.optimizer.variables]
-        function = update_function(self.model.optimizer, self._embeddings_at)
+        optimizer = self.model.optimizer
+        self._updated = [*self.model.trainable_variables, *optimizer.variables]
+        # The attribute of the optimizer is the value of the variable.
+        names = [variable.name for variable in self._updated]
+        self._learning_rate_at = names.index("learning_rate")
+        function = update_function(optimizer, self._embeddings_at)
         self._update = self._compiled(function, (0, 1, 2), one_core=False)
 
     def _compiled(

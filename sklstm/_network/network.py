@@ -130,6 +130,10 @@ class Network:
         """
         return None
 
+    def set_learning_rate(self, learning_rate: float) -> None:
+        """Set the step size of the optimizer, from the next step on."""
+        self.model.optimizer.learning_rate = learning_rate
+
     def train_on_batch(
         self, parts: Sequence[Part], n_documents: int, run_all: Callable[..., Any]
     ) -> Callable[[], tuple[float, float]]:

@@ -20,6 +20,7 @@ from sklstm._training.batches import (
     training_parts,
 )
 from sklstm._training.cores import worker_threads
+from sklstm._training.rates import one_cycle
 from sklstm._training.scores import accuracy, mean_loss
 
 if TYPE_CHECKING:
@@ -31,10 +32,14 @@ _REMEDY = "Lower learning_rate, set clipnorm (such as clipnorm=1.0), or keep act
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long to train and when to stop: parameters of `LSTMTextClassifier`."""
+    """How long to train and when to stop: parameters of `LSTMTextClassifier`.
+
+    `peak_rate` is the learning rate, where it changes during training; else None.
+    """
 
     epochs: int
     batch_size: int
+    peak_rate: float | None = None
     early_stopping: bool = False
     n_iter_no_change: int = 3
     tol: float = 1e-4
@@ -144,7 +149,7 @@ def _run_epochs(
         )
         with worker_threads(n_parts) as run_all:
             logs, average = _train_epoch(
-                network, batches, run_all, hooks, epoch, schedule.average_weights
+                network, batches, run_all, hooks, epoch, n_batches, schedule
             )
         last = network.weights() if average else {}
         if average:
@@ -206,7 +211,8 @@ def _train_epoch(
     run_all: Callable[..., Any],
     hooks: Any,
     epoch: int,
-    averages: bool,
+    n_batches: int,
+    schedule: Schedule,
 ) -> tuple[dict[str, float], Weights]:
     """Take a step for each batch; return the mean loss and accuracy, and the mean weights."""
     means = _RunningMeans()
@@ -227,12 +233,15 @@ def _train_epoch(
     # Unless somebody watches, a step is computed while Python prepares the next one.
     n_ahead = 0 if is_watched else 1
     for step, (n_documents, parts) in enumerate(batches):
+        if schedule.peak_rate is not None:
+            progress = (epoch + step / n_batches) / schedule.epochs
+            network.set_learning_rate(schedule.peak_rate * one_cycle(progress))
         if is_watched:
             hooks.on_train_batch_begin(step)
         under_way.append((step, n_documents, network.train_on_batch(parts, n_documents, run_all)))
-        if is_watched or averages:
+        if is_watched or schedule.average_weights:
             network.update_model()
-        if averages:
+        if schedule.average_weights:
             for name, weight in network.weights().items():
                 mean = average.setdefault(name, np.zeros_like(weight))
                 mean += (weight - mean) / (step + 1)
