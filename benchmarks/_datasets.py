@@ -24,6 +24,10 @@ class Dataset(NamedTuple):
     train: pd.DataFrame
     held: pd.DataFrame
 
+    def head(self, n: int | None) -> Dataset:
+        """Return the first documents of each part; all if `n` is None."""
+        return Dataset(self.train[:n], self.held[:n])
+
 
 def _two_files(folder: Path, names: tuple[str, ...]) -> pd.DataFrame:
     return pd.concat([messages(folder / name) for name in names]).drop_duplicates("text")
@@ -41,18 +45,30 @@ _READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
 NAMES = tuple(_READERS)
 
 
-def load(name: str, data: Path) -> Dataset:
+def load(name: str, data: Path | None) -> Dataset:
     """Return one of `NAMES`; all but "IMDB" and "MR" lie in folders of CSV files under `data`.
 
     A fifth of each set is held out, stratified, always the same documents; of SST-5 its own
     development part.
     """
+    if data is None:
+        if name not in ("IMDB", "MR"):
+            raise SystemExit(f"{name} needs --data, the folder that it lies in.")
+        data = Path()
     documents = _READERS[name](data)
     if name == "SST-5":
         held = messages(data / "sst5" / "dev.csv")
         return Dataset(documents[~documents["text"].isin(held["text"])], held)
     train, held = train_test_split(
         documents, test_size=_HELD_OUT, random_state=0, stratify=documents["label"]
+    )
+    return Dataset(train, held)
+
+
+def development(dataset: Dataset) -> Dataset:
+    """Return a split of the training part alone, to choose parameters by."""
+    train, held = train_test_split(
+        dataset.train, test_size=_HELD_OUT, random_state=1, stratify=dataset.train["label"]
     )
     return Dataset(train, held)
 

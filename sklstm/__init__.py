@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from sklstm.classifier import LSTMTextClassifier as LSTMTextClassifier
     from sklstm.comparison import Comparison as Comparison
     from sklstm.comparison import compare as compare
+    from sklstm.presets import make_text_classifier as make_text_classifier
     from sklstm.sequencer import TextSequencer as TextSequencer
     from sklstm.vectors import WordVectors as WordVectors
 
@@ -23,6 +24,7 @@ _EXPORTS = {
     "WordVectors": "sklstm.vectors",
     "classic_baselines": "sklstm.baselines",
     "compare": "sklstm.comparison",
+    "make_text_classifier": "sklstm.presets",
 }
 __all__ = sorted(_EXPORTS)
 

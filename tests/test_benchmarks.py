@@ -89,3 +89,29 @@ def test_the_comparison_of_sentences_prints_its_table_and_draws_its_plot(tmp_pat
     assert done.returncode == 0, done.stderr
     assert "\n5 classifiers on 2 folds\n" in done.stdout
     assert (tmp_path / "plot.png").stat().st_size > 0
+
+
+@pytest.mark.parametrize(
+    ("script", "options", "expected"),
+    [
+        ("accuracy", ["--systems", "fast", "NB-SVM"], {"fast", "NB-SVM"}),
+        ("ablation", ["--scratch", "--variants", "as it is", "32 units"], {"as it is", "32 units"}),
+    ],
+)
+def test_accuracies_are_printed_for_each_set(script, options, expected):
+    small = ["--sets", "MR", "--documents", "80", "--seeds", "2"]
+    command = [sys.executable, str(BENCHMARKS / f"{script}.py"), *small, *options]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert set(rows(done.stdout)) == expected
+
+
+def test_accuracies_measured_before_are_kept(tmp_path):
+    path = tmp_path / "accuracy.json"
+    command = [sys.executable, str(BENCHMARKS / "accuracy.py"), "--json", str(path)]
+    command += ["--sets", "MR", "--documents", "80", "--systems", "NB-SVM"]
+    first = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
+    again = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
+    assert "seed 0" in first.stdout
+    assert "seed 0" not in again.stdout
+    assert set(rows(again.stdout)) == {"NB-SVM"}

@@ -88,7 +88,7 @@ def naive_bayes_weights(
     weights : ndarray of float32 of shape (n_buckets, n_outputs)
         The log-count ratio of each class against the others; zero for n-grams of one document.
     """
-    rows = np.broadcast_to(np.arange(len(ids))[:, None], ids.shape)
+    rows = np.broadcast_to(np.arange(len(ids), dtype=np.int32)[:, None], ids.shape)
     found = [buckets_of(ids, length, n_buckets, np) for length in range(1, longest + 1)]
     documents = np.concatenate([rows[is_there] for _, is_there in found])
     columns = np.concatenate([buckets[is_there] for buckets, is_there in found])

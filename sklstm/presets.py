@@ -1,0 +1,125 @@
+"""Pipelines of sequencer and classifier whose parameters are already set well."""
+
+from __future__ import annotations
+
+import os
+from difflib import get_close_matches
+from typing import Any
+
+from sklearn.pipeline import Pipeline, make_pipeline
+
+from sklstm.classifier import LSTMTextClassifier
+from sklstm.sequencer import TextSequencer
+from sklstm.vectors import WordVectors
+
+__all__ = ["make_text_classifier"]
+
+# What stands in `vectors` in this place of the pipeline.
+_FROM_VECTORS = {"vocabulary", "embedding_weights", "embedding_dim"}
+
+_SHARED: dict[str, Any] = {
+    "pooling": "max",
+    "learning_rate": 0.003,
+    "learning_rate_schedule": "one_cycle",
+}
+_PRESETS: dict[str, dict[str, Any]] = {
+    "fast": _SHARED
+    | {"max_len": 200, "units": 32, "embedding_dim": 32, "embedding_dropout": 0.3, "epochs": 3},
+    "balanced": _SHARED
+    | {
+        "max_tokens": 30_000,
+        "max_len": 400,
+        "units": 64,
+        "bidirectional": True,
+        "ngrams": 2,
+        "embedding_dropout": 0.5,
+        "batch_size": 32,
+        "epochs": "auto",
+    },
+}
+_PRESETS["accurate"] = _PRESETS["balanced"] | {"units": 128, "max_len": 600}
+
+
+def make_text_classifier(
+    preset: str = "balanced",
+    *,
+    vectors: WordVectors | str | os.PathLike[str] | None = None,
+    **parameters: Any,
+) -> Pipeline:
+    """Make a pipeline from texts to classes: `TextSequencer`, then `LSTMTextClassifier`.
+
+    Parameters
+    ----------
+    preset : {"fast", "balanced", "accurate"}, default="balanced"
+        What the parameters are set for: a first look and searches; good scores in little time; the
+        best scores.
+    vectors : WordVectors, str, path-like or None, default=None
+        Pretrained word vectors, or the file of them, as in `WordVectors.load`. With few texts they
+        are worth more than anything else.
+    **parameters
+        Parameters of `TextSequencer` and `LSTMTextClassifier`, by their own names, in place of
+        those of the preset. ``random_state=0`` gives the same classifier each time.
+
+    Returns
+    -------
+    model : Pipeline
+        Unfitted, of the steps "textsequencer" and "lstmtextclassifier".
+
+    Raises
+    ------
+    ValueError
+        If there is no such preset, if a parameter is given that `vectors` decides, or if the file
+        has an error.
+    TypeError
+        If neither step has a parameter of a name.
+    OSError
+        If the file cannot be opened.
+
+    See Also
+    --------
+    compare : Tells whether the classifier is better than others.
+    classic_baselines : What to compare with.
+
+    Notes
+    -----
+    The sequence is read by one LSTM layer whose outputs are pooled by their maximum over time, and
+    trained with a one-cycle learning rate. "balanced" and "accurate" read it in both directions,
+    and score words and pairs of words beside it. `get_params` of the pipeline tells all.
+
+    Examples
+    --------
+    >>> from sklstm import make_text_classifier
+    >>> texts = ["a fine film", "a dull film", "fine and moving", "dull and slow"] * 5
+    >>> labels = ["good", "bad", "good", "bad"] * 5
+    >>> model = make_text_classifier("fast", random_state=0).fit(texts, labels)
+    >>> model.predict(["a fine and moving film", "dull"]).tolist()
+    ['good', 'bad']
+    """
+    if preset not in _PRESETS:
+        raise ValueError(f"preset={preset!r} is none of {', '.join(map(repr, _PRESETS))}.")
+    sequencer, classifier = TextSequencer(), LSTMTextClassifier()
+    for name in parameters:
+        _check_name(name, sequencer, classifier, vectors is not None)
+    settings = _PRESETS[preset] | parameters
+    if vectors is not None:
+        if not isinstance(vectors, WordVectors):
+            vectors = WordVectors.load(vectors)
+        settings |= {"vocabulary": vectors, "embedding_weights": vectors}
+    for step in (sequencer, classifier):
+        names = step.get_params(deep=False)
+        step.set_params(**{name: value for name, value in settings.items() if name in names})
+    return make_pipeline(sequencer, classifier)
+
+
+def _check_name(
+    name: str, sequencer: TextSequencer, classifier: LSTMTextClassifier, has_vectors: bool
+) -> None:
+    if has_vectors and name in _FROM_VECTORS:
+        raise ValueError(f"{name} follows from vectors; pass one of the two.")
+    names = {**sequencer.get_params(deep=False), **classifier.get_params(deep=False)}
+    if name not in names:
+        similar = get_close_matches(name, names, n=1)
+        meant = f"; did you mean {similar[0]!r}?" if similar else "."
+        raise TypeError(
+            f"{name!r} is a parameter of neither TextSequencer nor LSTMTextClassifier{meant}"
+        )
