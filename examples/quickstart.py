@@ -30,9 +30,8 @@ from sklearn.metrics import (
     f1_score,
 )
 from sklearn.model_selection import train_test_split
-from sklearn.pipeline import make_pipeline
 
-from sklstm import LSTMTextClassifier, TextSequencer, classic_baselines
+from sklstm import classic_baselines, make_text_classifier
 
 SENTENCES = [
     "A warm, funny film with a wonderful cast. I could watch it again tomorrow.",
@@ -60,20 +59,7 @@ def load_reviews(limit: int | None) -> pd.DataFrame:
 
 def build_models() -> dict:
     """Return the LSTM, and two classic classifiers with sensible defaults."""
-    lstm = make_pipeline(
-        TextSequencer(max_tokens=20_000, max_len=400),
-        LSTMTextClassifier(
-            units=64,
-            pooling="concat",
-            embedding_dropout=0.5,
-            average_weights=True,
-            epochs=4,
-            early_stopping=True,
-            n_iter_no_change=1,
-            random_state=0,
-            verbose=1,
-        ),
-    )
+    lstm = make_text_classifier("balanced", early_stopping=True, random_state=0, verbose=1)
     baselines = classic_baselines(random_state=0)
     baselines["random_forest"].set_params(classifier__n_jobs=-1)
     return {

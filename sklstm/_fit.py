@@ -12,7 +12,7 @@ from sklearn.utils.validation import _check_sample_weight
 
 from sklstm import _checks
 from sklstm._embeddings import Embedded, embed
-from sklstm._network.ngram_table import choose_buckets, naive_bayes_weights
+from sklstm._network.ngram_table import choose_buckets, naive_bayes_bias, naive_bayes_weights
 from sklstm._network.spec import NetworkSpec, TrainingSpec
 from sklstm._training.batches import Examples, Ids, left_align
 from sklstm._training.rates import epochs_for
@@ -77,7 +77,7 @@ def fit_state(
 
     # Imported here, so that a classifier can be made, cloned and loaded without Keras.
     from sklstm._backend import keras
-    from sklstm._network.initial import NGRAM_WEIGHTS, initial_weights
+    from sklstm._network.initial import NGRAM_BIAS, NGRAM_WEIGHTS, initial_weights
     from sklstm._network.network import EMBEDDINGS
     from sklstm._network.reuse import borrowed_network
     from sklstm._training.loop import train
@@ -100,8 +100,10 @@ def fit_state(
             trained = start[EMBEDDINGS][: task.embedded.n_trained]
             start[EMBEDDINGS] = np.concatenate([trained, task.embedded.pretrained])
         if task.spec.ngrams and not goes_on:
+            examples, spec = task.training, task.spec
+            start[NGRAM_BIAS] = naive_bayes_bias(examples.targets, examples.weights)
             start[NGRAM_WEIGHTS] = naive_bayes_weights(
-                task.training.ids, task.training.targets, task.spec.ngrams, task.spec.ngram_buckets
+                examples.ids, examples.targets, spec.ngrams, spec.ngram_buckets
             )
         network.load(start)
         network.prepare_training(training_spec, estimator.learning_rate, dropout_seed)

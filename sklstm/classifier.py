@@ -97,8 +97,8 @@ class LSTMTextClassifier(ClassifierMixin, TrainableNetwork, BaseEstimator):
         "one_cycle" lets the step size rise to `learning_rate` in the first quarter of training and
         fall to nothing until its end [8]_; `partial_fit`, which knows of no end, does not.
     epochs : int or "auto", default=10
-        How often each document is read; with early stopping at most. "auto" makes some 1,500
-        steps of the optimizer, in 3 to 20 epochs.
+        How often each document is read; with early stopping at most. "auto" makes some 400
+        steps of the optimizer, in 3 to 12 epochs.
     batch_size : int, default=64
         Most documents an optimizer step.
     clipnorm : float or None, default=1.0

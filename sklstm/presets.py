@@ -17,14 +17,17 @@ __all__ = ["make_text_classifier"]
 # What stands in `vectors` in this place of the pipeline.
 _FROM_VECTORS = {"vocabulary", "embedding_weights", "embedding_dim"}
 
-_SHARED: dict[str, Any] = {
-    "pooling": "max",
-    "learning_rate": 0.003,
-    "learning_rate_schedule": "one_cycle",
-}
+_SHARED: dict[str, Any] = {"pooling": "max", "learning_rate_schedule": "one_cycle"}
 _PRESETS: dict[str, dict[str, Any]] = {
     "fast": _SHARED
-    | {"max_len": 200, "units": 32, "embedding_dim": 32, "embedding_dropout": 0.3, "epochs": 3},
+    | {
+        "max_len": 200,
+        "units": 32,
+        "embedding_dim": 32,
+        "embedding_dropout": 0.3,
+        "learning_rate": 0.005,
+        "epochs": 3,
+    },
     "balanced": _SHARED
     | {
         "max_tokens": 30_000,
@@ -32,12 +35,20 @@ _PRESETS: dict[str, dict[str, Any]] = {
         "units": 64,
         "bidirectional": True,
         "ngrams": 2,
-        "embedding_dropout": 0.5,
-        "batch_size": 32,
+        "embedding_dropout": 0.8,
+        "label_smoothing": 0.1,
+        "learning_rate": 0.005,
         "epochs": "auto",
     },
 }
-_PRESETS["accurate"] = _PRESETS["balanced"] | {"units": 128, "max_len": 600}
+_PRESETS["accurate"] = _PRESETS["balanced"] | {
+    "max_len": 600,
+    "units": 128,
+    "embedding_dim": 128,
+}
+# Vectors from elsewhere do not know the labels by heart.
+_WITH_VECTORS = {"fast": {}, "balanced": {"embedding_dropout": 0.5}}
+_WITH_VECTORS["accurate"] = _WITH_VECTORS["balanced"]
 
 
 def make_text_classifier(
@@ -100,11 +111,13 @@ def make_text_classifier(
     sequencer, classifier = TextSequencer(), LSTMTextClassifier()
     for name in parameters:
         _check_name(name, sequencer, classifier, vectors is not None)
-    settings = _PRESETS[preset] | parameters
+    settings = dict(_PRESETS[preset])
     if vectors is not None:
         if not isinstance(vectors, WordVectors):
             vectors = WordVectors.load(vectors)
+        settings |= _WITH_VECTORS[preset]
         settings |= {"vocabulary": vectors, "embedding_weights": vectors}
+    settings |= parameters
     for step in (sequencer, classifier):
         names = step.get_params(deep=False)
         step.set_params(**{name: value for name, value in settings.items() if name in names})

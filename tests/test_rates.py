@@ -60,8 +60,8 @@ def test_partial_fit_has_a_constant_rate():
 
 
 def test_epochs_follow_from_the_number_of_documents():
-    assert epochs_for(25_000, 32) == 3
-    assert epochs_for(6_400, 32) == 8
-    assert epochs_for(100, 32) == 20
-    assert small_classifier(epochs="auto").fit(IDS, Y).n_iter_ == 20
+    assert epochs_for(25_000, 64) == 3
+    assert epochs_for(5_120, 64) == 5
+    assert epochs_for(100, 64) == 12
+    assert small_classifier(epochs="auto").fit(IDS, Y).n_iter_ == 12
     assert small_classifier(epochs="auto").partial_fit(IDS, Y, classes=[0, 1]).n_iter_ == 1

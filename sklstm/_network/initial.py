@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 Weights = dict[str, NDArray[np.float32]]
 
 NGRAM_WEIGHTS = "ngrams/embeddings"
+NGRAM_BIAS = "ngram_bias/embeddings"
 
 
 def initial_weights(shapes: Mapping[str, tuple[int, ...]], rng: np.random.Generator) -> Weights:
@@ -44,7 +45,7 @@ def initial_weights(shapes: Mapping[str, tuple[int, ...]], rng: np.random.Genera
     weights = {}
     for name, shape in shapes.items():
         kind = name.rpartition("/")[2]
-        if name == NGRAM_WEIGHTS:
+        if name in (NGRAM_WEIGHTS, NGRAM_BIAS):
             drawn = np.zeros(shape)
         elif kind == "embeddings":
             drawn = rng.uniform(-0.05, 0.05, shape)

@@ -67,6 +67,27 @@ def choose_buckets(ids: NDArray[np.int32], longest: int) -> int:
     return min(_MOST_BUCKETS, max(_FEWEST_BUCKETS, 2 ** (n_doublings + 1)))
 
 
+def naive_bayes_bias(
+    targets: NDArray[np.float32], weights: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return the logarithm of the odds of each class before anything was read.
+
+    Parameters
+    ----------
+    targets : ndarray of float32 of shape (n, n_outputs)
+        Ones at the classes of each document.
+    weights : ndarray of float32 of shape (n,)
+        Of the documents, their mean 1.
+
+    Returns
+    -------
+    bias : ndarray of float32 of shape (1, n_outputs)
+    """
+    members = 1.0 + weights @ targets
+    others = 1.0 + weights @ (1.0 - targets)
+    return np.log(members / others)[None].astype(np.float32)
+
+
 def naive_bayes_weights(
     ids: NDArray[np.int32], targets: NDArray[np.float32], longest: int, n_buckets: int
 ) -> NDArray[np.float32]:

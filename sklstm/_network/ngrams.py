@@ -40,7 +40,11 @@ def ngram_scores(ids: Any, longest: int, n_buckets: int, n_outputs: int) -> Any:
     counts = ops.cast(is_there, "float32")
     n_tokens = ops.sum(ops.cast(ids > 0, "float32"), axis=1, keepdims=True)
     total = ops.sum(table(buckets) * ops.expand_dims(counts, -1), axis=1)
-    return total * (GAIN / ops.sqrt(ops.maximum(n_tokens, 1.0)))
+    # A stock layer whose weights are added to whatever scores there are.
+    bias = keras.layers.Embedding(1, n_outputs, embeddings_initializer="zeros", name="ngram_bias")(
+        ops.zeros_like(ids[:, 0])
+    )
+    return total * (GAIN / ops.sqrt(ops.maximum(n_tokens, 1.0))) + bias
 
 
 class MeanOfScores(keras.layers.Layer):

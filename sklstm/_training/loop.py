@@ -226,10 +226,11 @@ def _train_epoch(
             when = f"step {step + 1} of epoch {epoch + 1}"
             raise ValueError(f"The training loss became {loss} in {when}. {_REMEDY}")
         means.add(n_documents, loss, share_right)
-        if is_watched:
+        if hooks.callbacks:
             hooks.on_train_batch_end(step, means.logs())
 
-    is_watched = bool(hooks.callbacks)
+    # A progress bar takes the figures and leaves the model alone.
+    is_watched = any(not isinstance(c, keras.callbacks.ProgbarLogger) for c in hooks.callbacks)
     # Unless somebody watches, a step is computed while Python prepares the next one.
     n_ahead = 0 if is_watched else 1
     for step, (n_documents, parts) in enumerate(batches):

@@ -9,9 +9,9 @@ from math import ceil, cos, pi
 _RISING = 0.25
 _FIRST, _LAST = 0.04, 0.001
 
-# Steps that networks for texts take to learn, and bounds for small and large corpora.
-_STEPS = 1500
-_FEWEST_EPOCHS, _MOST_EPOCHS = 3, 20
+# Steps in which networks for texts learn what generalises, and bounds for small and large corpora.
+_STEPS = 400
+_FEWEST_EPOCHS, _MOST_EPOCHS = 3, 12
 
 
 def one_cycle(progress: float) -> float:
@@ -35,6 +35,6 @@ def one_cycle(progress: float) -> float:
 
 
 def epochs_for(n_documents: int, batch_size: int) -> int:
-    """Return the epochs that make about 1,500 steps: at least 3, at most 20."""
+    """Return the epochs that make about 400 steps: at least 3, at most 12."""
     steps = ceil(n_documents / batch_size)
     return min(_MOST_EPOCHS, max(_FEWEST_EPOCHS, round(_STEPS / steps)))
