@@ -17,38 +17,35 @@ __all__ = ["make_text_classifier"]
 # What stands in `vectors` in this place of the pipeline.
 _FROM_VECTORS = {"vocabulary", "embedding_weights", "embedding_dim"}
 
-_SHARED: dict[str, Any] = {"pooling": "max", "learning_rate_schedule": "one_cycle"}
 _PRESETS: dict[str, dict[str, Any]] = {
-    "fast": _SHARED
-    | {
+    "fast": {
         "max_len": 200,
         "units": 32,
+        "pooling": "max",
         "embedding_dim": 32,
-        "embedding_dropout": 0.3,
-        "learning_rate": 0.005,
-        "epochs": 3,
-    },
-    "balanced": _SHARED
-    | {
-        "max_tokens": 30_000,
-        "max_len": 400,
-        "units": 64,
-        "bidirectional": True,
         "ngrams": 2,
         "embedding_dropout": 0.8,
         "label_smoothing": 0.1,
         "learning_rate": 0.005,
-        "epochs": "auto",
-    },
+        "learning_rate_schedule": "one_cycle",
+        "epochs": 3,
+    }
+}
+_PRESETS["balanced"] = _PRESETS["fast"] | {
+    "max_tokens": 30_000,
+    "max_len": 400,
+    "units": 64,
+    "bidirectional": True,
+    "embedding_dim": 64,
+    "epochs": "auto",
 }
 _PRESETS["accurate"] = _PRESETS["balanced"] | {
     "max_len": 600,
     "units": 128,
     "embedding_dim": 128,
 }
-# Vectors from elsewhere do not know the labels by heart.
-_WITH_VECTORS = {"fast": {}, "balanced": {"embedding_dropout": 0.5}}
-_WITH_VECTORS["accurate"] = _WITH_VECTORS["balanced"]
+# Vectors learned from other texts do not know these labels by heart.
+_WITH_VECTORS = {"embedding_dropout": 0.5}
 
 
 def make_text_classifier(
@@ -93,9 +90,10 @@ def make_text_classifier(
 
     Notes
     -----
-    The sequence is read by one LSTM layer whose outputs are pooled by their maximum over time, and
-    trained with a one-cycle learning rate. "balanced" and "accurate" read it in both directions,
-    and score words and pairs of words beside it. `get_params` of the pipeline tells all.
+    The sequence is read by one LSTM layer, in "balanced" and "accurate" in both directions, whose
+    outputs are pooled by their maximum over time; words and pairs of words have scores beside it.
+    Training takes few steps of a one-cycle learning rate, with strong dropout of the embedding's
+    outputs and label smoothing. `get_params` of the pipeline tells all.
 
     Examples
     --------
@@ -115,8 +113,7 @@ def make_text_classifier(
     if vectors is not None:
         if not isinstance(vectors, WordVectors):
             vectors = WordVectors.load(vectors)
-        settings |= _WITH_VECTORS[preset]
-        settings |= {"vocabulary": vectors, "embedding_weights": vectors}
+        settings |= _WITH_VECTORS | {"vocabulary": vectors, "embedding_weights": vectors}
     settings |= parameters
     for step in (sequencer, classifier):
         names = step.get_params(deep=False)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklstm._backend import handed_over, keras
 from sklstm._network.build import NumpyZeros, build_models
 from sklstm._network.initial import Weights
-from sklstm._network.ngrams import LossOfEach
+from sklstm._network.ngrams import LossOfEach, kinds_of
 from sklstm._network.spec import NetworkSpec, TrainingSpec
 
 Part = tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]
@@ -228,7 +228,7 @@ class Network:
         is_right = _is_right_class if is_softmax else _are_right_labels
         if not self.spec.ngrams:
             return is_right
-        return lambda targets, scores: is_right(targets, keras.ops.mean(scores, axis=1))
+        return lambda targets, scores: is_right(targets, sum(kinds_of(scores)))
 
 
 def named_weights(model: Any) -> dict[str, Any]:

@@ -60,8 +60,13 @@ class MeanOfScores(keras.layers.Layer):
         return both if training else keras.ops.mean(both, axis=1)
 
 
+def kinds_of(scores: Any) -> list[Any]:
+    """Return what `MeanOfScores` has given: two arrays ``(n, n_outputs)``, or their mean alone."""
+    return [scores] if len(scores.shape) == 2 else [scores[:, 0], scores[:, 1]]
+
+
 class LossOfEach(keras.losses.Loss):
-    """The mean loss of both kinds of scores that `MeanOfScores` gives while training.
+    """The mean loss of both kinds of scores that `MeanOfScores` gives while training, or of one.
 
     Parameters
     ----------
@@ -75,4 +80,5 @@ class LossOfEach(keras.losses.Loss):
 
     def call(self, targets: Any, scores: Any) -> Any:
         """Return the loss of each document."""
-        return (self._loss.call(targets, scores[:, 0]) + self._loss.call(targets, scores[:, 1])) / 2
+        losses = [self._loss.call(targets, kind) for kind in kinds_of(scores)]
+        return sum(losses) / len(losses)
