@@ -12,7 +12,7 @@ from sklearn.utils.validation import _check_sample_weight
 
 from sklstm import _checks
 from sklstm._embeddings import Embedded, embed
-from sklstm._network.ngram_table import choose_buckets, naive_bayes_bias, naive_bayes_weights
+from sklstm._network.ngram_table import choose_buckets, naive_bayes
 from sklstm._network.spec import NetworkSpec, TrainingSpec
 from sklstm._training.batches import Examples, Ids, left_align
 from sklstm._training.rates import epochs_for
@@ -77,7 +77,7 @@ def fit_state(
 
     # Imported here, so that a classifier can be made, cloned and loaded without Keras.
     from sklstm._backend import keras
-    from sklstm._network.initial import NGRAM_BIAS, NGRAM_WEIGHTS, initial_weights
+    from sklstm._network.initial import initial_weights
     from sklstm._network.network import EMBEDDINGS
     from sklstm._network.reuse import borrowed_network
     from sklstm._training.loop import train
@@ -96,15 +96,10 @@ def fit_state(
             start = dict(estimator.weights_)
         else:
             start = initial_weights(network.weight_shapes, np.random.default_rng(weight_seed))
+            start |= _start_of_ngrams(task)
         if task.embedded.pretrained is not None:
             trained = start[EMBEDDINGS][: task.embedded.n_trained]
             start[EMBEDDINGS] = np.concatenate([trained, task.embedded.pretrained])
-        if task.spec.ngrams and not goes_on:
-            examples, spec = task.training, task.spec
-            start[NGRAM_BIAS] = naive_bayes_bias(examples.targets, examples.weights)
-            start[NGRAM_WEIGHTS] = naive_bayes_weights(
-                examples.ids, examples.targets, spec.ngrams, spec.ngram_buckets
-            )
         network.load(start)
         network.prepare_training(training_spec, estimator.learning_rate, dropout_seed)
         kept = estimator._optimizer_state if goes_on and is_partial else None
@@ -141,6 +136,19 @@ def fit_state(
     if outcome.best_score is not None:
         attributes["best_score_"] = outcome.best_score
     return attributes
+
+
+def _start_of_ngrams(task: _Task) -> dict[str, NDArray[np.float32]]:
+    """Return what the weights of n-grams start from, by name."""
+    if not task.spec.ngrams:
+        return {}
+    from sklstm._network.initial import NGRAM_BIAS, NGRAM_WEIGHTS
+
+    examples, spec = task.training, task.spec
+    table, bias = naive_bayes(
+        examples.ids, examples.targets, examples.weights, spec.ngrams, spec.ngram_buckets
+    )
+    return {NGRAM_WEIGHTS: table, NGRAM_BIAS: bias}
 
 
 def _schedule(estimator: LSTMTextClassifier, n_documents: int, is_partial: bool) -> Schedule:

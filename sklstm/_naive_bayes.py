@@ -9,15 +9,17 @@ from numpy.typing import NDArray
 from sklearn.utils.extmath import safe_sparse_dot
 
 
-def log_count_ratio(presence: Any, members: NDArray[np.bool_], alpha: float) -> NDArray[np.float64]:
+def log_count_ratio(
+    presence: Any, members: NDArray[Any], others: NDArray[Any], alpha: float
+) -> NDArray[np.float64]:
     """Compute the log-count ratio of Wang and Manning (2012) of each feature for one class.
 
     Parameters
     ----------
     presence : {ndarray, sparse matrix} of shape (n_samples, n_features)
         1 where a sample has a feature, else 0.
-    members : ndarray of bool of shape (n_samples,)
-        Which samples are of the class.
+    members, others : ndarray of shape (n_samples,)
+        How often each sample counts as one of the class, and as one of the others.
     alpha : float
         Added to all counts.
 
@@ -27,7 +29,7 @@ def log_count_ratio(presence: Any, members: NDArray[np.bool_], alpha: float) -> 
         Logarithm of the feature's share in the class over that in the others.
     """
     log_shares = []
-    for rows in (members, ~members):
+    for rows in (members, others):
         count = alpha + safe_sparse_dot(rows.astype(np.float64), presence)
         log_shares.append(np.log(count) - np.log(count.sum()))
     return np.asarray(log_shares[0] - log_shares[1])

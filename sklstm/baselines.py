@@ -252,7 +252,7 @@ class NBSVMClassifier(ClassifierMixin, BaseEstimator):
         random_state = check_random_state(self.random_state)
 
         self.log_count_ratio_ = np.array(
-            [log_count_ratio(presence, members, self.alpha) for members in is_member]
+            [log_count_ratio(presence, members, ~members, self.alpha) for members in is_member]
         )
         machines = [
             LinearSVC(C=self.C, max_iter=self.max_iter, random_state=random_state).fit(

@@ -12,7 +12,7 @@ from sklearn.base import clone
 from sklearn.feature_extraction.text import CountVectorizer
 
 from sklstm import NBSVMClassifier, TextSequencer
-from sklstm._network.ngram_table import buckets_of, choose_buckets, naive_bayes_weights
+from sklstm._network.ngram_table import buckets_of, choose_buckets, naive_bayes
 
 NGRAMS = "ngrams/embeddings"
 
@@ -49,7 +49,8 @@ def test_weights_start_at_the_log_count_ratios_of_naive_bayes():
     ids = sequencer.fit_transform(TEXTS)
     n_buckets = 2**20
     targets = (np.array(LABELS) == nb.classes_[1]).astype(np.float32)[:, None]
-    weights = naive_bayes_weights(ids, targets, 2, n_buckets)
+    weights, bias = naive_bayes(ids, targets, np.ones(len(ids), np.float32), 2, n_buckets)
+    assert bias.tolist() == [[0.0]]
     terms = vectorizer.get_feature_names_out()
     found = []
     for term in terms:
@@ -115,3 +116,15 @@ def test_several_labels_have_scores_by_ngrams():
     )
     same = clone(classifier).fit(ids, indicator)
     np.testing.assert_array_equal(same.weights_[NGRAMS], classifier.weights_[NGRAMS])
+
+
+def test_a_weight_is_a_number_of_documents():
+    ids, y = make_ids()
+    start = {"ngrams": 2, "epochs": 1, "learning_rate": 1e-9, "ngram_buckets": 512}
+    weights = np.where(np.arange(len(y)) < 20, 2.0, 1.0)
+    weights[40:] = 0.0
+    weighted = small_classifier(**start).fit(ids, y, sample_weight=weights)
+    rows = np.r_[:20, :40]
+    twice = small_classifier(**start).fit(ids[rows], y[rows])
+    for name in (NGRAMS, "ngram_bias/embeddings"):
+        np.testing.assert_allclose(weighted.weights_[name], twice.weights_[name], atol=1e-6)

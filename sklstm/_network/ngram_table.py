@@ -67,31 +67,14 @@ def choose_buckets(ids: NDArray[np.int32], longest: int) -> int:
     return min(_MOST_BUCKETS, max(_FEWEST_BUCKETS, 2 ** (n_doublings + 1)))
 
 
-def naive_bayes_bias(
-    targets: NDArray[np.float32], weights: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """Return the logarithm of the odds of each class before anything was read.
-
-    Parameters
-    ----------
-    targets : ndarray of float32 of shape (n, n_outputs)
-        Ones at the classes of each document.
-    weights : ndarray of float32 of shape (n,)
-        Of the documents, their mean 1.
-
-    Returns
-    -------
-    bias : ndarray of float32 of shape (1, n_outputs)
-    """
-    members = 1.0 + weights @ targets
-    others = 1.0 + weights @ (1.0 - targets)
-    return np.log(members / others)[None].astype(np.float32)
-
-
-def naive_bayes_weights(
-    ids: NDArray[np.int32], targets: NDArray[np.float32], longest: int, n_buckets: int
-) -> NDArray[np.float32]:
-    """Return weights with which the n-grams score as naive Bayes would, but for a factor.
+def naive_bayes(
+    ids: NDArray[np.int32],
+    targets: NDArray[np.float32],
+    weights: NDArray[np.float32],
+    longest: int,
+    n_buckets: int,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return a table and a bias with which n-grams score like naive Bayes, but for a factor.
 
     Parameters
     ----------
@@ -99,6 +82,8 @@ def naive_bayes_weights(
         Token ids of the documents to learn from.
     targets : ndarray of float32 of shape (n, n_outputs)
         Ones at the classes of each document.
+    weights : ndarray of float32 of shape (n,)
+        Of the documents. The smallest one that is not zero counts as one document.
     longest : int
         Tokens of the longest n-grams.
     n_buckets : int
@@ -106,8 +91,10 @@ def naive_bayes_weights(
 
     Returns
     -------
-    weights : ndarray of float32 of shape (n_buckets, n_outputs)
+    table : ndarray of float32 of shape (n_buckets, n_outputs)
         The log-count ratio of each class against the others; zero for n-grams of one document.
+    bias : ndarray of float32 of shape (1, n_outputs)
+        The logarithm of the odds of each class.
     """
     rows = np.broadcast_to(np.arange(len(ids), dtype=np.int32)[:, None], ids.shape)
     found = [buckets_of(ids, length, n_buckets, np) for length in range(1, longest + 1)]
@@ -116,6 +103,12 @@ def naive_bayes_weights(
     ones = np.ones(len(columns), dtype=np.float32)
     presence = sparse.csr_matrix((ones, (documents, columns)), shape=(len(ids), n_buckets))
     presence.data[:] = 1.0
-    ratios = [log_count_ratio(presence, column > 0.5, 1.0) for column in targets.T]
-    is_rare = presence.sum(axis=0).A1 < _FEWEST_DOCUMENTS
-    return np.where(is_rare[:, None], 0.0, np.stack(ratios, axis=1) / GAIN).astype(np.float32)
+    counts = weights / weights[weights > 0].min()
+    members, others = counts[:, None] * targets, counts[:, None] * (1.0 - targets)
+    ratios = [
+        log_count_ratio(presence, *pair, 1.0) for pair in zip(members.T, others.T, strict=True)
+    ]
+    is_rare = counts @ presence < _FEWEST_DOCUMENTS
+    table = np.where(is_rare[:, None], 0.0, np.stack(ratios, axis=1) / GAIN)
+    bias = np.log((1.0 + members.sum(axis=0)) / (1.0 + others.sum(axis=0)))
+    return table.astype(np.float32), bias[None].astype(np.float32)
