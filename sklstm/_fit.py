@@ -209,8 +209,8 @@ def _prepare(
     )
     spec = _network_spec(estimator, ids.shape[1], y, all_classes, embedded, goes_on)
     if spec.ngrams and not spec.ngram_buckets:
-        aligned, _ = network_inputs(embedded.rows(documents[0]), spec)
-        spec = replace(spec, ngram_buckets=choose_buckets(aligned, spec.ngrams))
+        n_buckets = choose_buckets(embedded.rows(documents[0]), spec.ngrams)
+        spec = replace(spec, ngram_buckets=n_buckets)
     return _Task(
         spec=spec,
         classes=all_classes,

@@ -116,9 +116,8 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
         every = np.arange(self.vocab_size_, dtype=np.int32)
         rows, spec, weights = self._met(every)
-        if self._vectors is not None:
-            weights = weights | {EMBEDDINGS: weights[EMBEDDINGS][rows]}
-        return stock_model(replace(spec, vocab_size=self.vocab_size_), weights)
+        by_id = {EMBEDDINGS: weights[EMBEDDINGS][rows]}
+        return stock_model(replace(spec, vocab_size=self.vocab_size_), weights | by_id)
 
     def summary(self) -> str:
         """Return a table of the network's layers, output shapes and numbers of weights.

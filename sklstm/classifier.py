@@ -105,8 +105,8 @@ class LSTMTextClassifier(ClassifierMixin, TrainableNetwork, BaseEstimator):
         Largest Euclidean norm of the gradient of each weight array; None leaves gradients as
         they are.
     average_weights : bool, default=False
-        Whether to end each epoch with the mean of the weights after all its steps [6]_, which
-        costs little and is often worth a later epoch.
+        Whether to end each epoch with the mean of the weights after all its steps [6]_, which is
+        often worth a later epoch, and slows down training on short texts.
     class_weight : dict, "balanced" or None, default=None
         Weight of each class in the loss; "balanced" for inversely proportional to frequency.
     early_stopping : bool, default=False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import ceil, cos, pi
 
 # Of one cycle, the share of the steps at which the rate rises, and the parts of its peak from which
-# it starts and at which it ends: as in torch.optim.lr_scheduler.OneCycleLR, but for the end.
+# it starts and at which it ends: close to the defaults of torch.optim.lr_scheduler.OneCycleLR.
 _RISING = 0.25
 _FIRST, _LAST = 0.04, 0.001
 
