@@ -87,4 +87,4 @@ def ngram_score(tokens, weights, longest):
             key = sum(t * f for t, f in zip(tokens[start : start + length], factors, strict=False))
             signed = (key + 2**31) % 2**32 - 2**31
             total += table[signed % len(table)]
-    return 10.0 * total / np.sqrt(len(tokens)) + weights["ngram_bias/embeddings"][0]
+    return 3.0 * total / np.sqrt(len(tokens)) + weights["ngram_bias/embeddings"][0]

@@ -13,7 +13,7 @@ from sklstm._naive_bayes import log_count_ratio
 
 #: A weight of the table counts so many times in a score: a step of an optimizer that suits the
 #: LSTM is small for a weight that stands alone.
-GAIN = 10.0
+GAIN = 3.0
 
 # Odd numbers without a pattern, one for each place in an n-gram; products overflow on purpose.
 _FACTORS = (1640531513, 1974261437, 1266122501, 1481765933, 1848586169)
