@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
@@ -29,36 +28,36 @@ class Dataset(NamedTuple):
         return Dataset(self.train[:n], self.held[:n])
 
 
-def _two_files(folder: Path, names: tuple[str, ...]) -> pd.DataFrame:
-    return pd.concat([messages(folder / name) for name in names]).drop_duplicates("text")
-
-
-_READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
-    "IMDB": lambda _: reviews().drop_duplicates("text"),
-    "MR": lambda _: sentences(),
-    "TREC": lambda data: messages(data / "trec"),
-    "AG News": lambda data: messages(data / "agnews"),
-    "tweet emotion": lambda data: _two_files(data / "tweet_emotion", ("train.csv", "val.csv")),
-    "SST-5": lambda data: messages(data / "sst5"),
-    "SMS": lambda data: messages(data / "sms"),
+# Sets that lie in folders of CSV files.
+_FOLDERS = {
+    "TREC": "trec",
+    "AG News": "agnews",
+    "tweet emotion": "tweet_emotion",
+    "SST-5": "sst5",
+    "SMS": "sms",
 }
-NAMES = tuple(_READERS)
+NAMES = ("IMDB", "MR", *_FOLDERS)
 
 
 def load(name: str, data: Path | None) -> Dataset:
     """Return one of `NAMES`; all but "IMDB" and "MR" lie in folders of CSV files under `data`.
 
-    A fifth of each set is held out, stratified, always the same documents; of SST-5 its own
-    development part.
+    Held out are the documents of test.csv or dev.csv where the folder of a set has one; otherwise
+    a fifth of the set, stratified, always the same documents.
     """
-    if data is None:
-        if name not in ("IMDB", "MR"):
-            raise SystemExit(f"{name} needs --data, the folder that it lies in.")
-        data = Path()
-    documents = _READERS[name](data)
-    if name == "SST-5":
-        held = messages(data / "sst5" / "dev.csv")
-        return Dataset(documents[~documents["text"].isin(held["text"])], held)
+    if name not in _FOLDERS:
+        documents = reviews().drop_duplicates("text") if name == "IMDB" else sentences()
+    elif data is None:
+        raise SystemExit(f"{name} needs --data, the folder that it lies in.")
+    else:
+        folder = data / _FOLDERS[name]
+        to_learn_from = [folder / part for part in ("train.csv", "val.csv")]
+        documents = pd.concat([messages(file) for file in to_learn_from if file.exists()])
+        documents = documents.drop_duplicates("text")
+        for part in ("test.csv", "dev.csv"):
+            if (folder / part).exists():
+                held = messages(folder / part)
+                return Dataset(documents[~documents["text"].isin(held["text"])], held)
     train, held = train_test_split(
         documents, test_size=_HELD_OUT, random_state=0, stratify=documents["label"]
     )

