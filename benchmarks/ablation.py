@@ -33,7 +33,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "embedding dropout 0.3": {"embedding_dropout": 0.3},
     "embedding dropout 0.7": {"embedding_dropout": 0.7},
     "dropout 0.3 after the LSTM": {"dropout": 0.3},
-    "label smoothing 0.1": {"label_smoothing": 0.1},
+    "no label smoothing": {"label_smoothing": 0.0},
     "constant learning rate 0.001": {"learning_rate_schedule": "constant", "learning_rate": 1e-3},
     "the same, weights averaged": {
         "learning_rate_schedule": "constant",
@@ -41,6 +41,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "average_weights": True,
     },
     "learning rate 0.0015": {"learning_rate": 0.0015},
+    "3 epochs": {"epochs": 3},
+    "12 epochs": {"epochs": 12},
+    "10,000 words at most": {"max_tokens": 10_000},
     "frozen vectors": {"trainable_embeddings": False},
 }
 

@@ -38,7 +38,9 @@ PUBLISHED = {
     "SST-5": "46.4 LSTM, 49.1 bidirectional LSTM, 300-d vectors (Tai et al. 2015)",
 }
 
-Measured = dict[str, dict[str, list[dict[str, float]]]]
+# Of one system on one set, a run for each seed: "accuracy" and seconds of "fit".
+Runs = list[dict[str, float]]
+Measured = dict[str, dict[str, Runs]]
 
 
 @cache
@@ -93,7 +95,8 @@ def main() -> None:
         print(f"\n{name}: {sizes}\n\n{format_table(rows(of_set))}\n", flush=True)
         if name in PUBLISHED:
             print(f"Published: {PUBLISHED[name]}.\n", flush=True)
-    print(f"\nShare right on the held-out part\n\n{format_table(summary(measured))}\n")
+    for title, cell in SUMMARIES.items():
+        print(f"\n{title}\n\n{format_table(summary(measured, cell))}\n")
 
 
 def run(model: Any, dataset: Dataset) -> dict[str, float]:
@@ -104,29 +107,40 @@ def run(model: Any, dataset: Dataset) -> dict[str, float]:
     return {"accuracy": model.score(dataset.held["text"], dataset.held["label"]), "fit": seconds}
 
 
-def rows(of_set: dict[str, list[dict[str, float]]]) -> list[dict[str, Any]]:
-    """Return a row for each system: mean and deviation over the seeds, median time."""
+def share_right(runs: Runs) -> str:
+    """Return the mean over the seeds, and the deviation if there are several."""
+    found = [run["accuracy"] for run in runs]
+    deviation = f" ± {stdev(found):.3f}" if len(found) > 1 else ""
+    return f"{mean(found):.3f}{deviation}"
+
+
+def seconds_of_fit(runs: Runs) -> float:
+    """Return the median over the seeds."""
+    return median(run["fit"] for run in runs)
+
+
+SUMMARIES: dict[str, Callable[[Runs], Any]] = {
+    "Share right on the held-out part, mean and deviation over the seeds": share_right,
+    "Seconds of fitting, median over the seeds": seconds_of_fit,
+}
+
+
+def rows(of_set: dict[str, Runs]) -> list[dict[str, Any]]:
+    """Return a row for each system."""
     return [
-        {
-            "system": system,
-            "accuracy": f"{mean(r['accuracy'] for r in runs):.3f}",
-            "deviation": f"{stdev(r['accuracy'] for r in runs):.3f}" if len(runs) > 1 else "-",
-            "fit, s": median(r["fit"] for r in runs),
-        }
+        {"system": system, "accuracy": share_right(runs), "fit, s": seconds_of_fit(runs)}
         for system, runs in of_set.items()
         if runs
     ]
 
 
-def summary(measured: Measured) -> list[dict[str, Any]]:
+def summary(measured: Measured, cell: Callable[[Runs], Any]) -> list[dict[str, Any]]:
     """Return a row for each system and a column for each set."""
     return [
         {"system": system}
         | {
-            name: f"{mean(r['accuracy'] for r in measured[name][system]):.3f}"
-            if measured[name].get(system)
-            else "-"
-            for name in measured
+            name: cell(of_set[system]) if of_set.get(system) else "-"
+            for name, of_set in measured.items()
         }
         for system in SYSTEMS
         if any(of_set.get(system) for of_set in measured.values())

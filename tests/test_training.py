@@ -93,6 +93,9 @@ def test_average_weights_are_the_mean_over_the_steps_of_the_last_epoch():
     )
     plain = small_classifier(batch_size=16).fit(IDS, Y)
     np.testing.assert_allclose(last[-1], plain.weights_["output/kernel"], rtol=1e-6)
+    unwatched = small_classifier(average_weights=True, batch_size=16).fit(IDS, Y)
+    for name, weight in classifier.weights_.items():
+        np.testing.assert_array_equal(unwatched.weights_[name], weight)
 
 
 def test_keras_callbacks_are_called_with_the_history():

@@ -19,9 +19,15 @@ from jax import Array
 from numpy.typing import NDArray
 
 from sklstm._backend import keras
+from sklstm._network.initial import Weights
 from sklstm._network.jax_embedding import add_rows
 from sklstm._network.jax_lstm import scratch_shapes
-from sklstm._network.jax_steps import gradient_function, score_function, update_function
+from sklstm._network.jax_steps import (
+    gradient_function,
+    moved_towards,
+    score_function,
+    update_function,
+)
 from sklstm._network.lstm import FastLSTM
 from sklstm._network.network import (
     EMBEDDINGS,
@@ -82,6 +88,8 @@ class JaxNetwork(Network):
         # Weights and state of the optimizer, while the model does not have them.
         self._ahead: list[Array] | None = None
         self._add_rows = self._compiled(add_rows, (0,), one_core=False)
+        self._means: list[Array] = []
+        self._move_means = self._compiled(moved_towards, (0,), one_core=False)
 
     def prepare_training(
         self, training_spec: TrainingSpec, learning_rate: float, dropout_seed: int
@@ -110,7 +118,7 @@ class JaxNetwork(Network):
         self, parts: Sequence[Part], n_documents: int, run_all: Callable[..., Any]
     ) -> Callable[[], tuple[float, float]]:
         """Have one optimizer step computed, on the sum of the gradients of the parts."""
-        values = self._ahead or [variable.value for variable in self._updated]
+        values = self._values()
         trainable, state = values[: self._n_trainable], values[self._n_trainable :]
 
         def gradients(worker: int, numbered: tuple[int, Part]) -> tuple[Any, Any, Any]:
@@ -151,8 +159,26 @@ class JaxNetwork(Network):
             variable.assign(value)
         self._ahead = None
 
+    def add_to_mean(self, n_before: int) -> None:
+        """Take the weights after the last step into their mean."""
+        trainable = self._values()[: self._n_trainable]
+        if not n_before:
+            self._means = [jax.device_put(np.zeros(value.shape, np.float32)) for value in trainable]
+        self._means = self._move_means((), self._means, trainable, np.float32(1 / (n_before + 1)))
+
+    def mean_weights(self) -> Weights:
+        """Return the mean that `add_to_mean` has made."""
+        trainable = self.model.trainable_variables
+        means = {id(v): np.array(mean) for v, mean in zip(trainable, self._means, strict=True)}
+        return {
+            name: means.get(id(self._variables[name]), weight)[: len(weight)]
+            for name, weight in self.weights().items()
+        }
+
     def finish_training(self) -> None:
         """Let go of memory that only training needs."""
+        super().finish_training()
+        self._means = []
         self._scratch = _ScratchPool()
         self._by_embeddings = None
 
@@ -163,6 +189,10 @@ class JaxNetwork(Network):
             {name: with_rows(weights[name], n) for name, n in self._n_rows[kind].items()}
         )
         return lambda ids: np.asarray(function(ids.shape, arrays, ids))
+
+    def _values(self) -> list[Array]:
+        """Return weights and state of the optimizer after the last step."""
+        return self._ahead or [variable.value for variable in self._updated]
 
     def _compile(self, training_spec: TrainingSpec) -> None:
         before = self.training_spec

@@ -129,3 +129,8 @@ def update_function(optimizer: Any, embeddings_at: int | None) -> Callable[..., 
         return updated, lax.optimization_barrier(updated[embeddings_at]) * 0.0
 
     return update
+
+
+def moved_towards(means: list[Array], values: list[Array], share: Array) -> list[Array]:
+    """Return each mean, moved by a share of the way to the value."""
+    return [mean + share * (value - mean) for mean, value in zip(means, values, strict=True)]

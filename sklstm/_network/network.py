@@ -60,6 +60,7 @@ class Network:
         self._dropout_states = [v for v in self.model.variables if id(v) not in weights]
         self._dropout_seeds: list[int] = []
         self._initial_optimizer_state: list[NDArray[Any]] = []
+        self._mean_weights: Weights = {}
 
     @property
     def weight_shapes(self) -> dict[str, tuple[int, ...]]:
@@ -163,11 +164,30 @@ class Network:
         )
         return lambda: (float(loss), float(accuracy))
 
+    def add_to_mean(self, n_before: int) -> None:
+        """Take the weights after the last step into their mean.
+
+        Parameters
+        ----------
+        n_before : int
+            How many it is the mean of so far; it begins anew at 0.
+        """
+        if not n_before:
+            self._mean_weights = {}
+        for name, weight in self.weights().items():
+            mean = self._mean_weights.setdefault(name, np.zeros_like(weight))
+            mean += (weight - mean) / (n_before + 1)
+
+    def mean_weights(self) -> Weights:
+        """Return the mean that `add_to_mean` has made."""
+        return self._mean_weights
+
     def update_model(self) -> None:
         """Give `model` the state after the last step, which it need not have before."""
 
     def finish_training(self) -> None:
         """Let go of memory that only training needs."""
+        self._mean_weights = {}
 
     def scorer(self, kind: str, weights: Mapping[str, NDArray[np.float32]]) -> Scorer:
         """Return a function that applies the network with given weights.

@@ -148,12 +148,11 @@ def _run_epochs(
             for groups in shuffled_batches(examples.lengths, schedule.batch_size, rng)
         )
         with worker_threads(n_parts) as run_all:
-            logs, average = _train_epoch(
-                network, batches, run_all, hooks, epoch, n_batches, schedule
-            )
-        last = network.weights() if average else {}
-        if average:
-            network.load(average)
+            logs = _train_epoch(network, batches, run_all, hooks, epoch, n_batches, schedule)
+        last: Weights = {}
+        if schedule.average_weights:
+            last = network.weights()
+            network.load(network.mean_weights())
         if validation is not None:
             logs |= _validate(network, validation)
         for name, value in logs.items():
@@ -163,7 +162,7 @@ def _run_epochs(
             best.update(logs["val_accuracy"], network)
         if network.model.stop_training or best.n_without_gain >= schedule.n_iter_no_change:
             break
-        if average and epoch + 1 < schedule.epochs:
+        if last and epoch + 1 < schedule.epochs:
             network.load(last)
     if schedule.early_stopping:
         network.load(best.weights)
@@ -213,10 +212,9 @@ def _train_epoch(
     epoch: int,
     n_batches: int,
     schedule: Schedule,
-) -> tuple[dict[str, float], Weights]:
-    """Take a step for each batch; return the mean loss and accuracy, and the mean weights."""
+) -> dict[str, float]:
+    """Take a step for each batch; return the mean loss and accuracy."""
     means = _RunningMeans()
-    average: Weights = {}
     under_way: deque[tuple[int, int, Callable[[], tuple[float, float]]]] = deque()
 
     def finish_step() -> None:
@@ -240,18 +238,16 @@ def _train_epoch(
         if is_watched:
             hooks.on_train_batch_begin(step)
         under_way.append((step, n_documents, network.train_on_batch(parts, n_documents, run_all)))
-        if is_watched or schedule.average_weights:
+        if is_watched:
             network.update_model()
         if schedule.average_weights:
-            for name, weight in network.weights().items():
-                mean = average.setdefault(name, np.zeros_like(weight))
-                mean += (weight - mean) / (step + 1)
+            network.add_to_mean(step)
         if len(under_way) > n_ahead:
             finish_step()
     while under_way:
         finish_step()
     network.update_model()
-    return means.logs(), average
+    return means.logs()
 
 
 def _validate(network: Network, validation: Examples) -> dict[str, float]:
