@@ -59,7 +59,7 @@ def load_reviews(limit: int | None) -> pd.DataFrame:
 
 def build_models() -> dict:
     """Return the LSTM, and two classic classifiers with sensible defaults."""
-    lstm = make_text_classifier("balanced", early_stopping=True, random_state=0, verbose=1)
+    lstm = make_text_classifier("balanced", random_state=0, verbose=1)
     baselines = classic_baselines(random_state=0)
     baselines["random_forest"].set_params(classifier__n_jobs=-1)
     return {
@@ -95,12 +95,10 @@ def draw(history: dict, truth: pd.Series, predicted: pd.Series, path: Path) -> N
     for ax, quantity, label in zip(
         axes, ["loss", "accuracy"], ["cross-entropy (nats)", "accuracy"], strict=False
     ):
-        ax.plot(epochs, history[quantity], "o-", color="#0072B2", label="training")
-        ax.plot(epochs, history[f"val_{quantity}"], "s--", color="#D55E00", label="validation")
+        ax.plot(epochs, history[quantity], "o-", color="#0072B2")
         ax.set(xlabel="epoch", ylabel=label, xticks=epochs)
-        ax.legend()
-    axes[0].set_title("Learning curve of the LSTM: loss")
-    axes[1].set_title("Learning curve: accuracy")
+    axes[0].set_title("Loss while the LSTM learns")
+    axes[1].set_title("Accuracy while it learns")
     ConfusionMatrixDisplay.from_predictions(
         truth, predicted, ax=axes[2], cmap="Blues", colorbar=False, values_format=",d"
     )
