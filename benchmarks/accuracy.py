@@ -108,10 +108,13 @@ def run(model: Any, dataset: Dataset) -> dict[str, float]:
 
 
 def share_right(runs: Runs) -> str:
-    """Return the mean over the seeds, and the deviation if there are several."""
-    found = [run["accuracy"] for run in runs]
-    deviation = f" ± {stdev(found):.3f}" if len(found) > 1 else ""
-    return f"{mean(found):.3f}{deviation}"
+    """Return the mean over the seeds."""
+    return f"{mean(run['accuracy'] for run in runs):.3f}"
+
+
+def deviation(runs: Runs) -> str:
+    """Return the standard deviation over the seeds, if there are several."""
+    return f"{stdev(run['accuracy'] for run in runs):.3f}" if len(runs) > 1 else "-"
 
 
 def seconds_of_fit(runs: Runs) -> float:
@@ -120,7 +123,8 @@ def seconds_of_fit(runs: Runs) -> float:
 
 
 SUMMARIES: dict[str, Callable[[Runs], Any]] = {
-    "Share right on the held-out part, mean and deviation over the seeds": share_right,
+    "Share right on the held-out part, mean over the seeds": share_right,
+    "Its standard deviation over the seeds": deviation,
     "Seconds of fitting, median over the seeds": seconds_of_fit,
 }
 
@@ -128,7 +132,12 @@ SUMMARIES: dict[str, Callable[[Runs], Any]] = {
 def rows(of_set: dict[str, Runs]) -> list[dict[str, Any]]:
     """Return a row for each system."""
     return [
-        {"system": system, "accuracy": share_right(runs), "fit, s": seconds_of_fit(runs)}
+        {
+            "system": system,
+            "accuracy": share_right(runs),
+            "deviation": deviation(runs),
+            "fit, s": seconds_of_fit(runs),
+        }
         for system, runs in of_set.items()
         if runs
     ]
