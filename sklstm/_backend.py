@@ -45,11 +45,17 @@ def settle_backend() -> None:
     Raises
     ------
     ImportError
-        If no Keras backend is installed.
+        If no Keras backend is installed, or ``KERAS_BACKEND`` asks for one that is not, or that
+        cannot train.
     """
-    if "keras" in sys.modules or os.environ.get("KERAS_BACKEND"):
+    if "keras" in sys.modules:
         return
     installed = _installed_backends()
+    wanted = os.environ.get("KERAS_BACKEND")
+    if wanted:
+        if wanted not in installed:
+            raise ImportError(_refusal(wanted, installed))
+        return
     if not installed:
         raise ImportError(
             "Keras needs a backend, and none of jax, tensorflow and torch is installed; "
@@ -57,6 +63,17 @@ def settle_backend() -> None:
         )
     configured = _configured_backend()
     os.environ["KERAS_BACKEND"] = configured if configured in installed else installed[0]
+
+
+def _refusal(wanted: str, installed: list[str]) -> str:
+    """Say why the backend that ``KERAS_BACKEND`` asks for cannot be used, and what can."""
+    usable = f"one of {', '.join(installed)}" if installed else "jax, after `pip install jax`"
+    if wanted in BACKENDS:
+        return (
+            f"KERAS_BACKEND={wanted!r}, but {wanted} is not installed. "
+            f"`pip install {wanted}`, or set KERAS_BACKEND to {usable}."
+        )
+    return f"KERAS_BACKEND={wanted!r} is no backend that can train. Set it to {usable}."
 
 
 def handed_over(array: NDArray[Any]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from sklearn.utils import check_random_state, compute_sample_weight
 from sklearn.utils.validation import _check_sample_weight
 
 from sklstm import _checks
+from sklstm._callbacks import FitTasks
 from sklstm._embeddings import Embedded, embed
 from sklstm._network.ngram_table import choose_buckets, naive_bayes
 from sklstm._network.spec import NetworkSpec, TrainingSpec
@@ -19,7 +21,8 @@ from sklstm._training.rates import epochs_for
 from sklstm._vocabulary import UNKNOWN
 
 if TYPE_CHECKING:
-    from sklstm._training.loop import Schedule
+    from sklstm._network.initial import Weights
+    from sklstm._training.loop import History, Schedule
     from sklstm.classifier import LSTMTextClassifier
 
 
@@ -32,6 +35,8 @@ class _Task:
     embedded: Embedded
     training: Examples
     validation: Examples | None
+    rows: NDArray[np.intp] | None
+    """Documents of X that are trained on; None for all."""
 
 
 def fit_state(
@@ -90,6 +95,9 @@ def fit_state(
         label_smoothing=estimator.label_smoothing,
     )
     schedule = _schedule(estimator, len(task.training.ids), is_partial)
+    tasks = (
+        None if is_partial else FitTasks(estimator, schedule.epochs, X, y, sample_weight, task.rows)
+    )
     # A network that callbacks have had in hand may differ from its spec.
     with borrowed_network(task.spec, training_spec, keep=not callbacks) as network:
         if goes_on:
@@ -112,30 +120,56 @@ def fit_state(
             np.random.default_rng(order_seed),
             validation=task.validation,
             callbacks=callbacks,
+            observer=None if tasks is None else _Observer(tasks, task),
             verbose=int(estimator.verbose),
         )
         values = network.optimizer_state() if is_partial else None
-    embeddings = outcome.weights[EMBEDDINGS]
-    embeddings[~task.embedded.is_known] = embeddings[UNKNOWN]
-    attributes = {
-        "classes_": task.classes,
-        "vocab_size_": task.embedded.vocab_size,
-        "embedding_ids_": task.embedded.ids,
-        "n_parameters_": sum(weight.size for weight in outcome.weights.values()),
-        "weights_": outcome.weights,
-        "history_": outcome.history,
-        "loss_curve_": outcome.history["loss"],
-        "n_iter_": len(outcome.history["loss"]),
-        "_architecture": asdict(task.spec),
-        "_vectors": task.embedded.vectors,
-        "_known_ids": task.embedded.is_known,
+    attributes = _fitted_attributes(task, outcome.weights, outcome.history) | {
         "_optimizer_state": values and {"optimizer": estimator.optimizer, "values": values},
         "_seed": seed,
         "_n_calls": call + 1,
     }
     if outcome.best_score is not None:
         attributes["best_score_"] = outcome.best_score
+    if tasks is not None:
+        tasks.end(attributes)
     return attributes
+
+
+@dataclass(frozen=True)
+class _Observer:
+    """Hears of the epochs from the training loop, and tells scikit-learn's callbacks."""
+
+    tasks: FitTasks
+    task: _Task
+
+    def begin_epoch(self) -> None:
+        self.tasks.begin_epoch()
+
+    def end_epoch(self, weights: Callable[[], Weights], history: History) -> bool:
+        return self.tasks.end_epoch(lambda: _fitted_attributes(self.task, weights(), history))
+
+
+def _fitted_attributes(task: _Task, weights: Weights, history: History) -> dict[str, Any]:
+    """Return by name what prediction needs, and what training has come to."""
+    from sklstm._network.network import EMBEDDINGS
+
+    embeddings = weights[EMBEDDINGS]
+    embeddings[~task.embedded.is_known] = embeddings[UNKNOWN]
+    curves = {name: list(values) for name, values in history.items()}
+    return {
+        "classes_": task.classes,
+        "vocab_size_": task.embedded.vocab_size,
+        "embedding_ids_": task.embedded.ids,
+        "n_parameters_": sum(weight.size for weight in weights.values()),
+        "weights_": weights,
+        "history_": curves,
+        "loss_curve_": curves["loss"],
+        "n_iter_": len(curves["loss"]),
+        "_architecture": asdict(task.spec),
+        "_vectors": task.embedded.vectors,
+        "_known_ids": task.embedded.is_known,
+    }
 
 
 def _start_of_ngrams(task: _Task) -> dict[str, NDArray[np.float32]]:
@@ -191,7 +225,7 @@ def _prepare(
     weights = _document_weights(estimator, y, numbers, sample_weight)
     all_classes = estimator.classes_ if goes_on else _checks.check_classes(y, weights, classes)
     ids = _checks.as_ids(numbers, estimator.invalid_ids, type(estimator).__name__)
-    documents = (ids, y, weights)
+    documents, rows = (ids, y, weights), None
     held_out = _validation_documents(estimator, X_val, y_val)
     if held_out is None and estimator.early_stopping:
         rows, held_out_rows = _checks.split_off_validation(
@@ -217,6 +251,7 @@ def _prepare(
         embedded=embedded,
         training=_examples(*documents, all_classes, spec, embedded, "y"),
         validation=held_out and _examples(*held_out, all_classes, spec, embedded, "y_val"),
+        rows=rows,
     )
 
 
@@ -227,10 +262,18 @@ def _document_weights(
     sample_weight: ArrayLike | None,
 ) -> NDArray[np.float64]:
     """Return the product of class weight and sample weight of each document."""
-    weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+    weights = _scaled(
+        _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+    )
     if estimator.class_weight is None:
         return weights
-    return weights * compute_sample_weight(estimator.class_weight, y)
+    _checks.check_class_weight(estimator.class_weight)
+    return weights * _scaled(compute_sample_weight(estimator.class_weight, y))
+
+
+def _scaled(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return weights times a power of two, which changes no digit, so that no sum overflows."""
+    return np.ldexp(weights, -np.frexp(weights.max())[1])
 
 
 def _draw_seed(random_state: Any) -> int:

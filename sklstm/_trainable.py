@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import _fit_context
 
+from sklstm._callbacks import CallbackSupportMixin, callbacks_to_end
 from sklstm._fit import fit_state
 from sklstm._fitted import FittedNetwork
 
 
-class TrainableNetwork(FittedNetwork):
+class TrainableNetwork(CallbackSupportMixin, FittedNetwork):
     """The methods of `LSTMTextClassifier` that train it."""
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -115,7 +116,7 @@ class TrainableNetwork(FittedNetwork):
         try:
             attributes = fit_state(self, X, y, **how)
         except BaseException:
-            self.__dict__ = before
+            self.__dict__ = before | callbacks_to_end(self)
             raise
         self.__dict__.pop("best_score_", None)
         self.__dict__.update(attributes)

@@ -40,7 +40,23 @@ def test_another_backend_will_do(settle):
 
 def test_the_environment_decides(settle, monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
-    assert settle({"torch", "jax"}) == "tensorflow"
+    assert settle({"tensorflow", "jax"}) == "tensorflow"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "installed", "remedy"),
+    [
+        ("torch", {"jax", "tensorflow"}, "pip install torch.*one of jax, tensorflow"),
+        ("torch", set(), "pip install torch.*pip install jax"),
+        ("numpy", {"jax"}, "no backend that can train.*one of jax"),
+    ],
+)
+def test_a_backend_that_is_not_there_is_an_error_with_the_remedy(
+    wanted, installed, remedy, settle, monkeypatch
+):
+    monkeypatch.setenv("KERAS_BACKEND", wanted)
+    with pytest.raises(ImportError, match=f"KERAS_BACKEND='{wanted}'.*{remedy}"):
+        settle(installed)
 
 
 def test_an_imported_keras_decides(settle, monkeypatch):

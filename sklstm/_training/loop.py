@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -26,6 +26,9 @@ from sklstm._training.scores import accuracy, mean_loss
 if TYPE_CHECKING:
     from sklstm._network.initial import Weights
     from sklstm._network.network import Network, Part
+
+#: A value an epoch of each figure.
+History = dict[str, list[float]]
 
 _REMEDY = "Lower learning_rate, set clipnorm (such as clipnorm=1.0), or keep activation='tanh'."
 
@@ -61,8 +64,18 @@ class Outcome:
     """
 
     weights: Weights
-    history: dict[str, list[float]]
+    history: History
     best_score: float | None
+
+
+class Observer(Protocol):
+    """Who hears of each epoch, without touching the network."""
+
+    def begin_epoch(self) -> None:
+        """Hear that an epoch begins."""
+
+    def end_epoch(self, weights: Callable[[], Weights], history: History) -> bool:
+        """Hear that an epoch is over, and return whether to stop; `weights` gives a copy."""
 
 
 def train(
@@ -73,6 +86,7 @@ def train(
     *,
     validation: Examples | None = None,
     callbacks: Sequence[Any] = (),
+    observer: Observer | None = None,
     verbose: int = 0,
 ) -> Outcome:
     """Train a network, from the weights and the optimizer state that it has.
@@ -91,6 +105,8 @@ def train(
         What is scored after each epoch.
     callbacks : sequence of keras.callbacks.Callback
         Called as `keras.Model.fit` does.
+    observer : Observer, optional
+        Told of each epoch.
     verbose : {0, 1, 2}
         Nothing, a progress bar an epoch, a line an epoch.
 
@@ -113,7 +129,7 @@ def train(
         steps=n_batches,
     )
     try:
-        return _run_epochs(network, examples, schedule, n_batches, rng, validation, hooks)
+        return _run_epochs(network, examples, schedule, n_batches, rng, validation, hooks, observer)
     finally:
         # A callback that kept the model could not be pickled with the classifier that holds it.
         for callback in callbacks:
@@ -128,6 +144,7 @@ def _run_epochs(
     rng: np.random.Generator,
     validation: Examples | None,
     hooks: Any,
+    observer: Observer | None,
 ) -> Outcome:
     widths = bucket_widths(
         examples.lengths,
@@ -138,11 +155,13 @@ def _run_epochs(
     # What shuffled_batches gives: batches that differ by one document at most.
     n_most = ceil(len(examples.ids) / n_batches)
     n_parts, n_rows = part_sizes(n_most, network.part_rows(float(examples.lengths.mean())))
-    history: dict[str, list[float]] = {}
+    history: History = {}
     best = _BestEpoch(schedule.tol)
     hooks.on_train_begin()
     for epoch in range(schedule.epochs):
         hooks.on_epoch_begin(epoch)
+        if observer is not None:
+            observer.begin_epoch()
         batches = (
             (sum(map(len, groups)), training_parts(examples, groups, n_parts, n_rows, widths))
             for groups in shuffled_batches(examples.lengths, schedule.batch_size, rng)
@@ -158,9 +177,11 @@ def _run_epochs(
         for name, value in logs.items():
             history.setdefault(name, []).append(value)
         hooks.on_epoch_end(epoch, logs)
+        is_over = observer is not None and observer.end_epoch(network.weights, history)
         if schedule.early_stopping:
             best.update(logs["val_accuracy"], network)
-        if network.model.stop_training or best.n_without_gain >= schedule.n_iter_no_change:
+        is_over |= network.model.stop_training or best.n_without_gain >= schedule.n_iter_no_change
+        if is_over:
             break
         if last and epoch + 1 < schedule.epochs:
             network.load(last)
