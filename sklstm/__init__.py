@@ -9,8 +9,10 @@ if TYPE_CHECKING:
     from sklstm.classifier import LSTMTextClassifier as LSTMTextClassifier
     from sklstm.comparison import Comparison as Comparison
     from sklstm.comparison import compare as compare
+    from sklstm.export import to_onnx as to_onnx
     from sklstm.presets import make_text_classifier as make_text_classifier
     from sklstm.sequencer import TextSequencer as TextSequencer
+    from sklstm.streaming import fit_stream as fit_stream
     from sklstm.vectors import WordVectors as WordVectors
 
 __version__ = "0.1.0"
@@ -24,7 +26,9 @@ _EXPORTS = {
     "WordVectors": "sklstm.vectors",
     "classic_baselines": "sklstm.baselines",
     "compare": "sklstm.comparison",
+    "fit_stream": "sklstm.streaming",
     "make_text_classifier": "sklstm.presets",
+    "to_onnx": "sklstm.export",
 }
 __all__ = sorted(_EXPORTS)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -28,9 +28,13 @@ def check_numbers(estimator: Any, X: Any, *, reset: bool) -> NDArray[Any]:
     if _holds_text(X):
         raise ValueError(
             "X holds text where token ids are expected. Put a TextSequencer before the "
-            "classifier: make_pipeline(TextSequencer(), LSTMTextClassifier())."
+            f"classifier: make_pipeline(TextSequencer(), {type(estimator).__name__}(...))."
         )
-    return np.asarray(validate_data(estimator, X, reset=reset, dtype="numeric"))
+    numbers = np.asarray(validate_data(estimator, X, reset=reset, dtype="numeric"))
+    if numbers.dtype.kind not in "biufO":
+        raise TypeError(f"X holds values of type {numbers.dtype}, where token ids are expected.")
+    # Lists with integers beyond 64 bits.
+    return check_array(numbers, dtype=np.float64) if numbers.dtype.kind == "O" else numbers
 
 
 def as_ids(X: NDArray[Any], invalid_ids: str, name: str) -> NDArray[np.int32]:
@@ -50,6 +54,8 @@ def as_ids(X: NDArray[Any], invalid_ids: str, name: str) -> NDArray[np.int32]:
     ValueError
         If a number is negative, fractional, or beyond int32.
     """
+    if X.dtype.kind == "f" and X.dtype.itemsize < 8:
+        X = X.astype(np.float64)  # Others round the largest id up, or have nothing so large.
     is_id = (X >= 0) & (X <= _LARGEST_ID)
     if X.dtype.kind == "f":
         is_id &= np.floor(X) == X
@@ -117,6 +123,8 @@ def check_labels(y: Any, n_documents: int, name: str = "y") -> NDArray[Any]:
             "without a label, or label them."
         )
     y = np.asarray(y)
+    if y.ndim == 0:
+        raise ValueError(f"{name} is {y.item()!r:.60}; pass an array of one label a document.")
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
     check_array(y, ensure_2d=False, dtype=None, ensure_min_samples=0, input_name=name)
@@ -125,13 +133,35 @@ def check_labels(y: Any, n_documents: int, name: str = "y") -> NDArray[Any]:
             "Found input variables with inconsistent numbers of samples: "
             f"{name} has {len(y)} labels for {n_documents} documents."
         )
-    check_classification_targets(y)
-    if type_of_target(y) == "multiclass-multioutput":
+    try:
+        check_classification_targets(y)
+    except TypeError as error:
+        raise TypeError(
+            f"{name} mixes labels that cannot be sorted: {error}. Make them all of one type, such "
+            "as str."
+        ) from error
+    if y.ndim == 2 and not (type_of_target(y).endswith("-indicator") and np.isin(y, (0, 1)).all()):
         raise ValueError(
             f"{name} has {y.shape[1]} columns that are no label indicator. Fit one classifier a "
             "column (sklearn.multioutput.MultiOutputClassifier), or pass an array of 0 and 1."
         )
     return y
+
+
+def check_class_weight(class_weight: Any) -> None:
+    """Refuse weights of classes that cannot be weights.
+
+    Raises
+    ------
+    ValueError
+        If one is negative or no finite number.
+    """
+    for label, weight in class_weight.items() if isinstance(class_weight, dict) else ():
+        if not isinstance(weight, Real) or not 0 <= float(weight) < np.inf:
+            raise ValueError(
+                f"class_weight gives {label!r:.60} the weight {weight!r:.60}; it must be a finite "
+                "number, 0 or more."
+            )
 
 
 def encode_labels(
@@ -197,9 +227,15 @@ def check_classes(
 
 
 def split_off_validation(
-    y: NDArray[Any], fraction: float, seed: int
+    y: NDArray[Any],
+    fraction: float,
+    seed: int,
+    name: str = "validation_fraction",
+    remedy: str = "turn early_stopping off",
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Draw the rows to train on and those to validate on, stratified unless `y` is an indicator.
+
+    `name` is that of the parameter, and `remedy` the last way out, in the message of an error.
 
     Raises
     ------
@@ -209,9 +245,8 @@ def split_off_validation(
     rows = np.arange(len(y))
     stratify = y if y.ndim == 1 else None
     too_small = (
-        f"validation_fraction={fraction} of {len(y)} documents leaves {{}} without documents to "
-        "validate or train on. Change validation_fraction, pass X_val and y_val, or turn "
-        "early_stopping off."
+        f"{name}={fraction} of {len(y)} documents leaves {{}} without documents to validate or "
+        f"train on. Change {name}, pass X_val and y_val, or {remedy}."
     )
     try:
         train, validation = train_test_split(
@@ -270,6 +305,19 @@ def check_embedding_weights(
             "it from the tokens_ of the same TextSequencer."
         )
     return np.asarray(matrix)
+
+
+def check_float32(**parameters: float | None) -> None:
+    """Refuse parameters, given by name, that a network of 32-bit numbers cannot work with.
+
+    Raises
+    ------
+    ValueError
+        If one is larger than these numbers are.
+    """
+    for name, value in parameters.items():
+        if value is not None and value > float(np.finfo(np.float32).max):
+            raise ValueError(f"{name}={value} is too large for 32-bit numbers; lower it.")
 
 
 def check_callbacks(callbacks: Any, callback_class: type) -> list[Any]:

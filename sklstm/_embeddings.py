@@ -16,6 +16,9 @@ from sklstm._checks import check_embedding_weights
 from sklstm._vocabulary import FIRST, UNKNOWN
 from sklstm.vectors import SMALL, WordVectors
 
+# Larger ids come of a mistake, such as dates in X, and their vectors would fill the memory.
+_MOST_IDS_UNASKED = 10_000_000
+
 Ids = NDArray[np.int32]
 Floats = NDArray[np.float32]
 
@@ -81,7 +84,8 @@ def embed(
     Raises
     ------
     ValueError
-        If `embedding_weights` has not the shape that `vocab_size` and the ids ask for.
+        If `embedding_weights` has not the shape that `vocab_size` and the ids ask for, or the ids
+        are so large that `vocab_size` should be given.
     """
     given, vocab_size, largest = estimator.embedding_weights, estimator.vocab_size, int(ids.max())
     if isinstance(given, WordVectors):
@@ -91,7 +95,7 @@ def embed(
         given = check_embedding_weights(given, vocab_size, largest)
         vocab_size = len(given)
     elif vocab_size is None:
-        vocab_size = estimator.vocab_size_ if goes_on else max(FIRST, largest + 1)
+        vocab_size = estimator.vocab_size_ if goes_on else max(FIRST, _size_for(largest))
     # Pretrained vectors mean something before any document was seen.
     is_known = np.full(vocab_size, given is not None)
     is_known[:FIRST] = True
@@ -111,9 +115,9 @@ def _embed_words_met(
     goes_on: bool,
     seed: int,
 ) -> Embedded:
-    n_ids = FIRST + len(vectors)
-    vocab_size = max(n_ids, largest + 1, estimator.vocab_size_ if goes_on else 0)
-    vocab_size = int(estimator.vocab_size or vocab_size)
+    n_ids, vocab_size = FIRST + len(vectors), estimator.vocab_size
+    if vocab_size is None:
+        vocab_size = max(n_ids, _size_for(largest), estimator.vocab_size_ if goes_on else 0)
     met = np.unique(np.concatenate([training.ravel(), held_out[held_out < n_ids]]))
     before = estimator.embedding_ids_ if goes_on else np.empty(0, np.int32)
     wanted = np.append(np.arange(FIRST, dtype=np.int32), met[(met >= FIRST) & (met < vocab_size)])
@@ -124,7 +128,17 @@ def _embed_words_met(
     pretrained[is_random] = random
     every = np.concatenate([before, new])
     is_known = np.ones(len(every), dtype=bool)
-    return Embedded(every, is_known, vocab_size, pretrained, vectors)
+    return Embedded(every, is_known, int(vocab_size), pretrained, vectors)
+
+
+def _size_for(largest_id: int) -> int:
+    if largest_id >= _MOST_IDS_UNASKED:
+        raise ValueError(
+            f"X holds the id {largest_id}, and the network would have a vector for each smaller "
+            "one. If these are token ids, set vocab_size: to a larger number, or to a smaller one "
+            "from which on ids are read as the unknown token."
+        )
+    return largest_id + 1
 
 
 def with_words_met(

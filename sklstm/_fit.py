@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state, compute_sample_weight
 from sklearn.utils.validation import _check_sample_weight
 
 from sklstm import _checks
+from sklstm._architecture import network_spec
 from sklstm._callbacks import FitTasks
 from sklstm._embeddings import Embedded, embed
 from sklstm._network.ngram_table import choose_buckets, naive_bayes
@@ -88,6 +89,11 @@ def fit_state(
     from sklstm._training.loop import train
 
     callbacks = _checks.check_callbacks(estimator.callbacks, keras.callbacks.Callback)
+    _checks.check_float32(
+        learning_rate=estimator.learning_rate,
+        weight_decay=estimator.weight_decay,
+        clipnorm=estimator.clipnorm,
+    )
     training_spec = TrainingSpec(
         optimizer=estimator.optimizer,
         clipnorm=estimator.clipnorm,
@@ -241,7 +247,7 @@ def _prepare(
         goes_on=goes_on,
         seed=vector_seed,
     )
-    spec = _network_spec(estimator, ids.shape[1], y, all_classes, embedded, goes_on)
+    spec = network_spec(estimator, ids.shape[1], y, all_classes, embedded, goes_on)
     if spec.ngrams and not spec.ngram_buckets:
         n_buckets = choose_buckets(embedded.rows(documents[0]), spec.ngrams)
         spec = replace(spec, ngram_buckets=n_buckets)
@@ -281,84 +287,6 @@ def _draw_seed(random_state: Any) -> int:
     if random_state is None:
         return int(np.random.SeedSequence().generate_state(1)[0])
     return int(check_random_state(random_state).randint(2**31 - 1))
-
-
-def _network_spec(
-    estimator: LSTMTextClassifier,
-    width: int,
-    y: NDArray[Any],
-    classes: NDArray[Any],
-    embedded: Embedded,
-    goes_on: bool,
-) -> NetworkSpec:
-    """Return the architecture that the parameters and the data ask for.
-
-    Raises
-    ------
-    ValueError
-        If the fitted network is to be trained on, and has another architecture.
-    """
-    pretrained = embedded.pretrained
-    embedding_dim = estimator.embedding_dim if pretrained is None else pretrained.shape[1]
-    is_multiclass = y.ndim == 1 and len(classes) > 2
-    spec = NetworkSpec(
-        vocab_size=len(embedded.ids),
-        n_outputs=y.shape[1] if y.ndim == 2 else len(classes) if is_multiclass else 1,
-        output_activation="softmax" if is_multiclass else "sigmoid",
-        width=width if estimator.pooling == "flatten" or not estimator.mask_padding else None,
-        embedding_dim=int(embedding_dim),
-        trainable_embeddings=bool(estimator.trainable_embeddings),
-        units=_checks.check_layer_sizes("units", estimator.units, at_least_one=True),
-        bidirectional=bool(estimator.bidirectional),
-        pooling=estimator.pooling,
-        dense_units=_checks.check_layer_sizes(
-            "dense_units", estimator.dense_units, at_least_one=False
-        ),
-        activation=estimator.activation,
-        dense_activation=estimator.dense_activation,
-        mask_padding=bool(estimator.mask_padding),
-        embedding_dropout=float(estimator.embedding_dropout),
-        input_dropout=float(estimator.input_dropout),
-        recurrent_dropout=float(estimator.recurrent_dropout),
-        dropout=float(estimator.dropout),
-        dense_dropout=float(estimator.dense_dropout),
-        ngrams=int(estimator.ngrams),
-        ngram_buckets=_ngram_buckets(estimator, goes_on),
-    )
-    if goes_on:
-        trained = replace(spec, vocab_size=embedded.n_trained)
-        _check_same_shapes(trained, NetworkSpec(**estimator._architecture))
-    return spec
-
-
-def _ngram_buckets(estimator: LSTMTextClassifier, goes_on: bool) -> int:
-    """Return the rows of the table of n-grams; 0 if there is none, or they are to be chosen."""
-    if not estimator.ngrams:
-        return 0
-    fitted = estimator._architecture["ngram_buckets"] if goes_on else 0
-    return int(estimator.ngram_buckets or fitted)
-
-
-def _check_same_shapes(spec: NetworkSpec, fitted: NetworkSpec) -> None:
-    """Refuse to go on training weights in a network that they do not fit."""
-    for name in (
-        "vocab_size",
-        "n_outputs",
-        "embedding_dim",
-        "units",
-        "bidirectional",
-        "pooling",
-        "dense_units",
-        "ngrams",
-        "ngram_buckets",
-        "width",
-    ):
-        now, then = getattr(spec, name), getattr(fitted, name)
-        if now != then:
-            raise ValueError(
-                f"{name} is {now!r}, but the weights to go on from were trained with {then!r}. "
-                "Set it back, or start anew by fit with warm_start=False."
-            )
 
 
 def _validation_documents(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,6 +14,8 @@ from sklstm._checks import check_ids
 from sklstm._embeddings import with_words_met
 from sklstm._fit import network_inputs
 from sklstm._network.spec import NetworkSpec
+from sklstm._network_state import unpack_network
+from sklstm._state import pack
 from sklstm._training.batches import Ids, in_batches
 from sklstm._training.scores import probabilities
 
@@ -133,6 +135,18 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         lines: list[str] = []
         stock_model(self._spec, self.weights_).summary(print_fn=lines.append)
         return "\n".join(lines)
+
+    def __copy__(self) -> Self:
+        # In the middle of a fit there is no state that could be saved, and callbacks get copies.
+        copied = type(self).__new__(type(self))
+        copied.__dict__.update(self.__dict__)
+        return copied
+
+    def __getstate__(self) -> dict[str, Any]:
+        return pack(super().__getstate__())
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(unpack_network(state, type(self)))
 
     @property
     def _spec(self) -> NetworkSpec:

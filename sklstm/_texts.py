@@ -42,7 +42,7 @@ def _columns(X: Any) -> list[list[Any]]:
     if issparse(X):
         raise TypeError(f"Sparse data was passed, but texts are required: X must be {_KINDS}.")
     is_sequence = hasattr(X, "__len__") and hasattr(X, "__getitem__")
-    if not is_sequence or isinstance(X, (Mapping, Set)):
+    if not is_sequence or isinstance(X, (Mapping, Set, type)):
         raise TypeError(
             f"X must be {_KINDS}; got {type(X).__name__}. "
             "If it gives one text after another, pass list(X)."

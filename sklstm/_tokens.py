@@ -77,14 +77,18 @@ def build_analyzer(parameters: Mapping[str, Any]) -> Analyzer:
     """Build an analyzer that gives the tokens that scikit-learn's own gives.
 
     `parameters` are those of TextSequencer; the ones that CountVectorizer knows too are used. A
-    `token_pattern` that is no regular expression, or None without `tokenizer`, is a ValueError.
+    `token_pattern` that is no regular expression, or None without `tokenizer`, is a ValueError; a
+    stop word that is no str, and what functions give that is of a wrong type, a TypeError.
     """
-    vectorizer = CountVectorizer(**{name: parameters[name] for name in DEFAULTS})
+    vectorizer = CountVectorizer(**{name: _checking(parameters, name) for name in DEFAULTS})
     pattern, stop_words = parameters["token_pattern"], parameters["stop_words"]
+    for word in () if isinstance(stop_words, (str, type(None))) else stop_words:
+        if not isinstance(word, str):
+            raise TypeError(f"stop_words holds {word!r:.60}; every word must be a str.")
     needs_pattern = parameters["analyzer"] == "word" and parameters["tokenizer"] is None
     if needs_pattern and pattern is None:
         raise ValueError("token_pattern=None needs a tokenizer; pass one of the two.")
-    # What a function of the user's gives need not be a str, and scikit-learn says so.
+    # A function of the user's may look at a text as a whole.
     calls_user = callable(parameters["preprocessor"]) or callable(parameters["strip_accents"])
     is_piecewise = needs_pattern and pattern in PIECEWISE_PATTERNS and not calls_user
     if not is_piecewise or not isinstance(stop_words, (str, type(None))):
@@ -103,6 +107,25 @@ def build_analyzer(parameters: Mapping[str, Any]) -> Analyzer:
         prepare=vectorizer.build_preprocessor(),
         stop_words=vectorizer.get_stop_words() or frozenset(),
     )
+
+
+def _checking(parameters: Mapping[str, Any], name: str) -> Any:
+    """Return a parameter; if it is a function, one that also checks what that gives."""
+    function = parameters[name]
+    if not callable(function):
+        return function
+    kind, wanted = (Iterable, "a list of str") if name == "tokenizer" else (str, "a str")
+
+    def checking(text: str) -> Any:
+        given = function(text)
+        if not isinstance(given, kind):
+            raise TypeError(
+                f"The {name} gave {given!r:.60} ({type(given).__name__}) for a text; "
+                f"make it give {wanted}."
+            )
+        return given
+
+    return checking
 
 
 def tokenize(texts: list[str], analyzer: Analyzer) -> Corpus:
@@ -257,9 +280,10 @@ def stem(corpus: Corpus, stemmer: str | Callable[[str], str]) -> Corpus:
     stem. A token whose stem is empty stays as it is. A stem that is no str is a TypeError.
     """
     position: defaultdict[str, int] = defaultdict(count().__next__)
-    pairs = zip(_stems(corpus.tokens, stemmer), corpus.tokens, strict=True)
+    stems = _checked(list(_stems(corpus.tokens, stemmer)), "stemmer")
+    pairs = zip(stems, corpus.tokens, strict=True)
     lookup = np.array([position[stem or token] for stem, token in pairs], dtype=np.int32)
-    return Corpus(_checked(list(position), "stemmer"), lookup[corpus.codes], corpus.lengths)
+    return Corpus(list(position), lookup[corpus.codes], corpus.lengths)
 
 
 def _stems(tokens: list[str], stemmer: str | Callable[[str], str]) -> Iterable[str]:

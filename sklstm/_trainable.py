@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import _fit_context
 
-from sklstm._callbacks import CallbackSupportMixin, callbacks_to_end
+from sklstm._callbacks import CallbackSupportMixin
 from sklstm._fit import fit_state
 from sklstm._fitted import FittedNetwork
+from sklstm._undo import undone_on_error
 
 
 class TrainableNetwork(CallbackSupportMixin, FittedNetwork):
@@ -43,7 +44,7 @@ class TrainableNetwork(CallbackSupportMixin, FittedNetwork):
         Returns
         -------
         self : LSTMTextClassifier
-            Fitted; if an error is raised, as before the call.
+            Fitted; if an error or Ctrl-C ends the call, as before it.
 
         Raises
         ------
@@ -86,7 +87,7 @@ class TrainableNetwork(CallbackSupportMixin, FittedNetwork):
         Returns
         -------
         self : LSTMTextClassifier
-            Fitted; if an error is raised, as before the call.
+            Fitted; if an error or Ctrl-C ends the call, as before it.
 
         Raises
         ------
@@ -112,12 +113,8 @@ class TrainableNetwork(CallbackSupportMixin, FittedNetwork):
         )
 
     def _train(self, X: Any, y: Any, **how: Any) -> Self:
-        before = self.__dict__.copy()
-        try:
+        with undone_on_error(self):
             attributes = fit_state(self, X, y, **how)
-        except BaseException:
-            self.__dict__ = before | callbacks_to_end(self)
-            raise
-        self.__dict__.pop("best_score_", None)
-        self.__dict__.update(attributes)
+            self.__dict__.pop("best_score_", None)
+            self.__dict__.update(attributes)
         return self

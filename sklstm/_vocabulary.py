@@ -19,6 +19,9 @@ FIRST = 2
 # What Keras TextVectorization calls padding (id 0) and the unknown token (id 1).
 RESERVED = ("", "[UNK]")
 _TALLIED = 2**18
+# Ids of a fixed vocabulary that no token has, but that take memory as if one had.
+_MOST_UNUSED = 10_000_000
+_LARGEST_SIZE = np.iinfo(np.int32).max
 
 _OTHER_VOCABULARY = "vocabulary is not that of the calls before; call fit to start anew."
 
@@ -228,7 +231,13 @@ def fixed_tokens(vocabulary: Any) -> NDArray[np.object_]:
         owners[int(id_)] = str(token)
     if not owners:
         raise ValueError("vocabulary is empty; pass at least one token, or None to learn it.")
-    tokens = np.full(max(owners) + 1, "", dtype=object)
+    largest = max(owners)
+    if largest - FIRST - len(owners) > _MOST_UNUSED:
+        raise ValueError(
+            f"vocabulary gives {owners[largest]!r:.60} the id {largest}, and has {len(owners)} "
+            f"tokens; number them with smaller gaps, of {_MOST_UNUSED} ids in all."
+        )
+    tokens = np.full(largest + 1, "", dtype=object)
     tokens[:FIRST] = RESERVED
     tokens[list(owners)] = list(owners.values())
     return tokens
@@ -253,10 +262,11 @@ def hash_size(max_tokens: int | None, vocabulary: Any) -> int:
     ValueError
         If there is none, or there is a vocabulary.
     """
-    if max_tokens is None or vocabulary is not None:
+    if max_tokens is None or max_tokens > _LARGEST_SIZE or vocabulary is not None:
         raise ValueError(
-            "indexing='hash' needs max_tokens, the size of the id space, and no vocabulary; "
-            f"got max_tokens={max_tokens} and vocabulary={vocabulary!r:.60}."
+            f"indexing='hash' needs max_tokens, the size of the id space, of at most "
+            f"{_LARGEST_SIZE}, and no vocabulary; got max_tokens={max_tokens} and "
+            f"vocabulary={vocabulary!r:.60}."
         )
     return max_tokens
 

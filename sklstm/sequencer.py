@@ -16,7 +16,9 @@ from sklearn.base import (
 from sklearn.utils._param_validation import HasMethods, Interval, RealNotInt, StrOptions
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from sklstm import _texts, _tokens, _vocabulary
+from sklstm import _state, _texts, _tokens, _vocabulary
+from sklstm._callbacks import CallbackSupportMixin, fit_task
+from sklstm._undo import undone_on_error
 from sklstm.vectors import WordVectors
 
 __all__ = ["TextSequencer"]
@@ -24,7 +26,9 @@ __all__ = ["TextSequencer"]
 _DOCUMENTS = [Interval(RealNotInt, 0, 1, closed="both"), Interval(Integral, 1, None, closed="left")]
 
 
-class TextSequencer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class TextSequencer(
+    CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
     r"""Turn texts into rows of token ids, padded to one width.
 
     Id 0 is padding, 1 an unknown token, and 2, 3, ... are the tokens of the vocabulary by falling
@@ -211,7 +215,8 @@ class TextSequencer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         TypeError
             If X holds anything but texts, or `vocabulary` anything but tokens.
         """
-        self._learn(self._read(X, reset=True), go_on=False)
+        with undone_on_error(self), fit_task(self, X, y):
+            self._learn(self._read(X, reset=True), go_on=False)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -235,9 +240,11 @@ class TextSequencer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         ValueError, TypeError
             As `fit`.
         """
-        corpus = self._read(X, reset=True)
-        self._learn(corpus, go_on=False)
-        return self._rows(corpus)
+        with undone_on_error(self):
+            with fit_task(self, X, y):
+                corpus = self._read(X, reset=True)
+                self._learn(corpus, go_on=False)
+            return self._rows(corpus)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any = None) -> Self:
@@ -265,7 +272,8 @@ class TextSequencer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         ValueError, TypeError
             As `fit`; ValueError also if `vocabulary` is not what it was in the calls before.
         """
-        self._learn(self._read(X, reset=not hasattr(self, "max_len_")), go_on=True)
+        with undone_on_error(self):
+            self._learn(self._read(X, reset=not hasattr(self, "max_len_")), go_on=True)
         return self
 
     def transform(self, X: Any) -> NDArray[np.int32]:
@@ -317,10 +325,11 @@ class TextSequencer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         if not hasattr(self, "tokens_"):
             raise ValueError("indexing='hash' keeps no tokens; use indexing='vocabulary'.")
         ids = check_array(X, dtype=None)
+        found = f"{ids.min()} to {ids.max()}" if ids.dtype.kind in "iu" else f"{ids.dtype}"
         if ids.dtype.kind not in "iu" or ids.min() < 0 or ids.max() >= self.n_tokens_:
             raise ValueError(
                 f"X must hold integer ids from 0 to {self.n_tokens_ - 1}, as transform gives them; "
-                f"got {ids.dtype} from {ids.min()} to {ids.max()}."
+                f"got {found}."
             )
         return [self.tokens_[row[row > 0]] for row in ids]
 
@@ -337,13 +346,10 @@ class TextSequencer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         return tags
 
     def __getstate__(self) -> dict[str, Any]:
-        # tokens_ holds the vocabulary in less space.
-        return {k: v for k, v in super().__getstate__().items() if k != "vocabulary_"}
+        return _state.pack_sequencer(super().__getstate__())
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        if "tokens_" in state:
-            self.vocabulary_ = _vocabulary.invert(self.tokens_)
+        super().__setstate__(_state.unpack_sequencer(state, type(self)))
 
     def _read(self, X: Any, *, reset: bool) -> _tokens.Corpus:
         """Check X and the parameters that say how to read it, and cut it into tokens."""

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array, check_random_state, check_scalar
 
+from sklstm._state import pack, pack_tokens, unpack_vectors
 from sklstm._texts import read_texts
 from sklstm._tokens import DEFAULTS, Corpus, build_analyzer, respell, spellings, tokenize
 from sklstm._vector_files import read_vectors
@@ -271,11 +272,16 @@ class WordVectors:
         return self
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"tokens": self.tokens, "matrix": self.matrix}
+        return pack({"tokens": self._packed_tokens, "matrix": self.matrix})
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
+        self.__dict__.update(unpack_vectors(state, type(self)))
         self.matrix.flags.writeable = False
+
+    @cached_property
+    def _packed_tokens(self) -> NDArray[np.uint8]:
+        # One object, so that a model that has these vectors in several places saves it once.
+        return pack_tokens(self.tokens)
 
     @cached_property
     def _mean(self) -> NDArray[np.float32]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import pickle
 import subprocess
 import sys
@@ -16,9 +17,11 @@ from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 
 from sklstm import TextSequencer
+from sklstm._state import FORMAT
 
 IDS, Y = make_ids()
 TESTS = Path(__file__).parent
+STORED = sorted((TESTS / "fixtures").glob("format_*.json"))
 
 
 def run_python(code, *arguments):
@@ -152,3 +155,34 @@ def test_parameters_set_after_fit_do_not_change_predictions():
     expected = classifier.predict_proba(IDS)
     classifier.set_params(units=7, pooling="max", bidirectional=True, mask_padding=False)
     np.testing.assert_array_equal(classifier.predict_proba(IDS), expected)
+
+
+def load_pickle(path):
+    return make_pipeline(*pickle.loads(path.with_suffix(".pickle").read_bytes()))
+
+
+def load_skops(path):
+    skops_io = pytest.importorskip("skops.io")
+    path = path.with_suffix(".skops")
+    trusted = skops_io.get_untrusted_types(file=path)
+    assert all(name.startswith("sklstm.") for name in trusted)
+    return skops_io.load(path, trusted=trusted)
+
+
+# A skops file holds the Pipeline as well, which says so when scikit-learn is another one.
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.InconsistentVersionWarning")
+@pytest.mark.parametrize("load", [load_pickle, load_skops])
+@pytest.mark.parametrize("path", STORED, ids=lambda path: path.stem)
+def test_models_of_every_format_predict_what_they_did(path, load):
+    model, expected = load(path), json.loads(path.read_text(encoding="utf-8"))
+    probabilities = model.predict_proba(expected["texts"])
+    np.testing.assert_allclose(probabilities, expected["probabilities"], atol=1e-5)
+    # All that a model of today has: it can be shown, copied, cloned and saved again.
+    assert repr(clone(model)) == repr(model)
+    again = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(again.predict_proba(expected["texts"]), probabilities)
+
+
+def test_models_of_every_format_are_kept():
+    formats = {int(path.stem.split("_")[1]) for path in STORED}
+    assert formats == set(range(FORMAT + 1)), "run tests/fixtures/make.py before a release"

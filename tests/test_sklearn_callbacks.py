@@ -74,6 +74,15 @@ def test_the_copy_after_an_epoch_equals_a_fit_of_so_many_epochs(parameters):
         assert copied.n_iter_ == n_epochs
 
 
+def test_the_copy_is_whole_where_a_network_of_another_width_is_fitted_anew():
+    classifier = small_classifier(epochs=1, pooling="flatten").fit(IDS, Y)
+    recorder = Recorder()
+    classifier.set_callbacks(recorder).fit(IDS[:, :5], Y)
+    np.testing.assert_array_equal(
+        recorder.copies[0].predict_proba(IDS[:, :5]), classifier.predict_proba(IDS[:, :5])
+    )
+
+
 def test_a_callback_can_end_training():
     recorder = Recorder(stop_after=2)
     classifier = small_classifier(epochs=5).set_callbacks(recorder).fit(IDS, Y)

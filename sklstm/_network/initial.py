@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 Weights = dict[str, NDArray[np.float32]]
 
+EMBEDDINGS = "embedding/embeddings"
 NGRAM_WEIGHTS = "ngrams/embeddings"
 NGRAM_BIAS = "ngram_bias/embeddings"
 

@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 
 from sklstm._backend import handed_over, keras
 from sklstm._network.build import NumpyZeros, build_models
+from sklstm._network.initial import EMBEDDINGS as EMBEDDINGS
 from sklstm._network.initial import Weights
 from sklstm._network.ngrams import LossOfEach, kinds_of
 from sklstm._network.spec import NetworkSpec, TrainingSpec
 
 Part = tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]
 Scorer = Callable[[NDArray[np.int32]], NDArray[np.float32]]
-
-EMBEDDINGS = "embedding/embeddings"
 
 
 class Network:

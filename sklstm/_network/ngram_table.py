@@ -15,10 +15,10 @@ from sklstm._naive_bayes import log_count_ratio
 #: LSTM is small for a weight that stands alone.
 GAIN = 3.0
 
-# Odd numbers without a pattern, one for each place in an n-gram; products overflow on purpose.
-_FACTORS = (1640531513, 1974261437, 1266122501, 1481765933, 1848586169)
+#: Odd numbers without a pattern, one for each place in an n-gram; products overflow on purpose.
+FACTORS = (1640531513, 1974261437, 1266122501, 1481765933, 1848586169)
 #: Tokens of the longest n-grams.
-MAX_LENGTH = len(_FACTORS)
+MAX_LENGTH = len(FACTORS)
 
 _FEWEST_BUCKETS, _MOST_BUCKETS = 2**10, 2**20
 # An n-gram of one training document says little about others.
@@ -46,10 +46,10 @@ def buckets_of(ids: Any, length: int, n_buckets: int, xp: Any) -> tuple[Any, Any
     is_there : array of bool of shape (n, width)
         Whether there is an n-gram: all its tokens are in the document.
     """
-    key, is_there = ids * _FACTORS[0], ids > 0
+    key, is_there = ids * FACTORS[0], ids > 0
     for shift in range(1, length):
         following = xp.concatenate([ids[:, shift:], xp.zeros_like(ids[:, :shift])], axis=1)
-        key = key + following * _FACTORS[shift]
+        key = key + following * FACTORS[shift]
         is_there = xp.logical_and(is_there, following > 0)
     return xp.mod(key, n_buckets), is_there
 

@@ -1,0 +1,122 @@
+"""
+Learn from a stream of texts
+============================
+
+A CSV file may be larger than the memory of the machine. :func:`~sklstm.streaming.fit_stream` reads
+it chunk by chunk, shuffles the documents in a buffer, and trains a pipeline on them. Between
+portions of the stream, the model can be scored.
+
+The texts are made up: words of no meaning, one word of praise or blame, and one "not". Whether the
+"not" stands before the word of praise or blame, and turns it around, only the order tells.
+
+.. code-block:: console
+
+    python examples/plot_stream.py             # 40,000 documents, less than a minute
+    python examples/plot_stream.py 10000000    # as many as you like
+"""
+
+import sys
+import tempfile
+from itertools import islice
+from math import ceil
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from sklearn.feature_extraction.text import HashingVectorizer
+from sklearn.linear_model import SGDClassifier
+from sklearn.pipeline import make_pipeline
+
+from sklstm import LSTMTextClassifier, TextSequencer
+from sklstm.streaming import fit_stream
+
+N_DOCUMENTS = int(sys.argv[1]) if len(sys.argv) > 1 else 40_000
+CHUNK, PORTIONS = 1_000, 8
+
+# %%
+# A large file
+# ------------
+# It is written chunk by chunk as well, so that this script never has all of it in memory.
+
+
+def make_documents(n, rng):
+    """Return texts of 8 to 15 words, and their labels."""
+    words = np.char.add("w", rng.zipf(1.3, (n, 15)).clip(max=50_000).astype(str)).astype(object)
+    opinions = np.array([["awful", "dull", "weak"], ["fine", "warm", "great"]])
+    label, is_turned = rng.integers(0, 2, n), rng.uniform(size=n) < 0.25
+    rows, place, other = np.arange(n), rng.integers(1, 4, n), rng.integers(5, 8, n)
+    said = np.where(is_turned, 1 - label, label)
+    words[rows, place] = opinions[said, rng.integers(0, 3, n)]
+    words[rows, np.where(is_turned, place - 1, other)] = "not"
+    lengths = rng.integers(8, 16, n)
+    texts = [" ".join(row[:length]) for row, length in zip(words, lengths, strict=True)]
+    return pd.DataFrame({"text": texts, "label": np.array(["blame", "praise"])[label]})
+
+
+rng = np.random.default_rng(0)
+folder = tempfile.TemporaryDirectory()
+path = Path(folder.name) / "documents.csv"
+for start in range(0, N_DOCUMENTS, CHUNK):
+    chunk = make_documents(min(CHUNK, N_DOCUMENTS - start), rng)
+    chunk.to_csv(path, mode="a", header=start == 0, index=False)
+fresh = make_documents(2_000, rng)
+print(f"{path.name}: {path.stat().st_size / 2**20:,.1f} MB")
+print(fresh.head(3).to_string(index=False))
+
+# %%
+# Two models that can learn from a stream
+# ---------------------------------------
+# Both compute ids from the words alone, by hashing, and need no vocabulary.
+
+models = {
+    "LSTM": make_pipeline(
+        TextSequencer(indexing="hash", max_tokens=20_000, max_len=20),
+        LSTMTextClassifier(
+            units=16, embedding_dim=16, pooling="max", learning_rate=0.005, random_state=0
+        ),
+    ),
+    "linear model of words": make_pipeline(HashingVectorizer(), SGDClassifier(random_state=0)),
+}
+
+# %%
+# One reading, in portions
+# ------------------------
+# `fit_stream` goes on from where the model is. A portion is a part of pandas's iterator over the
+# chunks of the file.
+
+n_chunks = ceil(N_DOCUMENTS / CHUNK)
+chunks_a_portion = ceil(n_chunks / PORTIONS)
+curves = {}
+for name, model in models.items():
+    n_read, scores = [], []
+    with pd.read_csv(path, chunksize=CHUNK) as reader:
+        for first in range(0, n_chunks, chunks_a_portion):
+            fit_stream(
+                model,
+                islice(reader, chunks_a_portion),
+                text="text",
+                label="label",
+                classes=["blame", "praise"],
+                buffer_size=4_000,
+                random_state=first,
+            )
+            n_read.append(min(N_DOCUMENTS, (first + chunks_a_portion) * CHUNK))
+            scores.append(model.score(fresh["text"], fresh["label"]))
+    curves[name] = n_read, scores
+    print(f"{name}: accuracy {scores[-1]:.3f} on fresh documents")
+
+# %%
+# What came of it
+# ---------------
+# The linear model counts words, and errs where a "not" turns them around: in a quarter of the
+# documents.
+
+_, ax = plt.subplots(figsize=(6, 3.6), layout="constrained")
+for (name, curve), style in zip(curves.items(), ("o-", "s--"), strict=True):
+    ax.plot(*curve, style, label=name)
+ax.set(xlabel="documents read", ylabel="accuracy on fresh documents", ylim=(0.45, 1.02))
+ax.legend(loc="lower right")
+plt.show()
+
+folder.cleanup()
