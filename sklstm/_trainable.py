@@ -95,6 +95,8 @@ class TrainableNetwork(CallbackSupportMixin, FittedNetwork):
             As `fit`; and if early stopping or balanced class weights are asked for, which need
             all the documents.
         """
+        # What is done for all methods that fit is left out where this one goes on.
+        self._validate_params()
         for name, value in (("early_stopping", True), ("class_weight", "balanced")):
             if getattr(self, name) == value:
                 raise ValueError(

@@ -272,6 +272,8 @@ class TextSequencer(
         ValueError, TypeError
             As `fit`; ValueError also if `vocabulary` is not what it was in the calls before.
         """
+        # What is done for all methods that fit is left out where this one goes on.
+        self._validate_params()
         with undone_on_error(self):
             self._learn(self._read(X, reset=not hasattr(self, "max_len_")), go_on=True)
         return self

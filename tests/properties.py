@@ -27,7 +27,7 @@ MANY: list[int] = []
 # How Python and numpy begin what they say of a type or a shape that nobody has checked.
 _BY_ACCIDENT = re.compile(
     r"$|'|object of type|unhashable|unsupported|ufunc|cannot unpack|too many values|len\(\)|"
-    "operands|iteration over|argument |expected |only |index |list indices|int\\(\\)|float\\(\\)"
+    "operands|iteration over|argument |expected |only |index |list indices"
 )
 _INVALID = "invalid value encountered in"
 
