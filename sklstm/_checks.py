@@ -17,6 +17,12 @@ from sklearn.utils.validation import check_array, validate_data
 _LARGEST_ID = np.iinfo(np.int32).max - 1
 
 
+# scikit-learn adds numbers up to see whether all are finite, and casts them to see whether all are
+# whole.
+_without_warnings = np.errstate(invalid="ignore")
+
+
+@_without_warnings
 def check_numbers(estimator: Any, X: Any, *, reset: bool) -> NDArray[Any]:
     """Return `X` as a 2-D array of finite numbers of as many columns as `estimator` was fitted on.
 
@@ -101,6 +107,7 @@ def _holds_text(X: Any) -> bool:
     return isinstance(X, np.ndarray) and X.dtype.kind in "US"
 
 
+@_without_warnings
 def check_labels(y: Any, n_documents: int, name: str = "y") -> NDArray[Any]:
     """Return class labels ``(n,)``, or a label indicator ``(n, n_labels)``, as an array.
 

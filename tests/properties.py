@@ -29,7 +29,6 @@ _BY_ACCIDENT = re.compile(
     r"$|'|object of type|unhashable|unsupported|ufunc|cannot unpack|too many values|len\(\)|"
     "operands|iteration over|argument |expected |only |index |list indices"
 )
-_INVALID = "invalid value encountered in"
 
 
 def holds(
@@ -47,12 +46,6 @@ def holds(
 
         # A warning is an error too, but for those that scikit-learn gives about the data.
         @pytest.mark.filterwarnings("ignore::UserWarning")
-        @pytest.mark.filterwarnings(
-            f"ignore:{_INVALID} cast:RuntimeWarning:sklearn.utils.multiclass"
-        )
-        @pytest.mark.filterwarnings(
-            f"ignore:{_INVALID} reduce:RuntimeWarning:numpy._core.fromnumeric"
-        )
         @pytest.mark.parametrize("n_examples", sizes)
         def test(n_examples, record_property, pytestconfig):
             n_held = 0

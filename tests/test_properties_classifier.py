@@ -196,13 +196,13 @@ def test_fit_learns_or_leaves_everything_as_before(case, is_fitted, is_part):
     (X, y, weight), parameters = case
     classifier = pickle.loads(pickled()) if is_fitted else LSTMTextClassifier(**SMALL)
     classifier.set_params(**parameters)
-    before, given = state(classifier), content([X, y, weight])
+    before, given = state(classifier), [content(X), content(y), content(weight)]
     if is_part:
         classes = None if is_fitted else [0, 1]
         outcome = attempt(classifier.partial_fit, X, y, classes=classes, sample_weight=weight)
     else:
         outcome = attempt(classifier.fit, X, y, sample_weight=weight)
-    assert content([X, y, weight]) == given
+    assert [content(X), content(y), content(weight)] == given
     if is_refused(outcome):
         assert state(classifier) == before
     else:
