@@ -327,11 +327,8 @@ def test_a_loss_that_becomes_infinite_is_an_error_and_the_classifier_stays():
     with pytest.raises(ValueError, match=r"loss became (nan|inf).*learning_rate"):
         classifier.set_params(learning_rate=1e12, optimizer="sgd", epochs=50).fit(IDS, Y)
     assert classifier.weights_ is weights
-    last_step = small_classifier(
-        clipnorm=None, learning_rate=1e39, optimizer="sgd", epochs=1, batch_size=100
-    )
-    with pytest.raises(ValueError, match=r"weights became infinite in epoch 1.*learning_rate"):
-        last_step.fit(IDS, Y)
+    with pytest.raises(ValueError, match=r"learning_rate=1e\+39 is too large for 32-bit numbers"):
+        small_classifier(learning_rate=1e39).fit(IDS, Y)
     unfitted = small_classifier(
         activation="relu", clipnorm=None, learning_rate=1e12, optimizer="sgd", epochs=50
     )
