@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from sklstm.comparison import compare as compare
     from sklstm.export import to_onnx as to_onnx
     from sklstm.presets import make_text_classifier as make_text_classifier
+    from sklstm.scikeras import KerasTextClassifier as KerasTextClassifier
     from sklstm.sequencer import TextSequencer as TextSequencer
     from sklstm.streaming import fit_stream as fit_stream
     from sklstm.vectors import WordVectors as WordVectors
@@ -20,6 +21,7 @@ __version__ = "0.1.0"
 # Public name -> its module. Imported at first use (PEP 562), so that `import sklstm` stays quick.
 _EXPORTS = {
     "Comparison": "sklstm.comparison",
+    "KerasTextClassifier": "sklstm.scikeras",
     "LSTMTextClassifier": "sklstm.classifier",
     "NBSVMClassifier": "sklstm.baselines",
     "TextSequencer": "sklstm.sequencer",

@@ -73,7 +73,7 @@ def fit_state(
     attributes : dict of str to object
         Arrays, strings, numbers, and lists and dicts of them.
     """
-    seed = estimator._seed if goes_on else _draw_seed(estimator.random_state)
+    seed = estimator._seed if goes_on else draw_seed(estimator.random_state)
     call = estimator._n_calls if goes_on else 0
     weight_seed, order_seed, dropout_seed, split_seed, vector_seed = (
         np.random.SeedSequence([seed, call]).generate_state(5).tolist()
@@ -228,11 +228,11 @@ def _prepare(
     split_seed, vector_seed = seeds
     numbers = _checks.check_numbers(estimator, X, reset=not goes_on)
     y = _checks.check_labels(y, len(numbers))
-    weights = _document_weights(estimator, y, numbers, sample_weight)
+    weights = document_weights(estimator, y, numbers, sample_weight)
     all_classes = estimator.classes_ if goes_on else _checks.check_classes(y, weights, classes)
     ids = _checks.as_ids(numbers, estimator.invalid_ids, type(estimator).__name__)
     documents, rows = (ids, y, weights), None
-    held_out = _validation_documents(estimator, X_val, y_val)
+    held_out = validation_documents(estimator, X_val, y_val)
     if held_out is None and estimator.early_stopping:
         rows, held_out_rows = _checks.split_off_validation(
             y, estimator.validation_fraction, split_seed
@@ -261,7 +261,7 @@ def _prepare(
     )
 
 
-def _document_weights(
+def document_weights(
     estimator: LSTMTextClassifier,
     y: NDArray[Any],
     X: NDArray[Any],
@@ -282,14 +282,14 @@ def _scaled(weights: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.ldexp(weights, -np.frexp(weights.max())[1])
 
 
-def _draw_seed(random_state: Any) -> int:
+def draw_seed(random_state: Any) -> int:
     """Return a seed from `random_state`; from the operating system, not numpy's state, if None."""
     if random_state is None:
         return int(np.random.SeedSequence().generate_state(1)[0])
     return int(check_random_state(random_state).randint(2**31 - 1))
 
 
-def _validation_documents(
+def validation_documents(
     estimator: LSTMTextClassifier, X_val: Any, y_val: Any
 ) -> tuple[Ids, NDArray[Any], NDArray[np.float64]] | None:
     """Return the ids, labels and weights that the user validates on, if any."""

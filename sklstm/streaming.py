@@ -16,7 +16,7 @@ from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
 
 from sklstm._chunks import Documents, Stream, in_blocks, shuffled, with_codes
-from sklstm._fit import _draw_seed
+from sklstm._fit import draw_seed
 from sklstm.sequencer import TextSequencer
 from sklstm.vectors import WordVectors
 
@@ -141,7 +141,7 @@ def fit_stream(
         classes = _checked_classes(np.unique(np.asarray(classes)))
     else:
         classes = getattr(classifier, "classes_", None)
-    rng = np.random.default_rng(_draw_seed(random_state))
+    rng = np.random.default_rng(draw_seed(random_state))
     n_documents = None
     with ExitStack() as until_trained:
         for step in unfitted:

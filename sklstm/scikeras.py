@@ -1,0 +1,510 @@
+"""KerasTextClassifier: a Keras network of your own in the place of the LSTM, on scikeras."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
+from sklearn.utils import Tags
+from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from sklstm import _checks
+from sklstm._backend import keras
+from sklstm._fit import document_weights, draw_seed, validation_documents
+from sklstm._own_network import BaseWrapper, Documents, Network
+from sklstm._state import pack, unpack
+from sklstm._training.batches import Ids
+from sklstm._undo import undone_on_error
+from sklstm._vocabulary import UNKNOWN
+
+__all__ = ["KerasTextClassifier"]
+
+# Parameters that scikeras has no part in.
+_OURS = {"class_weight", "invalid_ids", "validation_split", "vocab_size"}
+
+
+class KerasTextClassifier(ClassifierMixin, BaseWrapper):
+    """Classify texts, given as token ids, by a Keras network of your own.
+
+    It takes the place of `LSTMTextClassifier` after a `TextSequencer`: in pipelines, searches,
+    `compare` and ``joblib.dump``. Parameters reach the network as in scikeras [1]_:
+    ``model__filters=64`` is the argument `filters` of the function that builds it,
+    ``optimizer__learning_rate=0.01`` one of the optimizer, ``loss__from_logits=True`` and
+    ``callbacks__patience=2`` those of a loss and a callback given as classes.
+
+    Parameters
+    ----------
+    model : callable
+        Function that returns a ``keras.Model``, compiled or not. If it has an argument `meta`, it
+        gets a dict with ``n_features_in_`` (ids a document), ``vocab_size_``, ``classes_``,
+        ``n_output_units_`` and ``output_activation_`` (what the last layer needs: 1 and "sigmoid"
+        for two classes, one a class and "softmax" for more, one a label and "sigmoid" for
+        several labels a document). To be saved it must be importable, so no lambda.
+    optimizer : str, keras.optimizers.Optimizer or class, default="adam"
+        Of a network that is not compiled yet, as are `loss`, `metrics` and `run_eagerly`.
+    loss : str, keras.losses.Loss, class, callable or None, default=None
+        None for the cross-entropy that goes with ``output_activation_``.
+    metrics : list or None, default=None
+        Shown in ``history_``; None for accuracy.
+    epochs : int, default=10
+        How often each document is read.
+    batch_size : int or None, default=64
+        Most documents a step; None for 32, -1 for all.
+    class_weight : dict, "balanced" or None, default=None
+        Weight of each class in the loss; "balanced" for inversely proportional to frequency.
+    validation_split : float, default=0.0
+        Share of the documents to score after each epoch instead of training on them, stratified by
+        class; not used where `fit` is given `X_val`.
+    callbacks : keras.callbacks.Callback, class, list or dict of them, or None, default=None
+        Called while training; ``callbacks=keras.callbacks.EarlyStopping`` makes a new one for each
+        fit, with the arguments that begin with ``callbacks__``.
+    shuffle : bool, default=True
+        Whether to train in another order in each epoch.
+    run_eagerly : bool, default=False
+        Whether Keras runs the network without compiling it, for debugging.
+    vocab_size : int or None, default=None
+        Size of the id space; ids from there on count as unknown. None takes it from the largest id
+        in X.
+    invalid_ids : {"error", "unknown"}, default="error"
+        What to do with negative and fractional numbers in X: raise an error, or read them as the
+        unknown token.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the weights of the previous call.
+    random_state : int, RandomState instance or None, default=None
+        Source of all randomness: initial weights, dropout, order of documents, validation split.
+    verbose : {0, 1, 2, "auto"}, default=0
+        As in ``keras.Model.fit``.
+    **routed : object
+        Parameters with the prefix of where they go, such as ``model__filters``; those without a
+        prefix go to `model`.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The class labels, sorted; the numbers of the columns if y is a label indicator.
+    n_features_in_ : int
+        Ids a row in X.
+    feature_names_in_ : ndarray of str of shape (n_features_in_,)
+        Names of the columns of X, where it has them.
+    vocab_size_ : int
+        Size of the id space.
+    model_ : keras.Model
+        The fitted network; after loading built anew by `model`.
+    weights_ : list of ndarray
+        Its variables.
+    history_ : dict of str to list of float
+        A value an epoch of the loss and of each metric; those of validation begin with "val_".
+    loss_curve_ : list of float
+        ``history_["loss"]``.
+    n_iter_ : int
+        Epochs trained in the last call.
+
+    See Also
+    --------
+    LSTMTextClassifier : Needs no function, trains several times as fast, and can be stored safely.
+    TextSequencer : Makes token ids of texts.
+
+    Notes
+    -----
+    What scikeras 0.13 lacks on current scikit-learn is done here: stratified folds, tags, checks of
+    X and y, class weights beside sample weights, seeds that leave global generators alone,
+    weights instead of archives in saved models. Importing scikeras changes how all Keras models of
+    the process are pickled; that is undone.
+
+    References
+    ----------
+    .. [1] A. Garcia Badaracco, scikeras, https://github.com/adriangb/scikeras
+
+    Examples
+    --------
+    >>> import sklstm._backend
+    >>> from sklstm._backend import keras
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklstm import KerasTextClassifier, TextSequencer
+    >>> def network(meta, filters=8):
+    ...     return keras.Sequential([
+    ...         keras.layers.Embedding(meta["vocab_size_"], 8),
+    ...         keras.layers.Conv1D(filters, 2, padding="same", activation="relu"),
+    ...         keras.layers.GlobalMaxPooling1D(),
+    ...         keras.layers.Dense(
+    ...             meta["n_output_units_"], activation=meta["output_activation_"]),
+    ...     ])
+    >>> texts = ["a fine film", "a dull film", "fine and moving", "dull and slow"]
+    >>> model = make_pipeline(
+    ...     TextSequencer(),
+    ...     KerasTextClassifier(
+    ...         network, model__filters=16, epochs=30, optimizer__learning_rate=0.02, random_state=0
+    ...     ),
+    ... )
+    >>> model.fit(texts, ["good", "bad", "good", "bad"]).predict(["a fine story"]).tolist()
+    ['good']
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "epochs": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [
+            Interval(Integral, 1, None, closed="left"),
+            Options(Integral, {-1}),
+            None,
+        ],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "validation_split": [Interval(Real, 0, 1, closed="left")],
+        "shuffle": ["boolean"],
+        "run_eagerly": ["boolean"],
+        "vocab_size": [Interval(Integral, 2, None, closed="left"), None],
+        "invalid_ids": [StrOptions({"error", "unknown"})],
+        "warm_start": ["boolean"],
+        "random_state": ["random_state"],
+        "verbose": [Interval(Integral, 0, 2, closed="both"), "boolean", StrOptions({"auto"})],
+    }
+
+    def __init__(
+        self,
+        model: Callable[..., keras.Model] | None = None,
+        *,
+        optimizer: Any = "adam",
+        loss: Any = None,
+        metrics: Any = None,
+        epochs: int = 10,
+        batch_size: int | None = 64,
+        class_weight: Any = None,
+        validation_split: float = 0.0,
+        callbacks: Any = None,
+        shuffle: bool = True,
+        run_eagerly: bool = False,
+        vocab_size: int | None = None,
+        invalid_ids: str = "error",
+        warm_start: bool = False,
+        random_state: Any = None,
+        verbose: int | str = 0,
+        **routed: Any,
+    ) -> None:
+        self.model = model
+        self.optimizer = optimizer
+        self.loss = loss
+        self.metrics = metrics
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.class_weight = class_weight
+        self.validation_split = validation_split
+        self.callbacks = callbacks
+        self.shuffle = shuffle
+        self.run_eagerly = run_eagerly
+        self.vocab_size = vocab_size
+        self.invalid_ids = invalid_ids
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+        self.__dict__.update(routed)
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        X_val: ArrayLike | None = None,
+        y_val: ArrayLike | None = None,
+    ) -> Self:
+        """Build the network and train it.
+
+        Parameters
+        ----------
+        X : array-like of int of shape (n_documents, n_ids)
+            Token ids: 0 is padding, 1 the unknown token.
+        y : array-like of shape (n_documents,) or (n_documents, n_labels)
+            Class labels of any type; or an indicator (0, 1) of several labels a document.
+        sample_weight : array-like of shape (n_documents,), default=None
+            Weight of each document in the loss.
+        X_val : array-like of int of shape (n_validation, n_ids), default=None
+            Documents to score after each epoch.
+        y_val : array-like, default=None
+            Their labels.
+
+        Returns
+        -------
+        self : KerasTextClassifier
+            Fitted; if an error or Ctrl-C ends the call, as before it.
+
+        Raises
+        ------
+        ValueError
+            If a parameter, X or y is not as described, the network does not fit the classes, or
+            the loss becomes infinite.
+        TypeError
+            If `model` is no function, or does not return a ``keras.Model``.
+        """
+        goes_on = self.warm_start and hasattr(self, "weights_")
+        return self._train(X, y, sample_weight, X_val, y_val, goes_on=goes_on)
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
+        """Train for one epoch on some of the documents.
+
+        Parameters
+        ----------
+        X : array-like of int of shape (n_documents, n_ids)
+            Token ids. The first call settles the size of the vocabulary: set `vocab_size` if
+            its documents may not hold the largest id.
+        y : array-like of shape (n_documents,) or (n_documents, n_labels)
+            Class labels.
+        classes : array-like of shape (n_classes,), default=None
+            All classes that will ever occur; needed in the first call, unless y is a label
+            indicator.
+        sample_weight : array-like of shape (n_documents,), default=None
+            Weight of each document in the loss.
+
+        Returns
+        -------
+        self : KerasTextClassifier
+            Fitted; if an error or Ctrl-C ends the call, as before it.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As `fit`; and if balanced class weights are asked for, which need all the documents.
+        """
+        if self.class_weight == "balanced":
+            raise ValueError(
+                "partial_fit sees a part of the documents and does not support "
+                "class_weight='balanced'. Use fit, or pass sample_weight."
+            )
+        goes_on = hasattr(self, "weights_")
+        if goes_on and classes is not None:
+            now, then = np.unique(classes).tolist(), self.classes_.tolist()
+            if now != then:
+                raise ValueError(f"classes={now} is not what it was in the first call: {then}.")
+        if not goes_on and classes is None and np.ndim(y) == 1:
+            raise ValueError("classes must be passed on the first call to partial_fit.")
+        return self._train(X, y, sample_weight, classes=classes, goes_on=goes_on, is_partial=True)
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """Return the most probable class of each document.
+
+        Parameters
+        ----------
+        X : array-like of int of shape (n_documents, n_features_in_)
+            Token ids; those that `fit` never saw count as the unknown token.
+
+        Returns
+        -------
+        y : ndarray of shape (n_documents,) or (n_documents, n_labels)
+            Class labels; for several labels an indicator of those of probability above 0.5.
+        """
+        shares = self.predict_proba(X)
+        if self._meta["is_multilabel_"]:
+            return (shares > 0.5).astype(int)
+        return np.asarray(self.classes_[shares.argmax(axis=1)])
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float32]:
+        """Return the probability of each class.
+
+        Parameters
+        ----------
+        X : array-like of int of shape (n_documents, n_features_in_)
+            Token ids.
+
+        Returns
+        -------
+        probabilities : ndarray of float32 of shape (n_documents, n_classes)
+            Columns in the order of ``classes_``.
+
+        Raises
+        ------
+        ValueError
+            If what the network gives is no probability.
+        """
+        check_is_fitted(self)
+        ids = self._known(_checks.check_ids(self, X), self.vocab_size_)
+        shares = self._fitted_network().probabilities(ids, self.batch_size)
+        return shares if shares.shape[1] > 1 else np.hstack([1 - shares, shares])
+
+    def initialize(self, X: ArrayLike, y: ArrayLike) -> Self:
+        """Build the network for documents without training it, as for one with ready weights.
+
+        Parameters
+        ----------
+        X : array-like of int of shape (n_documents, n_ids)
+            Token ids.
+        y : array-like of shape (n_documents,) or (n_documents, n_labels)
+            Class labels.
+
+        Returns
+        -------
+        self : KerasTextClassifier
+            Ready to predict.
+        """
+        self._validate_params()
+        return self._train(X, y, None, epochs=0)
+
+    @property
+    def model_(self) -> keras.Model:
+        """The fitted network."""
+        if not hasattr(self, "weights_"):
+            raise AttributeError("model_ is there after fit; call fit first.")
+        return self._fitted_network().model
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.categorical = True
+        tags.input_tags.positive_only = self.invalid_ids == "error"
+        tags.classifier_tags.multi_label = True
+        return tags
+
+    __repr__ = BaseEstimator.__repr__  # That of scikeras writes out all parameters.
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        return pack({name: value for name, value in state.items() if name != "_network"})
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(unpack(state, type(self)))
+
+    def _fitted_network(self) -> Network:
+        """Return the network, built anew after loading."""
+        if not hasattr(self, "_network"):
+            network = Network(self._built_with, self._meta, self._seed)
+            network.load(self.weights_)
+            if self._optimizer_state is not None:
+                network.load_optimizer_state(self._optimizer_state)
+            self._network = network
+        return self._network
+
+    def _train(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        X_val: Any = None,
+        y_val: Any = None,
+        *,
+        classes: Any = None,
+        epochs: int | None = None,
+        goes_on: bool = False,
+        is_partial: bool = False,
+    ) -> Self:
+        is_builder = inspect.isfunction(self.model) or isinstance(self.model, functools.partial)
+        if not is_builder:
+            raise TypeError(
+                f"model={self.model!r:.80} must be a function that returns a keras.Model, so that "
+                "each fit starts from a new one: def network(meta): return keras.Sequential(...)."
+            )
+        network = None
+        if goes_on and is_partial:
+            # Training changes it. If that fails, another one is built from the weights.
+            network = self._fitted_network()
+            del self._network
+        with undone_on_error(self):
+            seed = self._seed if goes_on else draw_seed(self.random_state)
+            call = self._n_calls if goes_on else 0
+            build_seed, order_seed, split_seed = (
+                np.random.SeedSequence([seed, call]).generate_state(3).tolist()
+            )
+            numbers = _checks.check_numbers(self, X, reset=not goes_on)
+            labels = _checks.check_labels(y, len(numbers))
+            weights = document_weights(self, labels, numbers, sample_weight)
+            if not goes_on:
+                classes = _checks.check_classes(labels, weights, classes)
+            ids = _checks.as_ids(numbers, self.invalid_ids, type(self).__name__)
+            meta = self._meta if goes_on else self._describe(ids, labels, classes)
+            training, validation = self._split(
+                Documents(ids, labels, weights),
+                validation_documents(self, X_val, y_val),
+                0.0 if is_partial else self.validation_split,
+                meta["vocab_size_"],
+                split_seed,
+            )
+            if network is None:
+                parameters = self._scikeras_parameters()
+                network = Network(parameters, meta, build_seed)
+                if goes_on:
+                    network.load(self.weights_)
+            else:
+                parameters = self._built_with
+            history: dict[str, list[float]] = {"loss": []}
+            n_epochs = 1 if is_partial else self.epochs if epochs is None else epochs
+            if n_epochs:
+                history = network.train(
+                    training,
+                    validation,
+                    epochs=n_epochs,
+                    batch_size=self.batch_size,
+                    shuffle=self.shuffle,
+                    seed=order_seed,
+                )
+            self.__dict__.update(
+                {name: meta[name] for name in ("classes_", "vocab_size_")},
+                weights_=network.state(),
+                history_=history,
+                loss_curve_=history["loss"],
+                n_iter_=len(history["loss"]),
+                _network=network,
+                _meta=meta,
+                _built_with=parameters,
+                _seed=seed,
+                _n_calls=call + 1,
+                _optimizer_state=network.optimizer_state() if is_partial else None,
+            )
+        return self
+
+    def _describe(self, ids: Ids, labels: NDArray[Any], classes: Any) -> dict[str, Any]:
+        """Return what a function that builds a network is told of the data."""
+        is_multilabel = labels.ndim == 2
+        has_one = not is_multilabel and len(classes) == 2
+        return {
+            "n_features_in_": ids.shape[1],
+            "vocab_size_": self.vocab_size or max(int(ids.max()), UNKNOWN) + 1,
+            "classes_": classes,
+            "is_multilabel_": is_multilabel,
+            "n_output_units_": 1 if has_one else len(classes),
+            "output_activation_": "sigmoid" if has_one or is_multilabel else "softmax",
+        }
+
+    def _split(
+        self,
+        documents: Documents,
+        held_out: tuple[Any, ...] | None,
+        share: float,
+        vocab_size: int,
+        seed: int,
+    ) -> tuple[Documents, Documents | None]:
+        """Return the documents to train on, and those to validate on, if any."""
+        training = documents
+        validation = None if held_out is None else Documents(*held_out)
+        if validation is None and share:
+            rows, held_out_rows = _checks.split_off_validation(
+                documents.labels, share, seed, "validation_split", "set it to 0"
+            )
+            training, validation = documents.rows(rows), documents.rows(held_out_rows)
+        kept: list[Documents] = []
+        for part, name in ((training, "y"), (validation, "y_val")):
+            if part is None:
+                return kept[0], None
+            if not part.weights.any():
+                raise ValueError(
+                    f"All the documents of {name} have weight 0; give some a positive one."
+                )
+            part = part.rows(np.flatnonzero(part.weights))
+            kept.append(Documents(self._known(part.ids, vocab_size), part.labels, part.weights))
+        return kept[0], kept[1]
+
+    def _scikeras_parameters(self) -> dict[str, Any]:
+        parameters = self.get_params(deep=False)
+        return {name: value for name, value in parameters.items() if name not in _OURS}
+
+    @staticmethod
+    def _known(ids: Ids, vocab_size: int) -> Ids:
+        return np.where(ids < vocab_size, ids, UNKNOWN).astype(np.int32)
