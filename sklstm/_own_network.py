@@ -37,7 +37,7 @@ def _pickling_left_alone() -> Iterator[None]:
 
 
 with _pickling_left_alone():
-    from scikeras.wrappers import BaseWrapper
+    from scikeras.wrappers import BaseWrapper as BaseWrapper
 
 
 @dataclass(frozen=True)
@@ -230,11 +230,12 @@ class Network:
         """Refuse a network whose output does not fit the classes."""
         n_classes, shape = len(self._meta["classes_"]), self.model.output_shape
         wanted = {n_classes, self._meta["n_output_units_"]}
-        if isinstance(shape, list) or len(shape) != 2 or shape[1] not in wanted:
+        is_matrix = not isinstance(shape, list) and len(shape) == 2
+        if not is_matrix or shape[1] not in wanted:
+            found = f"{shape[1]} outputs" if is_matrix else f"an output of shape {shape}"
             raise ValueError(
-                f"model={self._wrapper.model!r} builds a network of output shape {shape}, and y "
-                f"has {n_classes} classes or labels: it must be (None, "
-                f"{self._meta['n_output_units_']}). Build the last layer as Dense("
+                f"model={self._wrapper.model!r} builds a network with {found}, for y of "
+                f"{n_classes} classes or labels. Its last layer must be Dense("
                 "meta['n_output_units_'], activation=meta['output_activation_'])."
             )
 

@@ -18,7 +18,8 @@ from sklearn.utils.validation import check_is_fitted
 from sklstm import _checks
 from sklstm._backend import keras
 from sklstm._fit import document_weights, draw_seed, validation_documents
-from sklstm._own_network import BaseWrapper, Documents, Network
+from sklstm._own_network import BaseWrapper as BaseWrapper
+from sklstm._own_network import Documents, Network
 from sklstm._state import pack, unpack
 from sklstm._training.batches import Ids
 from sklstm._undo import undone_on_error
@@ -124,11 +125,11 @@ class KerasTextClassifier(ClassifierMixin, BaseWrapper):
 
     Examples
     --------
-    >>> import sklstm._backend
-    >>> from sklstm._backend import keras
     >>> from sklearn.pipeline import make_pipeline
     >>> from sklstm import KerasTextClassifier, TextSequencer
     >>> def network(meta, filters=8):
+    ...     import keras
+    ...
     ...     return keras.Sequential([
     ...         keras.layers.Embedding(meta["vocab_size_"], 8),
     ...         keras.layers.Conv1D(filters, 2, padding="same", activation="relu"),

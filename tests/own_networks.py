@@ -31,6 +31,18 @@ def network(meta, dim=3, units=None, activation=None):
     )
 
 
+def network_that_knows_places(meta, dim=3):
+    """Return a network that can tell the last token from the others."""
+    return keras.Sequential(
+        [
+            keras.Input((meta["n_features_in_"],), dtype="int32"),
+            layers.Embedding(meta["vocab_size_"], dim),
+            layers.Flatten(),
+            layers.Dense(meta["n_output_units_"], activation=meta["output_activation_"]),
+        ]
+    )
+
+
 def compiled_network(meta, loss, units=None, activation=None):
     compiled = network(meta, units=units, activation=activation)
     compiled.compile(keras.optimizers.SGD(0.0), loss=loss, metrics=["accuracy"])

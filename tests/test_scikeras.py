@@ -25,6 +25,7 @@ from own_networks import (
     constant_network,
     network,
     network_that_keras_cannot_load,
+    network_that_knows_places,
     network_with_dropout,
 )
 from sklearn.base import clone
@@ -48,7 +49,9 @@ def fitted(model=network, X=IDS, y=Y, **parameters):
     ("y", "n_columns"), [(NAMES[Y3], 3), (np.array(["no", "yes"])[Y3 % 2], 2), (INDICATOR, 3)]
 )
 def test_labels_of_any_kind_come_back(y, n_columns):
-    classifier = fitted(X=IDS3, y=y, epochs=60, optimizer__learning_rate=0.1)
+    classifier = fitted(
+        network_that_knows_places, X=IDS3, y=y, epochs=60, optimizer__learning_rate=0.1
+    )
     assert classifier.predict_proba(IDS3).shape == (len(IDS3), n_columns)
     assert (classifier.predict(IDS3) == y).mean() > 0.9
 
@@ -88,10 +91,7 @@ def test_logits_become_probabilities(y, units):
         loss__from_logits=True,
     )
     logits = classifier.model_.predict(IDS.astype("int32"), verbose=0)
-    if units == 2:
-        expected = keras.ops.softmax(logits)[:, 1]
-    else:
-        expected = keras.ops.sigmoid(logits)[:, -1]
+    expected = keras.ops.softmax(logits)[:, 1] if units == 2 else keras.ops.sigmoid(logits)[:, -1]
     np.testing.assert_allclose(classifier.predict_proba(IDS)[:, -1], expected, atol=1e-6)
 
 
@@ -326,7 +326,7 @@ def test_initialize_builds_without_training():
         (None, {}, TypeError, "model=None must be a function"),
         (keras.Sequential(), {}, TypeError, "must be a function that returns a keras.Model"),
         (lambda: 3, {}, TypeError, "returned 3; it must return a keras.Model"),
-        (network, {"model__units": 5}, ValueError, r"output shape \(None, 5\), and y has 2"),
+        (network, {"model__units": 5}, ValueError, "with 5 outputs, for y of 2 classes"),
         (network, {"epochs": 0}, ValueError, "'epochs' parameter"),
         (network, {"batch_size": 0}, ValueError, "'batch_size' parameter"),
         (network, {"class_weight": {0: -1}}, ValueError, "class_weight gives 0 the weight -1"),

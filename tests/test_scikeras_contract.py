@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 
 import pytest
-from own_networks import network
+from own_networks import network_that_knows_places as network
 from sklearn.base import is_classifier
 from sklearn.utils import estimator_checks, get_tags
 from sklearn.utils.estimator_checks import estimator_checks_generator
@@ -14,10 +14,10 @@ from sklstm import KerasTextClassifier
 
 PARAMETERS = {
     "model": network,
-    "epochs": 60,
+    "epochs": 30,
     "batch_size": 32,
     "model__dim": 8,
-    "optimizer__learning_rate": 0.1,
+    "optimizer__learning_rate": 0.03,
     "random_state": 0,
 }
 
@@ -101,7 +101,7 @@ def test_tags_are_those_of_a_classifier():
 def test_parameters_are_in_the_order_of_the_docstring():
     from numpydoc.docscrape import ClassDoc
 
-    in_constructor = [name for name in inspect.signature(KerasTextClassifier).parameters]
+    in_constructor = list(inspect.signature(KerasTextClassifier).parameters)
     in_docstring = [entry.name for entry in ClassDoc(KerasTextClassifier)["Parameters"]]
     assert [*in_constructor[:-1], "**routed"] == in_docstring
     assert KerasTextClassifier._parameter_constraints.keys() <= set(in_constructor)
