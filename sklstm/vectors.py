@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from numbers import Integral
 from typing import Any, Self
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array, check_random_state, check_scalar
 
+from sklstm import _sharing
 from sklstm._state import pack, pack_tokens, unpack_vectors
 from sklstm._texts import read_texts
 from sklstm._tokens import DEFAULTS, Corpus, build_analyzer, respell, spellings, tokenize
@@ -222,6 +224,51 @@ class WordVectors:
         has_vector = np.array([token in self for token in corpus.tokens])
         return float(has_vector[corpus.codes].mean())
 
+    @contextmanager
+    def shared(self, folder: str | os.PathLike[str] | None = None) -> Iterator[Self]:
+        """Send other processes the place of the vectors, in a ``with`` block, not the vectors.
+
+        They are written to files once. Pickled within the block, as joblib does to send tasks to
+        the workers of a search, they are the name of these files, which each process maps into
+        its memory when it first meets it.
+
+        Parameters
+        ----------
+        folder : str, path-like or None, default=None
+            Where all workers can read: on several machines a folder that they share. The files
+            stay there, and another run with the same vectors uses them again. None for a temporary
+            folder of this machine, which is removed after the block.
+
+        Yields
+        ------
+        vectors : WordVectors
+            These vectors.
+
+        Raises
+        ------
+        OSError
+            If the files cannot be written.
+
+        Notes
+        -----
+        Do not save a model by joblib or pickle within the block: the file would hold the name
+        only. The error on loading it says so.
+
+        Examples
+        --------
+        >>> import pickle
+        >>> from sklstm import WordVectors
+        >>> vectors = WordVectors(["good", "bad"], [[0.0] * 5_000, [1.0] * 5_000])
+        >>> len(pickle.dumps(vectors)) > 40_000
+        True
+        >>> with vectors.shared():
+        ...     len(pickle.dumps(vectors)) < 400
+        True
+        """
+        arrays = {"tokens": self._packed_tokens, "matrix": self.matrix}
+        with _sharing.lent(self, arrays, folder):
+            yield self
+
     @property
     def n_values(self) -> int:
         """Values of a vector."""
@@ -271,6 +318,15 @@ class WordVectors:
         # It does not change, and may be large.
         return self
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        reference = _sharing.reference_to(self)
+        if reference is None:
+            return super().__reduce_ex__(protocol)
+        return _found, (type(self), reference)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
     def __getstate__(self) -> dict[str, Any]:
         return pack({"tokens": self._packed_tokens, "matrix": self.matrix})
 
@@ -297,3 +353,14 @@ def _read(texts: Any) -> Corpus:
     if not corpus.codes.size:
         raise ValueError("texts holds no words; pass texts that are not empty.")
     return corpus
+
+
+def _found(kind: type[WordVectors], reference: _sharing.Reference) -> WordVectors:
+    """Return the vectors that `WordVectors.shared` has lent."""
+
+    def make(arrays: _sharing.Arrays) -> WordVectors:
+        vectors = kind.__new__(kind)
+        vectors.__setstate__(pack(arrays))
+        return vectors
+
+    return _sharing.find(reference, make)
