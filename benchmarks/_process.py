@@ -33,16 +33,30 @@ class Worker:
         Environment variables of the process.
     *args
         What the object is made with.
+    has_children : bool, default=False
+        Whether it may start processes of its own, and ends them itself.
+
+    Attributes
+    ----------
+    pid : int
+        Number of the process.
     """
 
-    def __init__(self, kind: str, environment: Mapping[str, str] | None = None, *args: Any) -> None:
+    def __init__(
+        self,
+        kind: str,
+        environment: Mapping[str, str] | None = None,
+        *args: Any,
+        has_children: bool = False,
+    ) -> None:
         # A forked process would share the parent's thread pools, which do not survive a fork.
         context = get_context("spawn")
         self._connection, theirs = context.Pipe()
         self._process = context.Process(
-            target=_serve, args=(theirs, kind, dict(environment or {}), args), daemon=True
+            target=_serve, args=(theirs, kind, dict(environment or {}), args), daemon=not has_children
         )
         self._process.start()
+        self.pid = self._process.pid
         theirs.close()
 
     def call(self, method: str, *args: Any, limit: float | None = None) -> tuple[float, Any]:

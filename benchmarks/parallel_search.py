@@ -1,0 +1,191 @@
+"""How much quicker is a grid search with several workers, and how busy are the cores?
+
+`GridSearchCV` over 4 learning rates and 3 folds, and the last fit on everything: 13 fits of the
+network of the well-known tutorials on film reviews of the IMDB. Three ways, each in a process of
+its own, in turns: "one worker" has one core (OMP_NUM_THREADS=1), as each worker of joblib has; "no
+workers" is n_jobs=1, where every fit takes all cores; "2 workers" is n_jobs=2. Seconds are those of
+`GridSearchCV.fit`: workers are started, import and compile in them.
+
+Ten times a second the threads of the process and of its workers are counted that are running or
+ready to run: if there are more of them than cores, they are in each other's way. "Cores busy" is
+the processor time that all of them took, by the seconds. Both are read from /proc, so on Linux
+only.
+
+    python benchmarks/parallel_search.py                       # some ten minutes
+    python benchmarks/parallel_search.py --documents 400 --repeats 1
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from threading import Event, Thread
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from _common import Report, options_parser, paired_ratio, reviews, spread, token_ids
+from _peers import Network
+from _process import Worker
+
+GRID = {"learning_rate": [0.0005, 0.001, 0.002, 0.004]}
+FOLDS = 3
+ONE = "one worker"
+
+
+def main() -> None:
+    parser = options_parser(__doc__, documents=6_000, repeats=3)
+    parser.add_argument("--workers", type=int, default=2, help="workers of the last way (2)")
+    parser.add_argument("--epochs", type=int, default=2, help="epochs of each fit (2)")
+    parser.add_argument("--limit", type=float, default=1_800, help="most seconds a search (1,800)")
+    options = parser.parse_args()
+    report = Report(options)
+    documents = reviews(options.documents)
+    ids, y = token_ids(documents["text"]), documents["label"].to_numpy()
+    ways: dict[str, tuple[int, dict[str, str]]] = {
+        ONE: (1, {"OMP_NUM_THREADS": "1"}),
+        "no workers": (1, {}),
+        f"{options.workers} workers": (options.workers, {}),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    watched: dict[str, dict[str, float]] = {}
+    for _ in range(options.repeats):
+        for name, (n_jobs, environment) in ways.items():
+            worker = Worker("parallel_search:Search", environment, has_children=True)
+            try:
+                worker.call("prepare", ids, y, options.epochs, limit=options.limit)
+                with Watch(worker.pid) as watch:
+                    _, taken = worker.call("run", n_jobs, limit=options.limit)
+                worker.call("end_workers", limit=options.limit)
+            finally:
+                worker.stop()
+            seconds[name].append(taken)
+            watched[name] = watch.figures()
+    report.table(
+        f"GridSearchCV on {len(ids):,} film reviews, {options.epochs} epochs a fit",
+        [
+            {"way": name}
+            | spread(taken, "seconds")
+            | {"times as fast as one worker": paired_ratio(seconds[ONE], taken)}
+            | watched[name]
+            for name, taken in seconds.items()
+        ],
+    )
+
+
+class Search:
+    """One search, in a process of its own."""
+
+    def prepare(self, ids: np.ndarray, y: np.ndarray, epochs: int) -> None:
+        from sklearn.model_selection import GridSearchCV
+
+        from sklstm import LSTMTextClassifier
+        from sklstm._backend import keras  # noqa: F401  (imports are not what is measured)
+
+        network = Network()
+        classifier = LSTMTextClassifier(
+            units=network.units,
+            embedding_dim=network.embedding_dim,
+            vocab_size=network.vocab_size,
+            batch_size=network.batch_size,
+            epochs=epochs,
+            random_state=0,
+        )
+        self.search = GridSearchCV(classifier, GRID, cv=FOLDS, error_score="raise")
+        self.data = ids, y
+
+    def run(self, n_jobs: int) -> float:
+        """Return the seconds of the search."""
+        start = perf_counter()
+        self.search.set_params(n_jobs=n_jobs).fit(*self.data)
+        return perf_counter() - start
+
+    def end_workers(self) -> None:
+        from joblib.externals.loky import get_reusable_executor
+
+        get_reusable_executor().shutdown(wait=True)
+
+
+class Watch:
+    """Counts, in a thread, what the threads of a process and its children are doing.
+
+    Parameters
+    ----------
+    pid : int
+        Of the process.
+    every : float, default=0.1
+        Seconds between two counts.
+    """
+
+    def __init__(self, pid: int, every: float = 0.1) -> None:
+        self.pid = pid
+        self.every = every
+        self._counts: list[int] = []
+        self._over = Event()
+        self._thread = Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Watch:
+        self._start = perf_counter()
+        self._ticks_before = self._look()[1]
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._over.set()
+        self._thread.join()
+        self._seconds = perf_counter() - self._start
+        self._ticks = self._look()[1] - self._ticks_before
+
+    def figures(self) -> dict[str, float]:
+        """Return columns of the table."""
+        return {
+            "cores busy": self._ticks / os.sysconf("SC_CLK_TCK") / self._seconds,
+            "threads ready: mean": float(np.mean(self._counts)),
+            "95 % of the time at most": int(np.percentile(self._counts, 95)),
+        }
+
+    def _run(self) -> None:
+        while not self._over.wait(self.every):
+            self._counts.append(self._look()[0])
+
+    def _look(self) -> tuple[int, int]:
+        """Return how many threads are running or ready, and the processor time of all so far."""
+        n_ready = n_ticks = 0
+        for pid in family(self.pid):
+            for task in entries(Path(f"/proc/{pid}/task")):
+                values = status(task)
+                n_ready += values[:1] == ["R"]
+            values = status(Path(f"/proc/{pid}"))
+            n_ticks += sum(int(value) for value in values[11:13])
+        return n_ready, n_ticks
+
+
+def family(pid: int) -> list[int]:
+    """Return a process, its children, and theirs."""
+    found = [pid]
+    for parent in found:
+        for task in entries(Path(f"/proc/{parent}/task")):
+            try:
+                found += map(int, (task / "children").read_text().split())
+            except OSError:  # It has ended meanwhile.
+                continue
+    return found
+
+
+def entries(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except OSError:
+        return []
+
+
+def status(task: Path) -> list[str]:
+    """Return the fields of a `stat` file after the name: the state first; none if it has ended."""
+    try:
+        return (task / "stat").read_text().rpartition(") ")[2].split()
+    except OSError:
+        return []
+
+
+if __name__ == "__main__":
+    main()
