@@ -53,7 +53,9 @@ class Worker:
         context = get_context("spawn")
         self._connection, theirs = context.Pipe()
         self._process = context.Process(
-            target=_serve, args=(theirs, kind, dict(environment or {}), args), daemon=not has_children
+            target=_serve,
+            args=(theirs, kind, dict(environment or {}), args),
+            daemon=not has_children,
         )
         self._process.start()
         self.pid = self._process.pid

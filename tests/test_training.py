@@ -336,3 +336,19 @@ def test_a_loss_that_becomes_infinite_is_an_error_and_the_classifier_stays():
         unfitted.fit(IDS, Y)
     assert not hasattr(unfitted, "weights_")
     assert not hasattr(unfitted, "n_features_in_")
+
+
+def test_weights_that_become_infinite_in_the_last_step_are_an_error():
+    large = np.random.default_rng(0).normal(0, 100, (20, 3))
+    classifier = small_classifier(
+        embedding_weights=large,
+        activation="linear",
+        optimizer="sgd",
+        learning_rate=3e38,
+        clipnorm=None,
+        epochs=1,
+        batch_size=len(Y),
+    )
+    with pytest.raises(ValueError, match=r"weights became infinite in epoch 1.*learning_rate"):
+        classifier.fit(IDS, Y)
+    assert not hasattr(classifier, "weights_")
