@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import joblib
 import pytest
 
-from sklstm._training.cores import available_cores, worker_threads
+from sklstm._cores import available_cores, worker_threads
 
 
 def test_all_cores_of_the_process_outside_of_workers(monkeypatch):
@@ -28,7 +32,7 @@ def test_one_core_in_a_worker_of_joblib(backend):
 
 
 def test_calls_run_at_once_and_results_stay_in_order(monkeypatch):
-    monkeypatch.setattr("sklstm._training.cores.available_cores", lambda: 3)
+    monkeypatch.setattr("sklstm._cores.available_cores", lambda: 3)
     # Passed only by three threads that wait for each other.
     barrier = threading.Barrier(3, timeout=10)
 
@@ -42,14 +46,14 @@ def test_calls_run_at_once_and_results_stay_in_order(monkeypatch):
 
 @pytest.mark.parametrize(("n_most", "n_cores"), [(1, 8), (8, 1)])
 def test_one_call_at_a_time_needs_no_threads(monkeypatch, n_most, n_cores):
-    monkeypatch.setattr("sklstm._training.cores.available_cores", lambda: n_cores)
+    monkeypatch.setattr("sklstm._cores.available_cores", lambda: n_cores)
     with worker_threads(n_most) as run_all:
         calls = run_all(lambda worker, item: (worker, item, threading.current_thread()), range(4))
         assert calls == [(0, item, threading.current_thread()) for item in range(4)]
 
 
 def test_workers_take_items_in_turn_and_the_caller_is_one_of_them(monkeypatch):
-    monkeypatch.setattr("sklstm._training.cores.available_cores", lambda: 2)
+    monkeypatch.setattr("sklstm._cores.available_cores", lambda: 2)
     with worker_threads(2) as run_all:
         calls = run_all(lambda worker, item: (worker, item, threading.current_thread()), "abcde")
     assert [call[:2] for call in calls] == [(0, "a"), (1, "b"), (0, "c"), (1, "d"), (0, "e")]
@@ -58,6 +62,33 @@ def test_workers_take_items_in_turn_and_the_caller_is_one_of_them(monkeypatch):
 
 
 def test_an_error_in_any_worker_reaches_the_caller(monkeypatch):
-    monkeypatch.setattr("sklstm._training.cores.available_cores", lambda: 2)
+    monkeypatch.setattr("sklstm._cores.available_cores", lambda: 2)
     with worker_threads(2) as run_all, pytest.raises(ZeroDivisionError):
         run_all(lambda _, item: 1 / item, [1, 0])
+
+
+THREADS_OF_XLA = """
+import os
+from pathlib import Path
+from conftest import make_ids, small_classifier
+small_classifier().fit(*make_ids())
+names = [path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")]
+assert "PJRT_NPROC" not in os.environ
+print(names.count("tf_XLAEigen"))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="only Linux shows threads there")
+@pytest.mark.parametrize("limit", [1, 3])
+def test_xla_has_no_more_threads_than_the_process_may_use(limit):
+    pytest.importorskip("jax")
+    done = subprocess.run(
+        [sys.executable, "-c", THREADS_OF_XLA],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        cwd=Path(__file__).parent,
+        env=os.environ | {"KERAS_BACKEND": "jax", "OMP_NUM_THREADS": str(limit)},
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) <= min(limit, joblib.cpu_count())

@@ -116,7 +116,7 @@ def test_results_do_not_depend_on_the_number_of_cores(monkeypatch):
     settings = {"batch_size": 70, "dropout": 0.3, "input_dropout": 0.2, "embedding_dropout": 0.2}
     found = []
     for n_cores in (1, 2, 5):
-        monkeypatch.setattr("sklstm._training.cores.available_cores", lambda n=n_cores: n)
+        monkeypatch.setattr("sklstm._cores.available_cores", lambda n=n_cores: n)
         fitted = small_classifier(**settings).fit(ids, y)
         found.append((fitted.weights_, fitted.history_, fitted.predict_proba(ids)))
     for weights, history, scores in found[1:]:

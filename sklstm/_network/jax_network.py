@@ -7,6 +7,7 @@ does not depend on the number of cores.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from math import prod
@@ -19,6 +20,7 @@ from jax import Array
 from numpy.typing import NDArray
 
 from sklstm._backend import keras
+from sklstm._cores import cores_of_process
 from sklstm._network.initial import Weights
 from sklstm._network.jax_embedding import add_rows
 from sklstm._network.jax_lstm import scratch_shapes
@@ -60,6 +62,7 @@ class JaxNetwork(Network):
     scores_purely = True
 
     def __init__(self, spec: NetworkSpec) -> None:
+        _platform()
         super().__init__(spec)
         # Layers of Keras are not made for being traced by two threads at once.
         self._tracing = Lock()
@@ -103,7 +106,7 @@ class JaxNetwork(Network):
 
     def part_rows(self, mean_length: float) -> int | None:
         """Return how many rows the parts of a batch are to have; None if it is computed whole."""
-        if jax.default_backend() != "cpu":
+        if _platform() != "cpu":
             return None
         return _ROWS_OF_LONG if mean_length >= _LONG else _ROWS_OF_SHORT
 
@@ -295,6 +298,23 @@ class _ScratchPool:
 
 
 @cache
+def _platform() -> str:
+    """Return where JAX computes, having started it with as many threads as the process may use.
+
+    XLA starts a thread for each core of the machine, whatever ``OMP_NUM_THREADS`` says, which
+    joblib, dask, Ray and Spark set for their workers. If JAX has been started before, it stays as
+    it is, and so does a ``PJRT_NPROC`` of the user.
+    """
+    if "PJRT_NPROC" in os.environ:
+        return jax.default_backend()
+    os.environ["PJRT_NPROC"] = str(cores_of_process())
+    try:
+        return jax.default_backend()
+    finally:
+        os.environ.pop("PJRT_NPROC", None)
+
+
+@cache
 def _compiler_options(*, one_core: bool) -> dict[str, Any]:
     """Return options for XLA's CPU compiler.
 
@@ -303,7 +323,7 @@ def _compiler_options(*, one_core: bool) -> dict[str, Any]:
     small to be worth several threads. The options are XLA's own affair: where it does not know them
     any more, there are none.
     """
-    if jax.default_backend() != "cpu":
+    if _platform() != "cpu":
         return {}
     options: dict[str, Any] = {
         "xla_backend_optimization_level": 1,

@@ -147,7 +147,7 @@ class Network:
         n_documents : int
             Documents of the batch, by which the sum of the losses is divided.
         run_all : callable
-            As `sklstm._training.cores.worker_threads` gives it.
+            As `sklstm._cores.worker_threads` gives it.
 
         Returns
         -------

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from sklstm._training.cores import worker_threads
+from sklstm._cores import worker_threads
 
 if TYPE_CHECKING:
     from sklstm._network.network import Network, Part, Scorer

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from sklstm._backend import keras
+from sklstm._cores import worker_threads
 from sklstm._training.batches import (
     Examples,
     bucket_widths,
@@ -19,7 +20,6 @@ from sklstm._training.batches import (
     shuffled_batches,
     training_parts,
 )
-from sklstm._training.cores import worker_threads
 from sklstm._training.rates import one_cycle
 from sklstm._training.scores import accuracy, mean_loss
 

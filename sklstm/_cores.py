@@ -19,8 +19,11 @@ def available_cores() -> int:
     or as many as ``OMP_NUM_THREADS`` says.
     """
     backend, _ = get_active_backend()
-    if getattr(backend, "nesting_level", 0):
-        return 1
+    return 1 if getattr(backend, "nesting_level", 0) else cores_of_process()
+
+
+def cores_of_process() -> int:
+    """Return how many cores all threads of this process may keep busy."""
     limit = os.environ.get("OMP_NUM_THREADS", "")
     cores = int(joblib.cpu_count())
     return min(cores, max(1, int(limit))) if limit.isdecimal() else cores
