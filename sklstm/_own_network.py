@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from threading import RLock
 from typing import Any
 
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from sklstm import _checks
 from sklstm._backend import keras
+from sklstm._own_data import Documents
 from sklstm._training.batches import Ids
 from sklstm._training.scores import probabilities
 
@@ -38,19 +38,6 @@ def _pickling_left_alone() -> Iterator[None]:
 
 with _pickling_left_alone():
     from scikeras.wrappers import BaseWrapper as BaseWrapper
-
-
-@dataclass(frozen=True)
-class Documents:
-    """Checked documents: ids, labels, and weights of which none is 0."""
-
-    ids: Ids
-    labels: NDArray[Any]
-    weights: NDArray[np.float64]
-
-    def rows(self, rows: NDArray[Any]) -> Documents:
-        """Return some of them."""
-        return Documents(self.ids[rows], self.labels[rows], self.weights[rows])
 
 
 class Batches(keras.utils.PyDataset):

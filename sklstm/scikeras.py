@@ -18,12 +18,11 @@ from sklearn.utils.validation import check_is_fitted
 from sklstm import _checks
 from sklstm._backend import keras
 from sklstm._fit import document_weights, draw_seed, validation_documents
+from sklstm._own_data import Documents, described, known, split
 from sklstm._own_network import BaseWrapper as BaseWrapper
-from sklstm._own_network import Documents, Network
+from sklstm._own_network import Network
 from sklstm._state import pack, unpack
-from sklstm._training.batches import Ids
 from sklstm._undo import undone_on_error
-from sklstm._vocabulary import UNKNOWN
 
 __all__ = ["KerasTextClassifier"]
 
@@ -329,7 +328,7 @@ class KerasTextClassifier(ClassifierMixin, BaseWrapper):
             If what the network gives is no probability.
         """
         check_is_fitted(self)
-        ids = self._known(_checks.check_ids(self, X), self.vocab_size_)
+        ids = known(_checks.check_ids(self, X), self.vocab_size_)
         shares = self._fitted_network().probabilities(ids, self.batch_size)
         return shares if shares.shape[1] > 1 else np.hstack([1 - shares, shares])
 
@@ -420,8 +419,8 @@ class KerasTextClassifier(ClassifierMixin, BaseWrapper):
             if not goes_on:
                 classes = _checks.check_classes(labels, weights, classes)
             ids = _checks.as_ids(numbers, self.invalid_ids, type(self).__name__)
-            meta = self._meta if goes_on else self._describe(ids, labels, classes)
-            training, validation = self._split(
+            meta = self._meta if goes_on else described(ids, labels, classes, self.vocab_size)
+            training, validation = split(
                 Documents(ids, labels, weights),
                 validation_documents(self, X_val, y_val),
                 0.0 if is_partial else self.validation_split,
@@ -461,51 +460,6 @@ class KerasTextClassifier(ClassifierMixin, BaseWrapper):
             )
         return self
 
-    def _describe(self, ids: Ids, labels: NDArray[Any], classes: Any) -> dict[str, Any]:
-        """Return what a function that builds a network is told of the data."""
-        is_multilabel = labels.ndim == 2
-        has_one = not is_multilabel and len(classes) == 2
-        return {
-            "n_features_in_": ids.shape[1],
-            "vocab_size_": self.vocab_size or max(int(ids.max()), UNKNOWN) + 1,
-            "classes_": classes,
-            "is_multilabel_": is_multilabel,
-            "n_output_units_": 1 if has_one else len(classes),
-            "output_activation_": "sigmoid" if has_one or is_multilabel else "softmax",
-        }
-
-    def _split(
-        self,
-        documents: Documents,
-        held_out: tuple[Any, ...] | None,
-        share: float,
-        vocab_size: int,
-        seed: int,
-    ) -> tuple[Documents, Documents | None]:
-        """Return the documents to train on, and those to validate on, if any."""
-        training = documents
-        validation = None if held_out is None else Documents(*held_out)
-        if validation is None and share:
-            rows, held_out_rows = _checks.split_off_validation(
-                documents.labels, share, seed, "validation_split", "set it to 0"
-            )
-            training, validation = documents.rows(rows), documents.rows(held_out_rows)
-        kept: list[Documents] = []
-        for part, name in ((training, "y"), (validation, "y_val")):
-            if part is None:
-                return kept[0], None
-            if not part.weights.any():
-                raise ValueError(
-                    f"All the documents of {name} have weight 0; give some a positive one."
-                )
-            part = part.rows(np.flatnonzero(part.weights))
-            kept.append(Documents(self._known(part.ids, vocab_size), part.labels, part.weights))
-        return kept[0], kept[1]
-
     def _scikeras_parameters(self) -> dict[str, Any]:
         parameters = self.get_params(deep=False)
         return {name: value for name, value in parameters.items() if name not in _OURS}
-
-    @staticmethod
-    def _known(ids: Ids, vocab_size: int) -> Ids:
-        return np.where(ids < vocab_size, ids, UNKNOWN).astype(np.int32)
