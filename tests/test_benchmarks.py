@@ -96,6 +96,23 @@ def test_the_comparison_of_sentences_prints_its_table_and_draws_its_plot(tmp_pat
     assert (tmp_path / "plot.png").stat().st_size > 0
 
 
+def test_the_same_scores_are_found_wherever_a_model_goes():
+    pytest.importorskip("onnxruntime")
+    output = run("same_scores.py", "--documents", "60")
+    lines = [line for line in output.splitlines() if line.startswith(("| joblib, JAX", "| ONNX"))]
+    assert len(lines) == 2
+    for line in lines:
+        assert max(map(float, line.strip("| ").split("|")[1:])) < 1e-5
+
+
+def test_an_exported_network_is_timed_next_to_its_classifier():
+    pytest.importorskip("onnxruntime")
+    options = ["--documents", "20", "--sizes", "1", "10", "--networks", "tutorial"]
+    assert set(rows(run("onnx_speed.py", *options))) == {
+        f"{system}, calls of {size}" for system in (SKLSTM, "onnxruntime") for size in (1, 10)
+    }
+
+
 @pytest.mark.parametrize(
     ("script", "options", "expected"),
     [
