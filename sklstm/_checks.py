@@ -122,7 +122,10 @@ def check_labels(y: Any, n_documents: int, name: str = "y") -> NDArray[Any]:
     if sparse.issparse(y):
         y = y.toarray()
     # As objects, None and NaN among strings do not turn into strings.
-    missing = pd.isna(np.asarray(y, dtype=object if isinstance(y, (list, tuple)) else None))
+    labels = np.asarray(y, dtype=object if isinstance(y, (list, tuple)) else None)
+    if labels.ndim == 0:
+        raise ValueError(f"{name} is {y!r:.60}; pass an array of one label a document.")
+    missing = pd.isna(labels)
     if missing.any():
         row = int(np.argwhere(missing)[0][0])
         raise ValueError(
@@ -130,8 +133,6 @@ def check_labels(y: Any, n_documents: int, name: str = "y") -> NDArray[Any]:
             "without a label, or label them."
         )
     y = np.asarray(y)
-    if y.ndim == 0:
-        raise ValueError(f"{name} is {y.item()!r:.60}; pass an array of one label a document.")
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
     check_array(y, ensure_2d=False, dtype=None, ensure_min_samples=0, input_name=name)

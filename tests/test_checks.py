@@ -101,6 +101,7 @@ BAD_Y = {
     "infinite": (np.where(Y == 1, np.inf, 0.0), "infinity"),
     "numbers": (np.linspace(0, 1, 60), "Unknown label type: continuous"),
     "absent": (None, "requires y to be passed, but the target y is None"),
+    "one date": (np.array("NaT", dtype="datetime64[Y]"), "pass an array of one label a document"),
     "two columns of classes": (np.column_stack([Y, Y + 1]), "y has 2 columns that are no label"),
 }
 

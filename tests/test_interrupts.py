@@ -27,7 +27,7 @@ needs_signals = pytest.mark.skipif(os.name == "nt", reason="Windows has no such 
 
 def stopping_at(moment):
     """Return a Keras callback that stands for Ctrl-C at a moment such as "on_epoch_end"."""
-    import keras
+    from sklstm._backend import keras
 
     def stop(*_, **__):
         raise KeyboardInterrupt

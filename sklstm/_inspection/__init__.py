@@ -1,0 +1,1 @@
+"""What `sklstm.inspection` works with."""
