@@ -197,6 +197,34 @@ def encode_labels(
     return np.eye(n_outputs, dtype=np.float32)[codes]
 
 
+def check_classes_of_call(
+    known: NDArray[Any] | None, classes: ArrayLike | None, y: ArrayLike
+) -> None:
+    """Check the classes that a call of `partial_fit` names.
+
+    Parameters
+    ----------
+    known : ndarray or None
+        Those of the first call; None if this is the first.
+    classes : array-like or None
+        What the call names.
+    y : array-like
+        Its labels.
+
+    Raises
+    ------
+    ValueError
+        If they are others than in the first call, or are needed in the first one and missing.
+    """
+    if known is None:
+        if classes is None and np.ndim(y) == 1:
+            raise ValueError("classes must be passed on the first call to partial_fit.")
+    elif classes is not None:
+        now, then = np.unique(classes).tolist(), known.tolist()
+        if now != then:
+            raise ValueError(f"classes={now} is not what it was in the first call: {then}.")
+
+
 def check_classes(
     y: NDArray[Any], weights: NDArray[np.float64], classes: ArrayLike | None
 ) -> NDArray[Any]:

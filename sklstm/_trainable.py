@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import _fit_context
 
+from sklstm import _checks
 from sklstm._callbacks import CallbackSupportMixin
 from sklstm._fit import fit_state
 from sklstm._fitted import FittedNetwork
@@ -104,12 +104,7 @@ class TrainableNetwork(CallbackSupportMixin, FittedNetwork):
                     f"{name}={value!r}. Use fit, or pass sample_weight."
                 )
         goes_on = hasattr(self, "weights_")
-        if goes_on and classes is not None:
-            now, then = np.unique(classes).tolist(), self.classes_.tolist()
-            if now != then:
-                raise ValueError(f"classes={now} is not what it was in the first call: {then}.")
-        if not goes_on and classes is None and np.ndim(y) == 1:
-            raise ValueError("classes must be passed on the first call to partial_fit.")
+        _checks.check_classes_of_call(self.classes_ if goes_on else None, classes, y)
         return self._train(
             X, y, sample_weight=sample_weight, classes=classes, goes_on=goes_on, is_partial=True
         )

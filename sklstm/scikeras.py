@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
@@ -17,17 +15,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklstm import _checks
 from sklstm._backend import keras
-from sklstm._fit import document_weights, draw_seed, validation_documents
-from sklstm._own_data import Documents, described, known, split
+from sklstm._own_data import known
+from sklstm._own_fit import fit_state
 from sklstm._own_network import BaseWrapper as BaseWrapper
 from sklstm._own_network import Network
 from sklstm._state import pack, unpack
 from sklstm._undo import undone_on_error
 
 __all__ = ["KerasTextClassifier"]
-
-# Parameters that scikeras has no part in.
-_OURS = {"class_weight", "invalid_ids", "validation_split", "vocab_size"}
 
 
 class KerasTextClassifier(ClassifierMixin, BaseWrapper):
@@ -242,7 +237,9 @@ class KerasTextClassifier(ClassifierMixin, BaseWrapper):
             If `model` is no function, or does not return a ``keras.Model``.
         """
         goes_on = self.warm_start and hasattr(self, "weights_")
-        return self._train(X, y, sample_weight, X_val, y_val, goes_on=goes_on)
+        return self._train(
+            X, y, sample_weight=sample_weight, X_val=X_val, y_val=y_val, goes_on=goes_on
+        )
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
@@ -283,13 +280,10 @@ class KerasTextClassifier(ClassifierMixin, BaseWrapper):
                 "class_weight='balanced'. Use fit, or pass sample_weight."
             )
         goes_on = hasattr(self, "weights_")
-        if goes_on and classes is not None:
-            now, then = np.unique(classes).tolist(), self.classes_.tolist()
-            if now != then:
-                raise ValueError(f"classes={now} is not what it was in the first call: {then}.")
-        if not goes_on and classes is None and np.ndim(y) == 1:
-            raise ValueError("classes must be passed on the first call to partial_fit.")
-        return self._train(X, y, sample_weight, classes=classes, goes_on=goes_on, is_partial=True)
+        _checks.check_classes_of_call(self.classes_ if goes_on else None, classes, y)
+        return self._train(
+            X, y, sample_weight=sample_weight, classes=classes, goes_on=goes_on, is_partial=True
+        )
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Return the most probable class of each document.
@@ -348,7 +342,7 @@ class KerasTextClassifier(ClassifierMixin, BaseWrapper):
             Ready to predict.
         """
         self._validate_params()
-        return self._train(X, y, None, epochs=0)
+        return self._train(X, y, epochs=0)
 
     @property
     def model_(self) -> keras.Model:
@@ -384,82 +378,16 @@ class KerasTextClassifier(ClassifierMixin, BaseWrapper):
         return self._network
 
     def _train(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any,
-        X_val: Any = None,
-        y_val: Any = None,
-        *,
-        classes: Any = None,
-        epochs: int | None = None,
-        goes_on: bool = False,
-        is_partial: bool = False,
+        self, X: Any, y: Any, *, goes_on: bool = False, is_partial: bool = False, **how: Any
     ) -> Self:
-        is_builder = inspect.isfunction(self.model) or isinstance(self.model, functools.partial)
-        if not is_builder:
-            raise TypeError(
-                f"model={self.model!r:.80} must be a function that returns a keras.Model, so that "
-                "each fit starts from a new one: def network(meta): return keras.Sequential(...)."
-            )
         network = None
         if goes_on and is_partial:
             # Training changes it. If that fails, another one is built from the weights.
             network = self._fitted_network()
             del self._network
         with undone_on_error(self):
-            seed = self._seed if goes_on else draw_seed(self.random_state)
-            call = self._n_calls if goes_on else 0
-            build_seed, order_seed, split_seed = (
-                np.random.SeedSequence([seed, call]).generate_state(3).tolist()
+            attributes = fit_state(
+                self, X, y, goes_on=goes_on, is_partial=is_partial, network=network, **how
             )
-            numbers = _checks.check_numbers(self, X, reset=not goes_on)
-            labels = _checks.check_labels(y, len(numbers))
-            weights = document_weights(self, labels, numbers, sample_weight)
-            if not goes_on:
-                classes = _checks.check_classes(labels, weights, classes)
-            ids = _checks.as_ids(numbers, self.invalid_ids, type(self).__name__)
-            meta = self._meta if goes_on else described(ids, labels, classes, self.vocab_size)
-            training, validation = split(
-                Documents(ids, labels, weights),
-                validation_documents(self, X_val, y_val),
-                0.0 if is_partial else self.validation_split,
-                meta["vocab_size_"],
-                split_seed,
-            )
-            if network is None:
-                parameters = self._scikeras_parameters()
-                network = Network(parameters, meta, build_seed)
-                if goes_on:
-                    network.load(self.weights_)
-            else:
-                parameters = self._built_with
-            history: dict[str, list[float]] = {"loss": []}
-            n_epochs = 1 if is_partial else self.epochs if epochs is None else epochs
-            if n_epochs:
-                history = network.train(
-                    training,
-                    validation,
-                    epochs=n_epochs,
-                    batch_size=self.batch_size,
-                    shuffle=self.shuffle,
-                    seed=order_seed,
-                )
-            self.__dict__.update(
-                {name: meta[name] for name in ("classes_", "vocab_size_")},
-                weights_=network.state(),
-                history_=history,
-                loss_curve_=history["loss"],
-                n_iter_=len(history["loss"]),
-                _network=network,
-                _meta=meta,
-                _built_with=parameters,
-                _seed=seed,
-                _n_calls=call + 1,
-                _optimizer_state=network.optimizer_state() if is_partial else None,
-            )
+            self.__dict__.update(attributes)
         return self
-
-    def _scikeras_parameters(self) -> dict[str, Any]:
-        parameters = self.get_params(deep=False)
-        return {name: value for name, value in parameters.items() if name not in _OURS}
