@@ -65,7 +65,7 @@ class ComparisonDisplay:
     >>> baselines = classic_baselines()
     >>> models = {name: baselines[name] for name in ("linear_svc", "nb_svm")}
     >>> texts = ["a fine film", "a dull film", "fine and moving", "dull and slow"] * 5
-    >>> comparison = compare(models, texts, ["good", "bad"] * 10, cv=2, verbose=0)
+    >>> comparison = compare(models, texts, ["good", "bad"] * 10, cv=2)
     >>> display = ComparisonDisplay.from_comparison(comparison)
     >>> display.ax_.get_xlabel()
     'accuracy'
