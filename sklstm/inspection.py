@@ -48,7 +48,7 @@ def lstm_states(
     estimator : LSTMTextClassifier or Pipeline
         A fitted classifier, or a fitted pipeline of `TextSequencer` and classifier.
     X : list, Series or array
-        Texts for a pipeline; for a classifier token ids of shape (n_documents, n_features_in_).
+        Texts for a pipeline; for a classifier token ids, as its `predict` takes them.
     layer : int, default=0
         Which LSTM layer: counted from 0, that reads the tokens; negative from the last one.
 
@@ -145,7 +145,7 @@ def token_attributions(
         with `decision_function` or `predict_proba`, such as `KerasTextClassifier`, will do for
         occlusion.
     X : list, Series or array
-        Texts for a pipeline; for a classifier token ids of shape (n_documents, n_ids).
+        Texts for a pipeline; for a classifier token ids, as its `predict` takes them.
     target : object, default=None
         A class or, of a classifier of several labels, a label, as in ``classes_``. None explains
         for each document the class that is predicted; of several labels the most probable one.

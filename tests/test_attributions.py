@@ -75,11 +75,10 @@ def test_values_sum_to_the_difference_of_the_scores(parameters, n_outputs):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("activation", ["tanh", "relu", "gelu", "hard_sigmoid"])
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("pooling", ["last", "max", "mean", "attention", "concat", "flatten"])
-@pytest.mark.parametrize("ngrams", [0, 2])
-@pytest.mark.parametrize("mask_padding", [True, False])
+@pytest.mark.parametrize(("ngrams", "mask_padding"), [(0, True), (2, False)])
 def test_values_of_every_architecture_sum_to_the_difference_of_the_scores(
     activation, bidirectional, pooling, ngrams, mask_padding
 ):

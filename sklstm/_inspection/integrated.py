@@ -28,7 +28,7 @@ Floats = NDArray[np.float64]
 # Rows of a batch. Each place of it has a row of its own in an embedding matrix.
 _ROWS = 32
 # How often pieces of lines are halved.
-_MOST_ROUNDS = 24
+_MOST_ROUNDS = 16
 # What the values may lack of the difference of the scores: this share of it, or so many logits.
 _SHARE, _LOGITS = 0.01, 0.001
 
