@@ -76,7 +76,8 @@ def compare(
     n_jobs : int or None, default=None
         Folds that run at a time, as in joblib. Times are then those of a machine that is shared.
     verbose : int, default=0
-        Above 0, print a line for each fold that a classifier has finished.
+        Above 0, print a line for each fold that a classifier has finished, with about how long the
+        others will take.
     memory : str, path, joblib.Memory or None, default=None
         Folder that keeps the result of every finished fold. After an interruption the same call
         goes on where it stopped, and with another classifier added only that one is run.
