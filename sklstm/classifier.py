@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from sklstm._doc_links import DocLinkMixin
 from sklstm._network.ngram_table import MAX_LENGTH
 from sklstm._trainable import TrainableNetwork
 
@@ -28,7 +29,7 @@ ACTIVATIONS = {
 _DROPOUT = [Interval(Real, 0, 1, closed="left")]
 
 
-class LSTMTextClassifier(ClassifierMixin, TrainableNetwork, BaseEstimator):
+class LSTMTextClassifier(DocLinkMixin, ClassifierMixin, TrainableNetwork, BaseEstimator):
     """Classify texts, given as token ids, by a long short-term memory network.
 
     The network is an embedding, one or more LSTM layers [1]_, a pooling over time, and a dense

@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklstm import _checks
 from sklstm._backend import keras
 from sklstm._own_data import known
+from sklstm._doc_links import DocLinkMixin
 from sklstm._own_fit import fit_state
 from sklstm._own_network import BaseWrapper as BaseWrapper
 from sklstm._own_network import Network
@@ -25,7 +26,7 @@ from sklstm._undo import undone_on_error
 __all__ = ["KerasTextClassifier"]
 
 
-class KerasTextClassifier(ClassifierMixin, BaseWrapper):
+class KerasTextClassifier(DocLinkMixin, ClassifierMixin, BaseWrapper):
     """Classify texts, given as token ids, by a Keras network of your own.
 
     It takes the place of `LSTMTextClassifier` after a `TextSequencer`: in pipelines, searches,

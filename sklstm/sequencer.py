@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from sklstm import _state, _texts, _tokens, _vocabulary
 from sklstm._callbacks import CallbackSupportMixin, fit_task
+from sklstm._doc_links import DocLinkMixin
 from sklstm._undo import undone_on_error
 from sklstm.vectors import WordVectors
 
@@ -27,7 +28,11 @@ _DOCUMENTS = [Interval(RealNotInt, 0, 1, closed="both"), Interval(Integral, 1, N
 
 
 class TextSequencer(
-    CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+    DocLinkMixin,
+    CallbackSupportMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    BaseEstimator,
 ):
     r"""Turn texts into rows of token ids, padded to one width.
 
