@@ -16,6 +16,7 @@ from sklstm._fit import network_inputs
 from sklstm._network.spec import NetworkSpec
 from sklstm._network_state import unpack_network
 from sklstm._state import pack
+from sklstm._summary import summarize
 from sklstm._training.batches import Ids, in_batches
 from sklstm._training.scores import probabilities
 
@@ -122,19 +123,39 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         return stock_model(replace(spec, vocab_size=self.vocab_size_), weights | by_id)
 
     def summary(self) -> str:
-        """Return a table of the network's layers, output shapes and numbers of weights.
+        """Return a table of the network's layers: what each does, its output and its weights.
 
         Returns
         -------
         table : str
-            As `keras.Model.summary` prints it.
+            To be printed; as the last line of a cell in a notebook it is shown as a table. The
+            names of layers are those in ``weights_``.
+
+        Raises
+        ------
+        NotFittedError
+            If the classifier is not fitted.
+
+        See Also
+        --------
+        to_keras : Its ``summary()`` is the table of Keras, with every operation.
+
+        Examples
+        --------
+        >>> from sklstm import LSTMTextClassifier
+        >>> classifier = LSTMTextClassifier(units=4, embedding_dim=3, epochs=1)
+        >>> print(classifier.fit([[2, 3], [4, 3]], ["good", "bad"]).summary())
+        layer      what it does                     output shape                weights  trained
+        ----------------------------------------------------------------------------------------
+        embedding  a vector for each token          (n_documents, n_tokens, 3)       15  yes
+        lstm_1     LSTM, 4 units                    (n_documents, n_tokens, 4)      128  yes
+        pooling    the output after the last token  (n_documents, 4)                  -  -
+        output     dense, sigmoid                   (n_documents, 1)                  5  yes
+        ----------------------------------------------------------------------------------------
+        Total params: 148
         """
         check_is_fitted(self)
-        from sklstm._network.network import stock_model
-
-        lines: list[str] = []
-        stock_model(self._spec, self.weights_).summary(print_fn=lines.append)
-        return "\n".join(lines)
+        return summarize(self._spec, self.weights_)
 
     def __copy__(self) -> Self:
         # In the middle of a fit there is no state that could be saved, and callbacks get copies.
