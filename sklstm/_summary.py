@@ -69,7 +69,7 @@ def summarize(spec: NetworkSpec, weights: Mapping[str, NDArray[np.float32]]) -> 
         By names that begin with those of their layers.
     """
     layers = [_with_weights(layer, weights) for layer in _layers(spec)]
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (
             layer.name,
             layer.does,

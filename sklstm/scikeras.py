@@ -15,8 +15,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklstm import _checks
 from sklstm._backend import keras
-from sklstm._own_data import known
 from sklstm._doc_links import DocLinkMixin
+from sklstm._own_data import known
 from sklstm._own_fit import fit_state
 from sklstm._own_network import BaseWrapper as BaseWrapper
 from sklstm._own_network import Network
