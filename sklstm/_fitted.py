@@ -48,6 +48,13 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         -------
         y : ndarray of shape (n_documents,) or (n_documents, n_labels)
             Class labels; for several labels an indicator of those of probability above 0.5.
+
+        Raises
+        ------
+        NotFittedError
+            If the classifier is not fitted.
+        ValueError
+            If X is not as described, or has another width than in `fit`.
         """
         scores = self.decision_function(X)
         if self._is_multilabel:
@@ -67,6 +74,20 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         -------
         probabilities : ndarray of float32 of shape (n_documents, n_classes)
             Columns in the order of ``classes_``; rows sum to 1, unless y had several labels.
+
+        Raises
+        ------
+        NotFittedError
+            If the classifier is not fitted.
+        ValueError
+            If X is not as described, or has another width than in `fit`.
+
+        Examples
+        --------
+        >>> from sklstm import LSTMTextClassifier
+        >>> classifier = LSTMTextClassifier(units=4, embedding_dim=3, epochs=1)
+        >>> classifier.fit([[2, 3], [4, 3]], ["good", "bad"]).predict_proba([[2, 3]]).shape
+        (1, 2)
         """
         logits = self._apply("logits", X)
         shares = probabilities(logits, self._spec.output_activation)
@@ -86,6 +107,23 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         -------
         scores : ndarray of float32 of shape (n_documents,) or (n_documents, n_classes)
             Logits; of two classes that of ``classes_[1]``.
+
+        Raises
+        ------
+        NotFittedError
+            If the classifier is not fitted.
+        ValueError
+            If X is not as described, or has another width than in `fit`.
+
+        Examples
+        --------
+        >>> from sklstm import LSTMTextClassifier
+        >>> classifier = LSTMTextClassifier(units=4, embedding_dim=3, epochs=1)
+        >>> classifier = classifier.fit([[2, 3], [4, 3]], ["good", "bad"])
+        >>> score = classifier.decision_function([[2, 3]])
+        >>> is_positive = score[0] > 0
+        >>> bool(is_positive == (classifier.predict([[2, 3]])[0] == "good"))
+        True
         """
         logits = self._apply("logits", X)
         return logits if logits.shape[1] > 1 else logits.ravel()
@@ -102,6 +140,20 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         -------
         vectors : ndarray of float32 of shape (n_documents, n_values)
             What the dense head of the network reads.
+
+        Raises
+        ------
+        NotFittedError
+            If the classifier is not fitted.
+        ValueError
+            If X is not as described, or has another width than in `fit`.
+
+        Examples
+        --------
+        >>> from sklstm import LSTMTextClassifier
+        >>> classifier = LSTMTextClassifier(units=4, embedding_dim=3, epochs=1)
+        >>> classifier.fit([[2, 3], [4, 3]], ["good", "bad"]).transform([[2, 3]]).shape
+        (1, 4)
         """
         return self._apply("document_vectors", X)
 
@@ -113,6 +165,19 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         model : keras.Model
             From ids to probabilities: of ``classes_[1]`` if there are two classes, else of all.
             A copy: training it leaves this classifier as it is.
+
+        Raises
+        ------
+        NotFittedError
+            If the classifier is not fitted.
+
+        Examples
+        --------
+        >>> from sklstm import LSTMTextClassifier
+        >>> classifier = LSTMTextClassifier(units=4, embedding_dim=3, epochs=1)
+        >>> model = classifier.fit([[2, 3], [4, 3]], ["good", "bad"]).to_keras()
+        >>> [layer.name for layer in model.layers]
+        ['ids', 'embedding', 'lstm_1', 'output']
         """
         check_is_fitted(self)
         from sklstm._network.network import EMBEDDINGS, stock_model

@@ -288,6 +288,13 @@ class NBSVMClassifier(DocLinkMixin, ClassifierMixin, BaseEstimator):
             If the classifier is not fitted.
         ValueError
             If X has another number of features than in `fit`, or a negative value.
+
+        Examples
+        --------
+        >>> from sklstm import NBSVMClassifier
+        >>> classifier = NBSVMClassifier().fit([[1, 0], [0, 1]], ["bad", "good"])
+        >>> (classifier.decision_function([[1, 0], [0, 1]]) > 0).tolist()
+        [False, True]
         """
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse="csr", reset=False)

@@ -194,15 +194,21 @@ class Comparison:
 
     Examples
     --------
-    Which documents did both get wrong?
-
     >>> from sklstm import classic_baselines, compare
     >>> texts = ["a fine film", "a dull film", "fine and moving", "dull and slow"] * 5
     >>> labels = ["good", "bad", "good", "bad"] * 4 + ["good", "bad", "good", "good"]
     >>> models = classic_baselines(random_state=0)
     >>> two = {name: models[name] for name in ["linear_svc", "naive_bayes"]}
-    >>> predicted = compare(two, texts, labels, cv=2).predictions
-    >>> predicted.query("linear_svc != y and naive_bayes != y")
+    >>> comparison = compare(two, texts, labels, cv=2)
+    >>> comparison.table["accuracy"].to_dict()
+    {'naive_bayes': 0.95, 'linear_svc': 0.8}
+    >>> comparison.differences()["better"].tolist()  # none
+    ['']
+    >>> ax = comparison.plot("f1_macro")
+
+    Which documents did both get wrong?
+
+    >>> comparison.predictions.query("linear_svc != y and naive_bayes != y")
         repeat  fold     y linear_svc naive_bayes
     19       1     1  good        bad         bad
     """

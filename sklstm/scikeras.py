@@ -139,8 +139,16 @@ class KerasTextClassifier(DocLinkMixin, ClassifierMixin, BaseWrapper):
     ...         network, model__filters=16, epochs=30, optimizer__learning_rate=0.02, random_state=0
     ...     ),
     ... )
-    >>> model.fit(texts, ["good", "bad", "good", "bad"]).predict(["a fine story"]).tolist()
+    >>> labels = ["good", "bad", "good", "bad"]
+    >>> model.fit(texts, labels).predict(["a fine story"]).tolist()
     ['good']
+    >>> model.predict_proba(["a fine story"]).shape
+    (1, 2)
+    >>> ids = model[0].transform(texts)
+    >>> model[-1].partial_fit(ids, labels).model_.count_params()
+    361
+    >>> KerasTextClassifier(network).initialize(ids, labels).n_iter_  # its weights are random
+    0
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
@@ -298,6 +306,11 @@ class KerasTextClassifier(DocLinkMixin, ClassifierMixin, BaseWrapper):
         -------
         y : ndarray of shape (n_documents,) or (n_documents, n_labels)
             Class labels; for several labels an indicator of those of probability above 0.5.
+
+        Raises
+        ------
+        NotFittedError, ValueError
+            As `predict_proba`.
         """
         shares = self.predict_proba(X)
         if self._meta["is_multilabel_"]:
@@ -319,8 +332,10 @@ class KerasTextClassifier(DocLinkMixin, ClassifierMixin, BaseWrapper):
 
         Raises
         ------
+        NotFittedError
+            If the classifier is not fitted.
         ValueError
-            If what the network gives is no probability.
+            If X is not as described, or what the network gives is no probability.
         """
         check_is_fitted(self)
         ids = known(_checks.check_ids(self, X), self.vocab_size_)
@@ -341,13 +356,24 @@ class KerasTextClassifier(DocLinkMixin, ClassifierMixin, BaseWrapper):
         -------
         self : KerasTextClassifier
             Ready to predict.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As `fit`.
         """
         self._validate_params()
         return self._train(X, y, epochs=0)
 
     @property
     def model_(self) -> keras.Model:
-        """The fitted network."""
+        """The fitted network.
+
+        Raises
+        ------
+        AttributeError
+            If the classifier is not fitted.
+        """
         if not hasattr(self, "weights_"):
             raise AttributeError("model_ is there after fit; call fit first.")
         return self._fitted_network().model

@@ -145,12 +145,13 @@ class TextSequencer(
     Examples
     --------
     >>> from sklstm import TextSequencer
+    >>> texts = ["I like the film", "I don't like it", "The film"]
     >>> sequencer = TextSequencer(max_tokens=6)
-    >>> sequencer.fit_transform(["I like the film", "I don't like it", "The film"])
+    >>> sequencer.fit_transform(texts)
     array([[3, 4, 5, 2],
            [3, 1, 4, 1],
            [0, 0, 5, 2]], dtype=int32)
-    >>> sequencer.vocabulary_
+    >>> sequencer.fit(texts).vocabulary_
     {'film': 2, 'i': 3, 'like': 4, 'the': 5}
     >>> sequencer.transform(["The FILM of films", None])
     array([[5, 2, 1, 1],
@@ -297,6 +298,15 @@ class TextSequencer(
         ------
         ValueError, TypeError
             As `fit`; ValueError also if `vocabulary` is not what it was in the calls before.
+
+        Examples
+        --------
+        >>> from sklstm import TextSequencer
+        >>> sequencer = TextSequencer()
+        >>> for chunk in (["a fine film"], ["fine and moving"]):
+        ...     sequencer = sequencer.partial_fit(chunk)
+        >>> sequencer.vocabulary_
+        {'fine': 2, 'a': 3, 'and': 4, 'film': 5, 'moving': 6}
         """
         # What is done for all methods that fit is left out where this one goes on.
         self._validate_params()
@@ -348,6 +358,14 @@ class TextSequencer(
             If the sequencer is not fitted.
         ValueError
             If `indexing` is "hash", or X is not 2-D or holds anything but ids below `n_tokens_`.
+
+        Examples
+        --------
+        >>> from sklstm import TextSequencer
+        >>> sequencer = TextSequencer()
+        >>> ids = sequencer.fit_transform(["a fine film", "fine"])
+        >>> [" ".join(tokens) for tokens in sequencer.inverse_transform(ids)]
+        ['a fine film', 'fine']
         """
         check_is_fitted(self, "max_len_")
         if not hasattr(self, "tokens_"):
