@@ -116,7 +116,7 @@ class WordVectors:
         max_words: int | None = None,
         binary: bool | None = None,
     ) -> Self:
-        """Read a file of word vectors.
+        r"""Read a file of word vectors.
 
         The file is read word by word; memory holds what is kept of it.
 
@@ -154,7 +154,7 @@ class WordVectors:
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     path = os.path.join(folder, "vectors.txt")
         ...     with open(path, "w") as file:
-        ...         _ = file.write("good 0.5 1.0\\nbad -0.5 1.0\\n")
+        ...         _ = file.write("good 0.5 1.0\nbad -0.5 1.0\n")
         ...     WordVectors.load(path, max_words=1)
         WordVectors(1 words of 2 values)
         """
