@@ -128,11 +128,11 @@ def _layers(spec: NetworkSpec) -> list[Layer]:
     scores, last = ("n_documents", spec.n_outputs), spec.output_activation
     if not spec.ngrams:
         return [*layers, Layer("output", f"dense, {last}", scores)]
-    longest = "single tokens" if spec.ngrams == 1 else f"1 to {spec.ngrams} tokens"
+    longest = "single tokens" if spec.ngrams == 1 else f"n-grams up to {spec.ngrams}"
     return [
         *layers,
         Layer("output", "dense", scores),
-        Layer("ngrams", f"scores of {longest} by themselves", scores),
+        Layer("ngrams", f"scores of {longest}", scores),
         Layer("ngram_bias", "added to these scores", scores),
         Layer("mean_of_scores", f"mean of both scores, {last}", scores),
     ]
@@ -157,7 +157,7 @@ def _text(rows: list[tuple[str, ...]], total: str) -> str:
 
 
 def _markup(rows: list[tuple[str, ...]], total: str) -> str:
-    """Return the table in HTML, without colours: those of the notebook's theme are readable."""
+    """Return the table in HTML, in the colours of the notebook's theme, dark or light."""
 
     def line(cells: tuple[str, ...], tag: str) -> str:
         sides = ["right" if name == "weights" else "left" for name in _HEADER]
@@ -170,6 +170,7 @@ def _markup(rows: list[tuple[str, ...]], total: str) -> str:
     end = f'<td colspan="{len(_HEADER)}" style="text-align: left">{html.escape(total)}</td>'
     body = "".join(line(row, "td") for row in rows)
     return (
-        f"<table><thead>{line(_HEADER, 'th')}</thead><tbody>{body}</tbody>"
+        '<table style="color: inherit">'
+        f"<thead>{line(_HEADER, 'th')}</thead><tbody>{body}</tbody>"
         f"<tfoot><tr>{end}</tr></tfoot></table>"
     )

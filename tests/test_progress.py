@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
 import io
 import os
-import pty
 import re
-import struct
-import termios
 from contextlib import redirect_stdout
 
 import pytest
@@ -125,8 +121,9 @@ def test_a_terminal_has_lines_where_they_are_asked_for():
 
 
 def test_the_line_fits_into_a_real_terminal(monkeypatch):
+    pty = pytest.importorskip("pty", reason="Windows has none")
     ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 70, 0, 0))
+    pytest.importorskip("termios").tcsetwinsize(theirs, (24, 70))
     with os.fdopen(theirs, "w") as stream, redirect_stdout(stream):
         monkeypatch.setattr(room, "get_terminal_size", lambda _: os.get_terminal_size(ours))
         small_classifier(verbose=1).fit(IDS, Y, X_val=IDS[:9], y_val=Y[:9])

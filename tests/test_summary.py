@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import re
 from html.parser import HTMLParser
 
 import pytest
@@ -83,7 +84,7 @@ def test_the_total_tells_frozen_weights():
 
 def test_the_table_has_the_colours_of_the_notebook(classifier):
     shown = classifier.summary()._repr_html_()
-    assert "color" not in shown
+    assert re.findall(r"color:\s*(\w+)", shown) == ["inherit"]
     assert "background" not in shown
 
 
