@@ -16,6 +16,7 @@ from sklstm._fit import network_inputs
 from sklstm._network.spec import NetworkSpec
 from sklstm._network_state import unpack_network
 from sklstm._state import pack
+from sklstm._summary import summarize
 from sklstm._training.batches import Ids, in_batches
 from sklstm._training.scores import probabilities
 
@@ -47,6 +48,13 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         -------
         y : ndarray of shape (n_documents,) or (n_documents, n_labels)
             Class labels; for several labels an indicator of those of probability above 0.5.
+
+        Raises
+        ------
+        NotFittedError
+            If the classifier is not fitted.
+        ValueError
+            If X is not as described, or has another width than in `fit`.
         """
         scores = self.decision_function(X)
         if self._is_multilabel:
@@ -66,6 +74,20 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         -------
         probabilities : ndarray of float32 of shape (n_documents, n_classes)
             Columns in the order of ``classes_``; rows sum to 1, unless y had several labels.
+
+        Raises
+        ------
+        NotFittedError
+            If the classifier is not fitted.
+        ValueError
+            If X is not as described, or has another width than in `fit`.
+
+        Examples
+        --------
+        >>> from sklstm import LSTMTextClassifier
+        >>> classifier = LSTMTextClassifier(units=4, embedding_dim=3, epochs=1)
+        >>> classifier.fit([[2, 3], [4, 3]], ["good", "bad"]).predict_proba([[2, 3]]).shape
+        (1, 2)
         """
         logits = self._apply("logits", X)
         shares = probabilities(logits, self._spec.output_activation)
@@ -85,6 +107,23 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         -------
         scores : ndarray of float32 of shape (n_documents,) or (n_documents, n_classes)
             Logits; of two classes that of ``classes_[1]``.
+
+        Raises
+        ------
+        NotFittedError
+            If the classifier is not fitted.
+        ValueError
+            If X is not as described, or has another width than in `fit`.
+
+        Examples
+        --------
+        >>> from sklstm import LSTMTextClassifier
+        >>> classifier = LSTMTextClassifier(units=4, embedding_dim=3, epochs=1)
+        >>> classifier = classifier.fit([[2, 3], [4, 3]], ["good", "bad"])
+        >>> score = classifier.decision_function([[2, 3]])
+        >>> is_positive = score[0] > 0
+        >>> bool(is_positive == (classifier.predict([[2, 3]])[0] == "good"))
+        True
         """
         logits = self._apply("logits", X)
         return logits if logits.shape[1] > 1 else logits.ravel()
@@ -101,6 +140,20 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         -------
         vectors : ndarray of float32 of shape (n_documents, n_values)
             What the dense head of the network reads.
+
+        Raises
+        ------
+        NotFittedError
+            If the classifier is not fitted.
+        ValueError
+            If X is not as described, or has another width than in `fit`.
+
+        Examples
+        --------
+        >>> from sklstm import LSTMTextClassifier
+        >>> classifier = LSTMTextClassifier(units=4, embedding_dim=3, epochs=1)
+        >>> classifier.fit([[2, 3], [4, 3]], ["good", "bad"]).transform([[2, 3]]).shape
+        (1, 4)
         """
         return self._apply("document_vectors", X)
 
@@ -112,6 +165,19 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         model : keras.Model
             From ids to probabilities: of ``classes_[1]`` if there are two classes, else of all.
             A copy: training it leaves this classifier as it is.
+
+        Raises
+        ------
+        NotFittedError
+            If the classifier is not fitted.
+
+        Examples
+        --------
+        >>> from sklstm import LSTMTextClassifier
+        >>> classifier = LSTMTextClassifier(units=4, embedding_dim=3, epochs=1)
+        >>> model = classifier.fit([[2, 3], [4, 3]], ["good", "bad"]).to_keras()
+        >>> [layer.name for layer in model.layers]
+        ['ids', 'embedding', 'lstm_1', 'output']
         """
         check_is_fitted(self)
         from sklstm._network.network import EMBEDDINGS, stock_model
@@ -122,19 +188,39 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         return stock_model(replace(spec, vocab_size=self.vocab_size_), weights | by_id)
 
     def summary(self) -> str:
-        """Return a table of the network's layers, output shapes and numbers of weights.
+        """Return a table of the network's layers: what each does, its output and its weights.
 
         Returns
         -------
         table : str
-            As `keras.Model.summary` prints it.
+            To be printed; as the last line of a cell in a notebook it is shown as a table. The
+            names of layers are those in ``weights_``.
+
+        Raises
+        ------
+        NotFittedError
+            If the classifier is not fitted.
+
+        See Also
+        --------
+        to_keras : Its ``summary()`` is the table of Keras, with every operation.
+
+        Examples
+        --------
+        >>> from sklstm import LSTMTextClassifier
+        >>> classifier = LSTMTextClassifier(units=4, embedding_dim=3, epochs=1)
+        >>> print(classifier.fit([[2, 3], [4, 3]], ["good", "bad"]).summary())
+        layer      what it does                     output shape                weights  trained
+        ----------------------------------------------------------------------------------------
+        embedding  a vector for each token          (n_documents, n_tokens, 3)       15  yes
+        lstm_1     LSTM, 4 units                    (n_documents, n_tokens, 4)      128  yes
+        pooling    the output after the last token  (n_documents, 4)                  -  -
+        output     dense, sigmoid                   (n_documents, 1)                  5  yes
+        ----------------------------------------------------------------------------------------
+        Total params: 148
         """
         check_is_fitted(self)
-        from sklstm._network.network import stock_model
-
-        lines: list[str] = []
-        stock_model(self._spec, self.weights_).summary(print_fn=lines.append)
-        return "\n".join(lines)
+        return summarize(self._spec, self.weights_)
 
     def __copy__(self) -> Self:
         # In the middle of a fit there is no state that could be saved, and callbacks get copies.

@@ -15,6 +15,7 @@ from sklstm import _checks
 from sklstm._backend import keras
 from sklstm._own_data import Documents
 from sklstm._training.batches import Ids
+from sklstm._training.progress import ShowProgress
 from sklstm._training.scores import probabilities
 
 #: Held while the generators of Python and numpy are not the user's, and while Keras predicts: it
@@ -128,9 +129,11 @@ class Network:
         """Train, and return values of an epoch by the names that Keras gives them."""
         wrapper = self._wrapper
         wrapper._initialize_callbacks()
+        shown = ShowProgress({"auto": 1}.get(wrapper.verbose, int(wrapper.verbose)))
+        wrapper._fit_callbacks = [*wrapper._fit_callbacks, shown]
         rng = np.random.default_rng(seed) if shuffle else None
         how: dict[str, Any] = {"validation_data": None, "shuffle": False, "batch_size": None}
-        how |= {"validation_batch_size": None, "validation_split": 0.0}
+        how |= {"validation_batch_size": None, "validation_split": 0.0, "verbose": 0}
         if validation is not None:
             how["validation_data"] = self._batches(validation, "y_val", batch_size, None)
         try:
@@ -145,6 +148,7 @@ class Network:
                     **how,
                 )
         finally:
+            shown.close()
             for callback in wrapper._fit_callbacks:
                 for each in callback if isinstance(callback, list) else [callback]:
                     each.set_model(None)  # So that it can be copied and saved without.

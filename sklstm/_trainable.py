@@ -94,6 +94,17 @@ class TrainableNetwork(CallbackSupportMixin, FittedNetwork):
         ValueError
             As `fit`; and if early stopping or balanced class weights are asked for, which need
             all the documents.
+        TypeError
+            As `fit`.
+
+        Examples
+        --------
+        >>> from sklstm import LSTMTextClassifier
+        >>> classifier = LSTMTextClassifier(units=4, embedding_dim=3, vocab_size=5)
+        >>> for ids, labels in [([[2, 3]], ["good"]), ([[4, 3]], ["bad"])]:
+        ...     classifier = classifier.partial_fit(ids, labels, classes=["bad", "good"])
+        >>> classifier.classes_.tolist()
+        ['bad', 'good']
         """
         # What is done for all methods that fit is left out where this one goes on.
         self._validate_params()

@@ -22,6 +22,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.sparsefuncs import inplace_column_scale
 from sklearn.utils.validation import check_is_fitted, check_non_negative, validate_data
 
+from sklstm._doc_links import DocLinkMixin
 from sklstm._naive_bayes import log_count_ratio
 from sklstm._texts import read_texts
 from sklstm.sequencer import TextSequencer
@@ -127,7 +128,7 @@ def _vectorizer(min_df: float, *, tfidf: bool) -> CountVectorizer:
     return CountVectorizer(binary=True, **shared)
 
 
-class NBSVMClassifier(ClassifierMixin, BaseEstimator):
+class NBSVMClassifier(DocLinkMixin, ClassifierMixin, BaseEstimator):
     r"""Linear support vector machine on naive Bayes log-count ratios (NB-SVM).
 
     With the presence of a feature in a sample as 0 or 1 and :math:`p` and :math:`q` as the smoothed
@@ -287,6 +288,13 @@ class NBSVMClassifier(ClassifierMixin, BaseEstimator):
             If the classifier is not fitted.
         ValueError
             If X has another number of features than in `fit`, or a negative value.
+
+        Examples
+        --------
+        >>> from sklstm import NBSVMClassifier
+        >>> classifier = NBSVMClassifier().fit([[1, 0], [0, 1]], ["bad", "good"])
+        >>> (classifier.decision_function([[1, 0], [0, 1]]) > 0).tolist()
+        [False, True]
         """
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse="csr", reset=False)

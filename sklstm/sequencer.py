@@ -14,12 +14,13 @@ from sklearn.base import (
     _fit_context,
 )
 from sklearn.utils._param_validation import HasMethods, Interval, RealNotInt, StrOptions
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import check_array, check_is_fitted
 
-from sklstm import _state, _texts, _tokens, _vocabulary
+from sklstm import _state, _tokens
 from sklstm._callbacks import CallbackSupportMixin, fit_task
+from sklstm._doc_links import DocLinkMixin
+from sklstm._sequencing import learn, read, rows
 from sklstm._undo import undone_on_error
-from sklstm.vectors import WordVectors
 
 __all__ = ["TextSequencer"]
 
@@ -27,7 +28,11 @@ _DOCUMENTS = [Interval(RealNotInt, 0, 1, closed="both"), Interval(Integral, 1, N
 
 
 class TextSequencer(
-    CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+    DocLinkMixin,
+    CallbackSupportMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    BaseEstimator,
 ):
     r"""Turn texts into rows of token ids, padded to one width.
 
@@ -42,51 +47,67 @@ class TextSequencer(
     max_tokens : int or None, default=20000
         Size of the id space, padding and the unknown token included, as in Keras
         ``TextVectorization`` [1]_: at most ``max_tokens - 2`` tokens have an id of their own. None
-        sets no limit.
+        sets no limit. Memory of the network grows with it, time hardly.
     max_len : int or None, default=500
-        Most tokens kept of one document. None: as many as the longest training document has.
+        Most tokens kept of one document. None: as many as the longest training document has. Time
+        and memory of training grow in proportion up to the longest texts. Long texts lose what is
+        cut off; the last 300 words of a review often say as much as all of them.
     padding : {"pre", "post"}, default="pre"
-        Side on which a short row is filled up with zeros, as in Keras ``pad_sequences`` [2]_.
+        Side on which a short row is filled up with zeros, as in Keras ``pad_sequences`` [2]_. No
+        effect on scores or time, unless the network has ``mask_padding=False``.
     truncating : {"pre", "post"}, default="pre"
-        Side on which a long document loses its surplus tokens: "pre" drops its beginning.
+        Side on which a long document loses its surplus tokens: "pre" drops its beginning. Where
+        texts come to the point at their end, "pre" keeps it. No effect on time.
     indexing : {"vocabulary", "hash"}, default="vocabulary"
         "vocabulary" numbers the tokens of the training texts. "hash" computes ids with MurmurHash3,
         the hashing trick [3]_: they are the same in every process and for every corpus, two tokens
         may share one, and only the width is learned. It needs `max_tokens`, excludes `vocabulary`,
-        and does not apply `min_df` and `max_df`.
+        and does not apply `min_df` and `max_df`. A stream is read once less; tokens that share an
+        id cannot be told apart.
     lowercase : bool, default=True
-        Convert all characters to lower case before tokenizing.
+        Convert all characters to lower case before tokenizing. Fewer words are unknown, and "May"
+        is "may".
     strip_accents : {"ascii", "unicode"}, callable or None, default=None
-        Remove accents before tokenizing.
+        Remove accents before tokenizing. Fewer words are unknown. A function of your own is slower.
     preprocessor : callable (str -> str) or None, default=None
-        Replaces `lowercase` and `strip_accents`.
+        Replaces `lowercase` and `strip_accents`. Called for each text, which is slower than what it
+        replaces.
     tokenizer : callable (str -> iterable of str) or None, default=None
-        Replaces `token_pattern`; empty tokens are left out.
+        Replaces `token_pattern`; empty tokens are left out. Called for each text, which is slower
+        than what it replaces.
     token_pattern : str or None, default=r"\w+(?:['\u2019]\w+)*"
         Regular expression of a token; if it has a group, the group is the token. The default keeps
-        one-letter words, numbers and contractions: "don't" is one token.
+        one-letter words, numbers and contractions: "don't" is one token. Most other patterns are
+        slower. One that cuts off the "t" lets "don't" say the opposite.
     analyzer : {"word", "char"}, default="word"
         Whether a token is a word or a single character. `tokenizer`, `token_pattern`, `stop_words`
-        and `stemmer` only apply to words.
+        and `stemmer` only apply to words. With characters hardly anything is unknown, but rows are
+        several times as long, and training takes as much longer.
     stop_words : {"english"}, list, set, tuple or frozenset of str, or None, default=None
         Words to leave out, compared after preprocessing and before stemming. "english" is
-        scikit-learn's list.
+        scikit-learn's list. Rows are shorter, so that training is quicker; the list of scikit-learn
+        also has words that matter to the meaning, such as "not".
     min_df : int or float in [0, 1], default=1
         Leave tokens of fewer documents out of the vocabulary. An int is a number of documents, a
-        float a proportion of them.
+        float a proportion of them. A higher one saves memory of the network, and makes more words
+        unknown.
     max_df : int or float in [0, 1], default=1.0
-        Leave tokens of more documents out of the vocabulary. Counted as `min_df`.
+        Leave tokens of more documents out of the vocabulary. Counted as `min_df`. A lower one
+        shortens nothing: what it leaves out is read as the unknown token.
     stemmer : str, callable (str -> str) or None, default=None
         Name of a ``snowballstemmer`` algorithm, such as "english" or "porter" [4]_, or a function
-        from a token to its stem. A token whose stem is empty stays as it is.
+        from a token to its stem. A token whose stem is empty stays as it is. Fewer words are
+        unknown, and forms of a word are not told apart. Each different token is stemmed once.
     vocabulary : sequence of str, WordVectors, mapping of str to int, or None, default=None
         A fixed vocabulary: tokens of which the first gets id 2, or tokens with their ids, which are
         distinct, at least 2, and may have gaps. `max_tokens`, `min_df` and `max_df` then do not
         apply, and `stemmer` changes the texts but not the vocabulary. What `WordVectors` lack is
         written in lower case or parts, "do" and "n't", if they have those, or else learned, with
-        ids behind theirs. None: learn it.
+        ids behind theirs. None: learn it. With few or short texts, pretrained vectors are worth
+        more than any other parameter.
     separator : str, default=" "
-        Stands between the columns of a document where X has several.
+        Stands between the columns of a document where X has several. No effect, unless it holds a
+        word, which then tells the network where a column ends.
 
     Attributes
     ----------
@@ -107,6 +128,11 @@ class TextSequencer(
     feature_names_in_ : ndarray of str objects, shape (n_features_in_,)
         Column names of X in `fit`, if it was a DataFrame and they are all strings.
 
+    See Also
+    --------
+    LSTMTextClassifier : Learns from the ids.
+    WordVectors : A vocabulary with pretrained vectors.
+
     References
     ----------
     .. [1] `TextVectorization <https://keras.io/api/layers/preprocessing_layers/text/>`_ of Keras.
@@ -119,12 +145,13 @@ class TextSequencer(
     Examples
     --------
     >>> from sklstm import TextSequencer
+    >>> texts = ["I like the film", "I don't like it", "The film"]
     >>> sequencer = TextSequencer(max_tokens=6)
-    >>> sequencer.fit_transform(["I like the film", "I don't like it", "The film"])
+    >>> sequencer.fit_transform(texts)
     array([[3, 4, 5, 2],
            [3, 1, 4, 1],
            [0, 0, 5, 2]], dtype=int32)
-    >>> sequencer.vocabulary_
+    >>> sequencer.fit(texts).vocabulary_
     {'film': 2, 'i': 3, 'like': 4, 'the': 5}
     >>> sequencer.transform(["The FILM of films", None])
     array([[5, 2, 1, 1],
@@ -216,7 +243,7 @@ class TextSequencer(
             If X holds anything but texts, or `vocabulary` anything but tokens.
         """
         with undone_on_error(self), fit_task(self, X, y):
-            self._learn(self._read(X, reset=True), go_on=False)
+            learn(self, self._read(X, reset=True), go_on=False)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -243,8 +270,8 @@ class TextSequencer(
         with undone_on_error(self):
             with fit_task(self, X, y):
                 corpus = self._read(X, reset=True)
-                self._learn(corpus, go_on=False)
-            return self._rows(corpus)
+                learn(self, corpus, go_on=False)
+            return rows(self, corpus)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any = None) -> Self:
@@ -271,11 +298,20 @@ class TextSequencer(
         ------
         ValueError, TypeError
             As `fit`; ValueError also if `vocabulary` is not what it was in the calls before.
+
+        Examples
+        --------
+        >>> from sklstm import TextSequencer
+        >>> sequencer = TextSequencer()
+        >>> for chunk in (["a fine film"], ["fine and moving"]):
+        ...     sequencer = sequencer.partial_fit(chunk)
+        >>> sequencer.vocabulary_
+        {'fine': 2, 'a': 3, 'and': 4, 'film': 5, 'moving': 6}
         """
         # What is done for all methods that fit is left out where this one goes on.
         self._validate_params()
         with undone_on_error(self):
-            self._learn(self._read(X, reset=not hasattr(self, "max_len_")), go_on=True)
+            learn(self, self._read(X, reset=not hasattr(self, "max_len_")), go_on=True)
         return self
 
     def transform(self, X: Any) -> NDArray[np.int32]:
@@ -301,7 +337,7 @@ class TextSequencer(
             If X holds anything but texts.
         """
         check_is_fitted(self, "max_len_")
-        return self._rows(self._read(X, reset=False))
+        return rows(self, self._read(X, reset=False))
 
     def inverse_transform(self, X: ArrayLike) -> list[NDArray[np.object_]]:
         """Turn rows of token ids back into tokens.
@@ -322,6 +358,14 @@ class TextSequencer(
             If the sequencer is not fitted.
         ValueError
             If `indexing` is "hash", or X is not 2-D or holds anything but ids below `n_tokens_`.
+
+        Examples
+        --------
+        >>> from sklstm import TextSequencer
+        >>> sequencer = TextSequencer()
+        >>> ids = sequencer.fit_transform(["a fine film", "fine"])
+        >>> [" ".join(tokens) for tokens in sequencer.inverse_transform(ids)]
+        ['a fine film', 'fine']
         """
         check_is_fitted(self, "max_len_")
         if not hasattr(self, "tokens_"):
@@ -354,55 +398,4 @@ class TextSequencer(
         super().__setstate__(_state.unpack_sequencer(state, type(self)))
 
     def _read(self, X: Any, *, reset: bool) -> _tokens.Corpus:
-        """Check X and the parameters that say how to read it, and cut it into tokens."""
-        analyzer = _tokens.build_analyzer(vars(self))
-        texts, n_columns = _texts.read_texts(X, self.separator)
-        named = hasattr(X, "columns") or hasattr(self, "feature_names_in_")
-        # The check takes long, and would only compare the numbers of columns.
-        if reset or named or n_columns != self.n_features_in_:
-            # To scikit-learn's check a one-dimensional X is one column without a name.
-            shaped = X if hasattr(X, "columns") else np.empty((len(texts), n_columns), dtype=bool)
-            validate_data(self, shaped, reset=reset, skip_check_array=True)
-        corpus = _tokens.tokenize(texts, analyzer)
-        if self.stemmer is not None and self.analyzer == "word":
-            corpus = _tokens.stem(corpus, self.stemmer)
-        has_vectors = isinstance(self.vocabulary, WordVectors)
-        return _tokens.respell(corpus, self.vocabulary) if has_vectors else corpus
-
-    def _learn(self, corpus: _tokens.Corpus, *, go_on: bool) -> None:
-        """Set the fitted attributes, from this corpus alone or also from those before it."""
-        before = self.__dict__ if go_on and hasattr(self, "max_len_") else {}
-        if not corpus.codes.size and not (before and corpus.lengths.size):
-            raise ValueError(
-                f"X holds no tokens, in {corpus.lengths.size} documents. Pass texts that are not "
-                "empty, or change what leaves tokens out: stop_words, tokenizer, token_pattern."
-            )
-        longest = int(corpus.lengths.max(initial=1))
-        width = max(min(longest, self.max_len or longest), before.get("max_len_", 1))
-        learned: dict[str, Any] = {"max_len_": width}
-        limits = (self.min_df, self.max_df, self.max_tokens and self.max_tokens - _vocabulary.FIRST)
-        if self.indexing == "hash":
-            learned["n_tokens_"] = _vocabulary.hash_size(self.max_tokens, self.vocabulary)
-        elif isinstance(self.vocabulary, WordVectors):
-            learned |= _vocabulary.extend(self.vocabulary.tokens, corpus, before, *limits)
-        elif self.vocabulary is not None:
-            learned |= _vocabulary.count_fixed(corpus, self.vocabulary, before)
-        else:
-            learned |= _vocabulary.grow(corpus, before, *limits, go_on)
-        for name in ("vocabulary_", "tokens_", "token_counts_", "_tally"):
-            self.__dict__.pop(name, None)
-        self.__dict__.update(learned)
-
-    def _rows(self, corpus: _tokens.Corpus) -> NDArray[np.int32]:
-        if not hasattr(self, "vocabulary_"):
-            ids = _vocabulary.hash_ids(corpus, self.n_tokens_)
-        elif self.vocabulary_:
-            ids = _vocabulary.look_up(corpus, self.vocabulary_)
-        else:
-            raise ValueError(
-                f"No tokens remain with min_df={self.min_df} and max_df={self.max_df}; "
-                "call partial_fit on more texts, or lower min_df or raise max_df."
-            )
-        rows = _texts.pad_rows(ids, corpus.lengths, self.max_len_, self.padding, self.truncating)
-        rows[corpus.lengths == 0, -1 if self.padding == "pre" else 0] = _vocabulary.UNKNOWN
-        return rows
+        return read(self, X, reset=reset)

@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklstm._chunks import Documents, Stream, in_blocks, shuffled, with_codes
 from sklstm._fit import draw_seed
+from sklstm._progress import Progress, progress
 from sklstm.sequencer import TextSequencer
 from sklstm.vectors import WordVectors
 
@@ -68,7 +69,8 @@ def fit_stream(
     random_state : int, RandomState instance or None, default=None
         Source of the order of the documents.
     verbose : {0, 1, 2}, default=0
-        Print nothing, a progress bar an epoch, or a line an epoch.
+        Show nothing, a progress bar with the time that is left, or a line an epoch. Where no bar
+        can be redrawn, as in a log file, 1 gives the lines as well.
 
     Returns
     -------
@@ -143,7 +145,7 @@ def fit_stream(
         classes = getattr(classifier, "classes_", None)
     rng = np.random.default_rng(draw_seed(random_state))
     n_documents = None
-    with ExitStack() as until_trained:
+    with ExitStack() as until_trained, ExitStack() as until_shown:
         for step in unfitted:
             until_trained.callback(setattr, step, "__dict__", vars(step).copy())
         is_indicator = isinstance(label, list) and len(label) > 1
@@ -151,17 +153,20 @@ def fit_stream(
         if learner is not None or (lacks_classes and stream.can_be_read_again):
             to_learner = transformers[: transformers.index(learner) + 1] if learner else []
             classes, n_documents = _survey(stream, classes, to_learner, buffer_size, verbose)
+        shown = progress(epochs, verbose, "document")
+        until_shown.callback(shown.close)
         for epoch in range(epochs):
-            progress = _Progress(f"Epoch {epoch + 1}/{epochs}", n_documents, verbose)
+            shown.begin_epoch(epoch, n_documents)
+            means = _Means(shown)
             blocks = in_blocks(with_codes(stream.read(), classes), buffer_size // 2)
             for documents in shuffled(blocks, buffer_size // 2, rng):
                 _warn_if_sorted(documents.y, classes, buffer_size)
                 _partial_fit(transformers, classifier, documents, classes)
                 until_trained.pop_all()
-                progress.update(len(documents.y), getattr(classifier, "history_", {}))
+                means.update(len(documents.y), getattr(classifier, "history_", {}))
                 # Not to be held while the next ones are read.
                 del documents
-            n_documents = progress.close()
+            n_documents = means.end()
     return model
 
 
@@ -262,12 +267,16 @@ def _survey(
                 found.update(documents.y.tolist())
             yield documents
 
-    progress = _Progress("Reading ahead", None, verbose)
+    shown = progress(0, verbose, "document")
+    shown.begin_epoch(0, None)
+    means = _Means(shown)
     chunks = labels_noted(stream.read()) if classes is None else with_codes(stream.read(), classes)
     for documents in in_blocks(chunks, size):
         if transformers:
             transformers[-1].partial_fit(_transformed(documents.texts, transformers[:-1]))
-        progress.update(len(documents.y), {})
+        means.update(len(documents.y), {})
+    n_documents = means.end()
+    shown.close()
     if found:
         try:
             classes = _checked_classes(np.array(sorted(found)))
@@ -277,7 +286,7 @@ def _survey(
                 f"The labels are of the types {', '.join(kinds)}, which have no order. Make all of "
                 "them texts, or all numbers: pandas.read_csv has dtype for that."
             ) from error
-    return classes, progress.close()
+    return classes, n_documents
 
 
 def _transformed(X: Any, transformers: list[Any]) -> Any:
@@ -339,39 +348,31 @@ def _warn_if_sorted(y: NDArray[Any], classes: NDArray[Any] | None, buffer_size: 
     )
 
 
-class _Progress:
-    """Counts documents, and shows a progress bar.
+class _Means:
+    """Counts documents, and shows how many there are and their means.
 
     Parameters
     ----------
-    title : str
-        Stands above the bar.
-    n_documents : int or None
-        How many there will be, where that is known.
-    verbose : {0, 1, 2}
-        Nothing, a bar, a line at the end.
+    shown : Progress
+        Where an epoch has begun.
     """
 
-    def __init__(self, title: str, n_documents: int | None, verbose: int) -> None:
-        self._n_seen = 0
-        self._bar = None
-        if verbose:
-            from sklstm._backend import keras
-
-            print(title, flush=True)
-            self._bar = keras.utils.Progbar(n_documents, verbose=verbose, unit_name="document")
+    def __init__(self, shown: Progress) -> None:
+        self._shown = shown
+        self.n_seen = 0
+        self._sums: dict[str, float] = {}
 
     def update(self, n_new: int, history: Mapping[str, list[float]]) -> None:
-        """Count documents, and show their means of the last values in `history`."""
-        self._n_seen += n_new
-        if self._bar is not None:
-            values = [(name, numbers[-1]) for name, numbers in history.items()]
-            self._bar.update(self._n_seen, values, finalize=False)
+        """Count documents, of which the last values in `history` are means."""
+        self.n_seen += n_new
+        for name, values in history.items():
+            self._sums[name] = self._sums.get(name, 0.0) + n_new * values[-1]
+        self._shown.update(self.n_seen, self._means())
 
-    def close(self) -> int:
-        """End the bar, and return the number of documents."""
-        if self._bar is not None:
-            # Keras prints no line for a bar whose end it does not know.
-            self._bar.target = self._n_seen
-            self._bar.update(self._n_seen, finalize=True)
-        return self._n_seen
+    def end(self) -> int:
+        """Show what the epoch came to, and return the number of documents."""
+        self._shown.end_epoch(self.n_seen, self._means())
+        return self.n_seen
+
+    def _means(self) -> dict[str, float]:
+        return {name: total / self.n_seen for name, total in self._sums.items()}

@@ -75,6 +75,10 @@ class WordVectors:
     WordVectors(2 words of 2 values)
     >>> vectors["bad"]
     array([-0.5,  1. ], dtype=float32)
+    >>> vectors.rows(np.array([0, 2])).tolist()  # the padding, and "good"
+    [[0.0, 0.0], [0.5, 1.0]]
+    >>> vectors.n_values
+    2
     >>> vectors.coverage(["A good film", "bad, bad"])
     0.6
     """
@@ -112,7 +116,7 @@ class WordVectors:
         max_words: int | None = None,
         binary: bool | None = None,
     ) -> Self:
-        """Read a file of word vectors.
+        r"""Read a file of word vectors.
 
         The file is read word by word; memory holds what is kept of it.
 
@@ -142,6 +146,17 @@ class WordVectors:
             If `max_words` is no int.
         OSError
             If it cannot be opened.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from sklstm import WordVectors
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = os.path.join(folder, "vectors.txt")
+        ...     with open(path, "w") as file:
+        ...         _ = file.write("good 0.5 1.0\nbad -0.5 1.0\n")
+        ...     WordVectors.load(path, max_words=1)
+        WordVectors(1 words of 2 values)
         """
         if max_words is not None:
             check_scalar(max_words, "max_words", Integral, min_val=1)
@@ -187,6 +202,14 @@ class WordVectors:
         ------
         ValueError, TypeError
             As `load`, and as ``TextSequencer.fit``.
+
+        Examples
+        --------
+        >>> from sklstm import WordVectors
+        >>> known = WordVectors(["good", "bad"], [[0.5, 1.0], [-0.5, 1.0]])
+        >>> vectors = WordVectors.for_texts(known, ["a good film"], random_state=0)
+        >>> vectors.tokens.tolist(), vectors["good"].tolist()
+        (['a', 'film', 'good'], [0.5, 1.0])
         """
         check_scalar(max_tokens, "max_tokens", Integral, min_val=FIRST + 1)
         corpus = _read(texts)

@@ -160,20 +160,6 @@ def test_a_callback_can_change_the_learning_rate():
     assert_same_weights(small_classifier(epochs=1).fit(IDS, Y).weights_, first.weights_)
 
 
-def test_verbose_prints_progress(capsys):
-    printed = []
-    for verbose in (0, 1, 2):
-        small_classifier(verbose=verbose).fit(IDS, Y)
-        printed.append(capsys.readouterr().out)
-    assert printed[0] == ""
-    for text in printed[1:]:
-        assert "Epoch 2/2" in text
-        assert "3/3" in text
-        assert "loss: 0." in text
-    assert "\r" in printed[1]
-    assert "\r" not in printed[2]
-
-
 def test_warm_start_goes_on_from_the_weights():
     classifier = small_classifier(warm_start=True, epochs=3).fit(IDS, Y)
     first = classifier.history_["loss"]

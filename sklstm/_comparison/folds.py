@@ -23,6 +23,8 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _num_samples
 
+from sklstm._progress import duration
+
 Scoring = dict[str, str | Callable[..., float]]
 
 
@@ -116,6 +118,7 @@ def run_folds(
                     arguments = (name, model, scoring, split, data_key, _versions(), X, y)
                     yield delayed(_try_fold)(run, number, arguments)
 
+    start, n_run = perf_counter(), 0
     outcomes = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(tasks())
     for outcome in outcomes:
         if outcome.name in errors:
@@ -126,8 +129,10 @@ def run_folds(
         else:
             results[outcome.name, outcome.number] = outcome.result
             pending.remove((outcome.name, outcome.number))
+        n_run += not outcome.from_memory
         if verbose:
-            print(_progress(outcome, splits, len(pending)), flush=True)
+            seconds = (perf_counter() - start) / n_run * len(pending) if n_run else None
+            print(_progress(outcome, splits, len(pending), seconds), flush=True)
     finished = {
         name: [results[name, number] for number in range(len(splits))]
         for name in models
@@ -238,7 +243,8 @@ def _versions() -> tuple[str, ...]:
     return (__version__, *(version(package) for package in ("scikit-learn", "keras")))
 
 
-def _progress(outcome: _Outcome, splits: list[Split], left: int) -> str:
+def _progress(outcome: _Outcome, splits: list[Split], left: int, seconds: float | None) -> str:
+    """Return a line about a fold, and how many are left, in about how many seconds."""
     split = splits[outcome.number]
     repeats = splits[-1].repeat
     folds = sum(other.repeat == split.repeat for other in splits)
@@ -250,4 +256,5 @@ def _progress(outcome: _Outcome, splits: list[Split], left: int) -> str:
         scores = (f"{name} {score:.3f}" for name, score in outcome.result.scores.items())
         said = ", ".join(scores) + f", fitted in {outcome.result.fit_time:.1f} s"
     kept = "from memory, " if outcome.from_memory else ""
-    return f"{outcome.name}, {place}: {said} ({kept}{left} left)"
+    when = f", about {duration(seconds)}" if left and seconds is not None else ""
+    return f"{outcome.name}, {place}: {said} ({kept}{left} left{when})"

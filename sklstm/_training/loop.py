@@ -20,6 +20,7 @@ from sklstm._training.batches import (
     shuffled_batches,
     training_parts,
 )
+from sklstm._training.progress import ShowProgress
 from sklstm._training.rates import one_cycle
 from sklstm._training.scores import accuracy, mean_loss
 
@@ -108,7 +109,7 @@ def train(
     observer : Observer, optional
         Told of each epoch.
     verbose : {0, 1, 2}
-        Nothing, a progress bar an epoch, a line an epoch.
+        Show nothing, a progress bar, a line an epoch.
 
     Returns
     -------
@@ -120,9 +121,9 @@ def train(
         If the loss or a weight is not finite any more.
     """
     n_batches = ceil(len(examples.ids) / schedule.batch_size)
+    shown = [ShowProgress(verbose)] if verbose else []
     hooks = keras.callbacks.CallbackList(
-        list(callbacks),
-        add_progbar=verbose > 0,
+        [*callbacks, *shown],
         model=network.model,
         verbose=verbose,
         epochs=schedule.epochs,
@@ -131,6 +132,8 @@ def train(
     try:
         return _run_epochs(network, examples, schedule, n_batches, rng, validation, hooks, observer)
     finally:
+        for each in shown:
+            each.close()
         # A callback that kept the model could not be pickled with the classifier that holds it.
         for callback in callbacks:
             keras.callbacks.Callback.set_model(callback, None)
@@ -249,7 +252,7 @@ def _train_epoch(
             hooks.on_train_batch_end(step, means.logs())
 
     # A progress bar takes the figures and leaves the model alone.
-    is_watched = any(not isinstance(c, keras.callbacks.ProgbarLogger) for c in hooks.callbacks)
+    is_watched = any(not isinstance(c, ShowProgress) for c in hooks.callbacks)
     # Unless somebody watches, a step is computed while Python prepares the next one.
     n_ahead = 0 if is_watched else 1
     for step, (n_documents, parts) in enumerate(batches):
