@@ -158,11 +158,11 @@ def duration(seconds: float) -> str:
 def _can_redraw(stream: Any) -> bool:
     package = type(stream).__module__.partition(".")[0]
     if package == "ipykernel":
-        return (
-            True  # A notebook, whose stream is no terminal and can go back in a line all the same.
-        )
+        # A notebook: no terminal, and can go back in a line all the same.
+        return True
     if package == "rich":
-        return False  # Another display has the last line, such as the ProgressBar of scikit-learn.
+        # Another display has the last line, such as the ProgressBar of scikit-learn.
+        return False
     # The workers of a search would all write to the same line.
     return getattr(stream, "isatty", bool)() and parent_process() is None
 

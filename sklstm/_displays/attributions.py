@@ -70,6 +70,11 @@ class TokenAttributionDisplay:
     >>> display = TokenAttributionDisplay.from_estimator(model, "a dull film")
     >>> [text.get_text() for text in display.ax_.texts]
     ['a', 'dull', 'film']
+
+    A bar for each token, whose lengths can be compared:
+
+    >>> [label.get_text() for label in display.plot(kind="bar").ax_.get_yticklabels()]
+    ['a', 'dull', 'film']
     """
 
     def __init__(self, attributions: TokenAttributions) -> None:

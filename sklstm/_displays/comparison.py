@@ -69,6 +69,13 @@ class ComparisonDisplay:
     >>> display = ComparisonDisplay.from_comparison(comparison)
     >>> display.ax_.get_xlabel()
     'accuracy'
+
+    Drawn again, on axes of one's own:
+
+    >>> import matplotlib.pyplot as plt
+    >>> figure, (left, right) = plt.subplots(1, 2)
+    >>> display.plot(ax=right).ax_ is right
+    True
     """
 
     def __init__(self, rows: Sequence[Row], label: str, *, confidence: float = 0.95) -> None:

@@ -49,10 +49,18 @@ class TrainingHistoryDisplay:
     --------
     >>> import matplotlib
     >>> matplotlib.use("Agg")
+    >>> from sklstm import LSTMTextClassifier
     >>> from sklstm.displays import TrainingHistoryDisplay
-    >>> display = TrainingHistoryDisplay({"loss": [0.7, 0.4], "accuracy": [0.5, 0.9]}).plot()
+    >>> classifier = LSTMTextClassifier(units=4, epochs=3).fit([[0, 2], [3, 2]], ["no", "yes"])
+    >>> display = TrainingHistoryDisplay.from_estimator(classifier)
     >>> [ax.get_ylabel() for ax in display.ax_]
     ['cross-entropy (nats)', 'accuracy']
+
+    Any history can be drawn:
+
+    >>> display = TrainingHistoryDisplay({"loss": [0.7, 0.4], "val_loss": [0.8, 0.6]}).plot()
+    >>> sorted(display.lines_)
+    ['loss', 'val_loss']
     """
 
     def __init__(

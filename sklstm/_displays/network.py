@@ -50,6 +50,13 @@ class NetworkDisplay:
     >>> display = NetworkDisplay.from_estimator(classifier.fit([[0, 2], [3, 2]], ["no", "yes"]))
     >>> [(layer.title, layer.n_weights) for layer in display.layers]
     [('token ids', 0), ('embedding', 32), ('LSTM', 208), ('output', 5)]
+
+    Drawn again, on axes of one's own:
+
+    >>> import matplotlib.pyplot as plt
+    >>> figure, (left, right) = plt.subplots(1, 2)
+    >>> display.plot(ax=right).ax_ is right
+    True
     """
 
     def __init__(self, layers: Sequence[Layer]) -> None:

@@ -69,6 +69,12 @@ class LSTMStateDisplay:
     >>> display = LSTMStateDisplay.from_estimator(model, "a dull film")
     >>> display.images_["forget_gate"].get_array().shape
     (4, 3)
+
+    Some of it, from the states themselves:
+
+    >>> display = LSTMStateDisplay(display.states, quantities=["cell_state"]).plot()
+    >>> len(display.ax_)
+    1
     """
 
     def __init__(
