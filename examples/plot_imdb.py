@@ -114,14 +114,9 @@ for ax, quantity, label in zip(
 ):
     for (name, classifier), color in zip(classifiers.items(), ("#0072B2", "#D55E00"), strict=True):
         epochs = range(1, classifier.n_iter_ + 1)
-        ax.plot(epochs, classifier.history_[quantity], "o-", color=color, label=f"{name}: training")
-        ax.plot(
-            epochs,
-            classifier.history_[f"val_{quantity}"],
-            "s--",
-            color=color,
-            label=f"{name}: test",
-        )
+        curves = classifier.history_[quantity], classifier.history_[f"val_{quantity}"]
+        ax.plot(epochs, curves[0], "o-", color=color, label=f"{name}: training")
+        ax.plot(epochs, curves[1], "s--", color=color, label=f"{name}: test")
     ax.set(xlabel="epoch", ylabel=label, xticks=epochs)
 axes[0].legend(fontsize="small")
 plt.show()

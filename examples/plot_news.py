@@ -3,8 +3,8 @@ News of four kinds, by hashing and stacked LSTMs
 ================================================
 
 Which section of a newspaper does a story belong to? Ids come from hashing, so no vocabulary is
-learned or stored; two LSTM layers stand on top of each other, and every story gets a probability for
-each section.
+learned or stored; two LSTM layers stand on top of each other, and every story gets a probability
+for each section.
 
 The stories are made up. A CSV file with the columns "text" and "label", such as one of AG News,
 takes their place:
@@ -34,12 +34,12 @@ path = parser.parse_args().data
 # %%
 # The stories
 # -----------
-# Each has some words of its section among many that could stand anywhere, and now and then a word of
-# another section: a club is sold, a minister watches a match.
+# Each has some words of its section among many that could stand anywhere, and now and then a word
+# of another section: a club is sold, a minister watches a match.
 
 TOPICS = {
     "business": "shares profit merger bank oil prices dollar investors sales rates quarter market",
-    "sci/tech": "software satellite virus chip internet researchers planet browser robot gene phone",
+    "sci/tech": "software satellite virus chip internet researchers planet robot gene phone orbit",
     "sports": "match coach season goal champion stadium medal injury final league striker race",
     "world": "minister troops election border talks rebels president treaty refugees vote embassy",
 }
