@@ -17,6 +17,7 @@ The articles are made up, all of them. A CSV file with the columns "title", "aut
 """
 
 import argparse
+import textwrap
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -46,13 +47,13 @@ path = parser.parse_args().data
 # %%
 # The articles
 # ------------
-# Eighteen publishers have authors, pet words and a footer of their own. Most print true articles for
-# the most part, and some hardly any. Besides, true articles tend to name sources, and made-up ones
-# to shout, which is what a classifier should learn.
+# Eighteen publishers have authors, pet words and a footer of their own. Half of them print true
+# articles for the most part, and half hardly any. Besides, true articles tend to name sources, and
+# made-up ones to shout, which is what a classifier should learn.
 
 WORDS = {
-    "neutral": "the a of in on and to with city council school river weather health doctors parents "
-    "money food water road train people family week year plan work study house price winter summer",
+    "neutral": "the a of in on and to with city council school river weather health doctors "
+    "parents money food water road train people family week year plan work study house price",
     "sober": "reported confirmed according sources stated figures measured documents reviewed",
     "shouting": "shocking secretly exposed truth miracle banned hidden unbelievable cure lies",
     "syllables": "bel cor dan fer gal hun lor mar nes pol ras tor ven wil",
@@ -129,7 +130,7 @@ model = make_pipeline(
     ),
 )
 tokens = sequencer.inverse_transform(sequencer.fit_transform(texts.head(1)))[0]
-print(" ".join(tokens))
+print(*textwrap.wrap(" ".join(tokens), 80), sep="\n")
 
 # %%
 # A test that leaks
@@ -151,10 +152,10 @@ print(pd.DataFrame(scores).agg(["mean", "std"]).T.round(3).add_prefix("accuracy,
 # %%
 # The threshold
 # -------------
-# From here on a third of the publishers is held out. An article is called fake if its probability is
-# at least 0.5. `FixedThresholdClassifier` says so, and takes any other threshold. Where it is worse
-# to call a true article fake than to let a fake one pass, a score that says this finds a better
-# one: in F0.5, precision counts more than recall. `TunedThresholdClassifierCV` looks for the
+# From here on a third of the publishers is held out. An article is called fake if its probability
+# is at least 0.5. `FixedThresholdClassifier` says so, and takes any other threshold. Where it is
+# worse to call a true article fake than to let a fake one pass, a score that says this finds a
+# better one: in F0.5, precision counts more than recall. `TunedThresholdClassifierCV` looks for the
 # threshold that is best in a cross-validation, here one that splits by publisher as well.
 
 train, test = next(folds["split by publisher"].split(texts, labels, articles["publisher"]))
@@ -171,6 +172,7 @@ for threshold, classifier in thresholds.items():
     print(f"Fake from a probability of {threshold:.2f}")
     predicted = classifier.predict(texts.iloc[test])
     print(classification_report(truth, predicted, target_names=names, digits=3))
+    print(f"F0.5 of the fakes: {fbeta_score(truth, predicted, beta=0.5):.3f}\n")
 
 # %%
 # Confusion matrices

