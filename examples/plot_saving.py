@@ -13,7 +13,6 @@ from pathlib import Path
 from time import perf_counter
 
 import joblib
-import keras
 import matplotlib.pyplot as plt
 import numpy as np
 import onnxruntime
@@ -80,11 +79,19 @@ loaded["skops"] = skops.io.load(root / "model.skops", trusted=trusted).predict_p
 # A Keras model
 # -------------
 # ``to_keras`` gives an ordinary ``keras.Model`` of Keras's own layers, with the trained weights. It
-# takes token ids, so the sequencer stays before it.
+# takes token ids, so the sequencer stays before it. Keras reads ``KERAS_BACKEND`` when it is first
+# imported; sklstm sets that to a backend which is there, so import sklstm first.
+
+
+def load_network(path):
+    import keras
+
+    return keras.models.load_model(path)
+
 
 sequencer, classifier = model
 classifier.to_keras().save(root / "model.keras")
-network = keras.models.load_model(root / "model.keras")
+network = load_network(root / "model.keras")
 loaded["Keras"] = lambda texts: network.predict(sequencer.transform(texts), verbose=0)
 
 # %%
@@ -96,15 +103,20 @@ loaded["Keras"] = lambda texts: network.predict(sequencer.transform(texts), verb
 
 files = to_onnx(model, root / "model.onnx")
 session = onnxruntime.InferenceSession(str(files[0]), providers=["CPUExecutionProvider"])
-loaded["ONNX"] = lambda texts: session.run(["probabilities"], {"ids": sequencer.transform(texts)})[
-    0
-]
+
+
+def run_onnx(texts):
+    (probabilities,) = session.run(["probabilities"], {"ids": sequencer.transform(texts)})
+    return probabilities
+
+
+loaded["ONNX"] = run_onnx
 
 # %%
 # The same scores everywhere
 # --------------------------
-# joblib and skops give them back to the last bit. Keras and onnxruntime add up in another order, and
-# differ in the seventh decimal.
+# joblib and skops give them back to the last bit. Keras and onnxruntime add up in another order,
+# and differ in the seventh decimal.
 
 paths = {
     "joblib": [root / "model.joblib"],
@@ -131,8 +143,8 @@ print(table.to_string(float_format="{:.2g}".format))
 # %%
 # Which one to take
 # -----------------
-# joblib where the same Python environment loads it, skops where the file comes from elsewhere, Keras
-# to go on with Keras, ONNX to answer quickly with little installed.
+# joblib where the same Python environment loads it, skops where the file comes from elsewhere,
+# Keras to go on with Keras, ONNX to answer quickly with little installed.
 
 _, axes = plt.subplots(1, 2, figsize=(7.5, 2.6), layout="constrained", sharey=True)
 for ax, column in zip(axes, ("size, kB", "five texts, ms"), strict=True):
