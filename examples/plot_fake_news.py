@@ -47,9 +47,9 @@ path = parser.parse_args().data
 # %%
 # The articles
 # ------------
-# Eighteen publishers have authors, pet words and a footer of their own. Half of them print true
-# articles for the most part, and half hardly any. Besides, true articles tend to name sources, and
-# made-up ones to shout, which is what a classifier should learn.
+# Eighteen publishers have authors, pet words and a footer of their own. Half of them print genuine
+# articles for the most part, and half hardly any. Besides, genuine articles tend to name sources,
+# and fake ones to shout, which is what a classifier should learn.
 
 WORDS = {
     "neutral": "the a of in on and to with city council school river weather health doctors "
@@ -104,7 +104,7 @@ else:
         alone = pd.Series(articles.index.astype(str), articles.index)
         articles["publisher"] = articles["author"].fillna(alone)
 texts = articles[["title", "author", "text"]]
-labels, names = articles["label"].astype(int), ["true", "fake"]
+labels, names = articles["label"].astype(int), ["genuine", "fake"]
 print(texts.head(5).to_string(max_colwidth=34))
 print("\nMissing:", texts.isna().sum().to_dict())
 
@@ -154,7 +154,7 @@ print(pd.DataFrame(scores).agg(["mean", "std"]).T.round(3).add_prefix("accuracy,
 # -------------
 # From here on a third of the publishers is held out. An article is called fake if its probability
 # is at least 0.5. `FixedThresholdClassifier` says so, and takes any other threshold. Where it is
-# worse to call a true article fake than to let a fake one pass, a score that says this finds a
+# worse to call a genuine article fake than to let a fake one pass, a score that says this finds a
 # better one: in F0.5, precision counts more than recall. `TunedThresholdClassifierCV` looks for the
 # threshold that is best in a cross-validation, here one that splits by publisher as well.
 
@@ -178,7 +178,7 @@ for threshold, classifier in thresholds.items():
 # Confusion matrices
 # ------------------
 
-_, axes = plt.subplots(1, 2, figsize=(7.2, 3.4), layout="constrained")
+_, axes = plt.subplots(1, 2, figsize=(7.6, 3.4), layout="constrained")
 for ax, (threshold, classifier) in zip(axes, thresholds.items(), strict=True):
     ConfusionMatrixDisplay.from_estimator(
         classifier,
@@ -189,5 +189,5 @@ for ax, (threshold, classifier) in zip(axes, thresholds.items(), strict=True):
         cmap="Blues",
         colorbar=False,
     )
-    ax.set_title(f"fake from {threshold:.2f}")
+    ax.set_title(f"fake from a probability of {threshold:.2f}", fontsize="medium")
 plt.show()

@@ -54,7 +54,7 @@ print(pd.DataFrame(model.predict_proba(sentences), sentences, model.classes_).ro
 
 sequencer, classifier = model
 for name, weights in classifier.weights_.items():
-    print(f"{name:25} {str(weights.shape):8} {weights.size:4} weights")
+    print(f"{name:25} {weights.shape!s:8} {weights.size:4} weights")
 
 # %%
 # Gates and states
@@ -77,23 +77,14 @@ PANELS = {
 def draw_states(text):
     """Draw gates above and states below: a row for each token, a column for each unit."""
     (states,) = lstm_states(model, [text])
-    figure, axes = plt.subplots(
-        2,
-        3,
-        figsize=(7, 1.6 + 0.6 * len(states.tokens)),
-        sharex=True,
-        sharey=True,
-        layout="constrained",
-    )
+    limit = max(1, np.abs(states.cell_state).max())
+    size = (7, 1.6 + 0.6 * len(states.tokens))
+    figure, axes = plt.subplots(2, 3, figsize=size, sharex=True, sharey=True, layout="constrained")
     for ax, (name, title) in zip(axes.flat, PANELS.items(), strict=True):
         values = getattr(states, name)
-        is_gate = name.endswith("gate")
-        limits = (
-            {"cmap": "Greys", "vmin": 0, "vmax": 1}
-            if is_gate
-            else {"cmap": "RdBu_r", "vmin": -1.5, "vmax": 1.5}
-        )
-        image = ax.imshow(values, aspect="auto", **limits)
+        colors = ("Greys", 0, 1) if name.endswith("gate") else ("RdBu_r", -limit, limit)
+        limits = dict(zip(("cmap", "vmin", "vmax"), colors, strict=True))
+        ax.imshow(values, aspect="auto", **limits)
         ax.set(title=title, xticks=range(values.shape[1]))
         ax.set_yticks(range(len(states.tokens)), states.tokens)
     for row in axes:
@@ -175,10 +166,10 @@ print("All of them are what lstm_states shows.")
 # %%
 # What does a unit stand for?
 # ---------------------------
-# Nobody told it what to note. What it notes may be read off its course over several sentences: a unit
-# that parts those with "not" from those without, from the first token on, has kept the "not". One that
-# changes at "good" or "bad" looks for opinions. Trained again with another seed, they share
-# the work in another way.
+# Nobody told it what to note. What it notes may be read off its course over several sentences: a
+# unit that stays where "not" has put it remembers the "not", and one that rises for a single one
+# of the four has found out both words. Trained again with another seed, the units share the work
+# in another way.
 
 _, axes = plt.subplots(1, 4, figsize=(9, 2.8), sharey=True, layout="constrained")
 COLORS = {"good": "#0072B2", "bad": "#D55E00"}

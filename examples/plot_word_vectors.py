@@ -159,24 +159,21 @@ print("those of padding, of the unknown token, and of every word that the traini
 # The vectors, the states and the document vector in one picture. A column of the middle panel is
 # one unit, over time; below it is what is left of it.
 
-figure, axes = plt.subplots(
-    3,
-    1,
-    figsize=(7, 6),
-    height_ratios=[len(x), len(x), 1.3],
-    layout="constrained",
-)
+limit = np.abs(states.hidden_state).max()
 panels = {
-    "vectors X_t (50 values a token)": x,
-    f"hidden states ({states.hidden_state.shape[1]} units)": states.hidden_state,
-    "document vector": document,
+    f"vectors $X_t$, {x.shape[1]} values a token": (x, 3, states.tokens),
+    f"hidden states, {document.shape[1]} units": (states.hidden_state, limit, states.tokens),
+    "document vector": (document, limit, ["maximum"]),
 }
-for ax, (title, values) in zip(axes, panels.items(), strict=True):
-    limit = np.abs(values).max()
-    image = ax.imshow(values, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto")
-    figure.colorbar(image, ax=ax, pad=0.01)
+figure, axes = plt.subplots(
+    3, 1, figsize=(7, 6), height_ratios=[len(x), len(x), 1.3], layout="constrained"
+)
+for ax, (title, (values, most, names)) in zip(axes, panels.items(), strict=True):
+    ax.imshow(values, cmap="RdBu_r", vmin=-most, vmax=most, aspect="auto")
     ax.set_title(title, loc="left", fontsize="medium")
-    ax.set_yticks(range(len(values)), states.tokens if len(values) > 1 else ["maximum"])
+    ax.set_yticks(range(len(values)), names)
+figure.colorbar(axes[0].images[0], ax=axes[0], pad=0.01, extend="both")
+figure.colorbar(axes[1].images[0], ax=axes[1:], pad=0.01)
 axes[0].set_xlabel("place in the vector")
 axes[2].set_xlabel("unit")
 plt.show()
