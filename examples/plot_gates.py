@@ -12,7 +12,14 @@ import numpy as np
 import pandas as pd
 from sklearn.pipeline import make_pipeline
 
-from sklstm import LSTMTextClassifier, TextSequencer, lstm_states
+from sklstm import (
+    LSTMStateDisplay,
+    LSTMTextClassifier,
+    NetworkDisplay,
+    TextSequencer,
+    TrainingHistoryDisplay,
+    lstm_states,
+)
 
 # %%
 # A small world
@@ -57,48 +64,30 @@ for name, weights in classifier.weights_.items():
     print(f"{name:25} {weights.shape!s:8} {weights.size:4} weights")
 
 # %%
+# In training the loss fell to almost nothing, and hardly a remark is misread any more.
+
+TrainingHistoryDisplay.from_estimator(model)
+
+# %%
+# The way from ids to a probability, and where the weights are:
+
+NetworkDisplay.from_estimator(model)
+
+# %%
 # Gates and states
 # ----------------
-# The gates are shares from 0 to 1. The candidate is what a unit could note down, and the input gate
-# how much of it is noted; the forget gate is how much of the old notes stays. The notes are the
-# cell state. The output gate is how much of them is shown: the hidden state, which the other units
-# read at the next token, and at last the output layer.
+# A row is a unit, a column a token, read from left to right. The gates are shares from 0 to 1. The
+# candidate is what a unit could note down, and the input gate how much of it is noted; the forget
+# gate is how much of the old notes stays. The notes are the cell state. The output gate is how much
+# of them is shown: the hidden state, which the other units read at the next token, and at last the
+# output layer.
 
-PANELS = {
-    "input_gate": "input gate",
-    "forget_gate": "forget gate",
-    "output_gate": "output gate",
-    "candidate": "candidate",
-    "cell_state": "cell state",
-    "hidden_state": "hidden state",
-}
-
-
-def draw_states(text):
-    """Draw gates above and states below: a row for each token, a column for each unit."""
-    (states,) = lstm_states(model, [text])
-    limit = max(1, np.abs(states.cell_state).max())
-    size = (7, 1.6 + 0.6 * len(states.tokens))
-    figure, axes = plt.subplots(2, 3, figsize=size, sharex=True, sharey=True, layout="constrained")
-    for ax, (name, title) in zip(axes.flat, PANELS.items(), strict=True):
-        values = getattr(states, name)
-        colors = ("Greys", 0, 1) if name.endswith("gate") else ("RdBu_r", -limit, limit)
-        limits = dict(zip(("cmap", "vmin", "vmax"), colors, strict=True))
-        ax.imshow(values, aspect="auto", **limits)
-        ax.set(title=title, xticks=range(values.shape[1]))
-        ax.set_yticks(range(len(states.tokens)), states.tokens)
-    for row in axes:
-        figure.colorbar(row[-1].images[0], ax=row)
-    for ax in axes[-1]:
-        ax.set_xlabel("unit")
-
-
-draw_states("good day")
+LSTMStateDisplay.from_estimator(model, "good day")
 
 # %%
 # And with a "not" at the beginning:
 
-draw_states("not a good day")
+LSTMStateDisplay.from_estimator(model, "not a good day")
 
 # %%
 # One step by hand

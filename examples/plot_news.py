@@ -25,7 +25,7 @@ from sklearn.metrics import classification_report, log_loss
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 
-from sklstm import LSTMTextClassifier, TextSequencer
+from sklstm import LSTMTextClassifier, NetworkDisplay, TextSequencer
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--data", type=Path, help='CSV file with the columns "text" and "label"')
@@ -113,7 +113,7 @@ model = make_pipeline(
     ),
 )
 model.fit(train["text"], train["label"])
-print(model[-1].summary())
+NetworkDisplay.from_estimator(model)
 
 # %%
 # The held-out tenth

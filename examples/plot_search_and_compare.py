@@ -19,7 +19,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from sklearn.model_selection import GridSearchCV, StratifiedKFold, train_test_split
 
-from sklstm import classic_baselines, compare, make_text_classifier
+from sklstm import ComparisonDisplay, classic_baselines, compare, make_text_classifier
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--documents", type=int, default=1_200, help="reviews to use, of 25,000")
@@ -103,5 +103,5 @@ print(differences[columns].round(3).to_string(index=False))
 # %%
 # A dot is the score in one fold, a diamond the mean, a line its 95 % confidence interval.
 
-comparison.plot()
+ComparisonDisplay.from_comparison(comparison)
 plt.show()

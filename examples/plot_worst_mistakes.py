@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import train_test_split
 
-from sklstm import make_text_classifier, token_attributions
+from sklstm import TokenAttributionDisplay, make_text_classifier, token_attributions
 
 # %%
 # A classifier of short film reviews
@@ -48,16 +48,45 @@ print(worst[["label", "said", "share"]].round(3))
 # What spoke for the wrong label?
 # -------------------------------
 # Integrated gradients share out the score of a label, in logits, among the tokens. Nothing is left
-# over: the values of a review sum to what its score differs from that of a review that says nothing.
+# over: the values of a review sum to what its score differs from that of a review that says
+# nothing.
 
 found = [
     token_attributions(model, [text], target=said)[0]
     for text, said in zip(worst["text"], worst["said"], strict=True)
 ]
-for attributions, text, label in zip(found, worst["text"], worst["label"], strict=True):
+for attributions, label in zip(found, worst["label"], strict=True):
     order = np.argsort(-attributions.values)
-    print(f"{label}, called {attributions.target}: {text}")
-    print("  for it:    ", ", ".join(attributions.tokens[order[:6]]))
-    print("  against it:", ", ".join(attributions.tokens[order[:-5:-1]]))
     rise = attributions.score - attributions.baseline_score
+    print(f"{label}, called {attributions.target}")
+    print("  for that:    ", ", ".join(attributions.tokens[order[:6]]))
+    print("  against that:", ", ".join(attributions.tokens[order[:-7:-1]]))
     print(f"  values sum to {attributions.values.sum():.2f}, the score rises by {rise:.2f}\n")
+
+# %%
+# The same in colours. In a notebook a :class:`~sklstm.TokenAttributionDisplay` shows itself as
+# text:
+
+TokenAttributionDisplay(found[0])
+
+# %%
+# Elsewhere it draws a figure. Here are the other two.
+
+for attributions in found[1:]:
+    TokenAttributionDisplay(attributions).plot()
+plt.show()
+
+# %%
+# Which words mislead the most?
+# -----------------------------
+# Over all mistakes, the words that added most to wrong labels. Many are good evidence elsewhere:
+# the mistake is to take each for itself.
+
+wrong = test[test["label"] != test["said"]]
+values = pd.concat(
+    pd.Series(attributions.values, attributions.tokens)
+    for attributions in token_attributions(model, wrong["text"])
+)
+table = values.groupby(level=0).agg(["sum", "count"]).query("count >= 3")
+print(f"{len(wrong)} mistakes")
+print(table.sort_values("sum", ascending=False).head(12).round(2))
