@@ -21,6 +21,8 @@ from sklstm import (
     lstm_states,
 )
 
+# sphinx_gallery_thumbnail_number = 4
+
 # %%
 # A small world
 # -------------

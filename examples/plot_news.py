@@ -31,6 +31,8 @@ parser = argparse.ArgumentParser()
 parser.add_argument("--data", type=Path, help='CSV file with the columns "text" and "label"')
 path = parser.parse_args().data
 
+# sphinx_gallery_thumbnail_number = 2
+
 # %%
 # The stories
 # -----------
