@@ -41,6 +41,7 @@ sphinx_gallery_conf = {
     "filename_pattern": r"plot_\w+\.py$",
     "ignore_pattern": r"^(?!plot_)",
     "within_subsection_order": "_gallery.place",
+    "capture_repr": ("_repr_html_",),
     "backreferences_dir": "generated/backreferences",
     "doc_module": ("sklstm",),
     "abort_on_example_error": True,

@@ -2,7 +2,7 @@
 Learn from a stream of texts
 ============================
 
-A CSV file may be larger than the memory of the machine. :func:`~sklstm.streaming.fit_stream` reads
+A CSV file may be larger than the memory of the machine. :func:`~sklstm.fit_stream` reads
 it chunk by chunk, shuffles the documents in a buffer, and trains a pipeline on them. Between
 portions of the stream, the model can be scored.
 
