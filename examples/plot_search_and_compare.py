@@ -8,7 +8,7 @@ with a test that says which differences are more than luck.
 
 .. code-block:: console
 
-    python examples/plot_search_and_compare.py                    # 1,200 short reviews
+    python examples/plot_search_and_compare.py                    # 1,000 short reviews
     python examples/plot_search_and_compare.py --documents 9000   # longer ones as well
 """
 
@@ -22,7 +22,7 @@ from sklearn.model_selection import GridSearchCV, StratifiedKFold, train_test_sp
 from sklstm import ComparisonDisplay, classic_baselines, compare, make_text_classifier
 
 parser = argparse.ArgumentParser()
-parser.add_argument("--documents", type=int, default=1_200, help="reviews to use, of 25,000")
+parser.add_argument("--documents", type=int, default=1_000, help="reviews to use, of 25,000")
 n_documents = parser.parse_args().documents
 
 # %%
