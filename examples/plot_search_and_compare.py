@@ -8,7 +8,7 @@ with a test that says which differences are more than luck.
 
 .. code-block:: console
 
-    python examples/plot_search_and_compare.py                    # 1,000 short reviews
+    python examples/plot_search_and_compare.py                    # 1,200 short reviews
     python examples/plot_search_and_compare.py --documents 9000   # longer ones as well
 """
 
@@ -22,7 +22,7 @@ from sklearn.model_selection import GridSearchCV, StratifiedKFold, train_test_sp
 from sklstm import ComparisonDisplay, classic_baselines, compare, make_text_classifier
 
 parser = argparse.ArgumentParser()
-parser.add_argument("--documents", type=int, default=1_000, help="reviews to use, of 25,000")
+parser.add_argument("--documents", type=int, default=1_200, help="reviews to use, of 25,000")
 n_documents = parser.parse_args().documents
 
 # %%
@@ -63,7 +63,7 @@ candidates = {
     "linear SVM": (baselines["linear_svc"], {"classifier__C": [0.1, 1, 10]}),
     "random forest": (baselines["random_forest"], {"classifier__min_samples_leaf": [1, 3]}),
 }
-folds = StratifiedKFold(3, shuffle=True, random_state=0)
+folds = StratifiedKFold(2, shuffle=True, random_state=0)
 searches = {
     name: GridSearchCV(model, grid, cv=folds).fit(known["text"], known["label"])
     for name, (model, grid) in candidates.items()
