@@ -1,8 +1,12 @@
 """How Sphinx builds this documentation."""
 
 import re
+import sys
+from pathlib import Path
 
 import sklstm
+
+sys.path.insert(0, str(Path(__file__).parent))  # For the order of the gallery, in _gallery.py.
 
 project = "sklstm"
 author = "The sklstm developers"
@@ -15,6 +19,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
+    "sphinx_gallery.gen_gallery",
 ]
 templates_path = ["_templates"]
 exclude_patterns = ["_build", "_templates"]
@@ -28,6 +33,26 @@ numpydoc_show_class_members = False
 
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
+
+# Every example runs, with its figures; one that fails ends the build.
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "auto_examples",
+    "filename_pattern": r"plot_\w+\.py$",
+    "ignore_pattern": r"^(?!plot_)",
+    "within_subsection_order": "_gallery.place",
+    "capture_repr": ("_repr_html_",),
+    "backreferences_dir": "generated/backreferences",
+    "doc_module": ("sklstm",),
+    "abort_on_example_error": True,
+    "download_all_examples": False,
+    "image_scrapers": ("matplotlib",),
+    "image_srcset": ["2x"],
+    "min_reported_time": 1,
+    "remove_config_comments": True,
+    "show_memory": False,
+    "write_computation_times": False,
+}
 
 html_theme = "pydata_sphinx_theme"
 html_title = "sklstm"

@@ -2,7 +2,7 @@
 Learn from a stream of texts
 ============================
 
-A CSV file may be larger than the memory of the machine. :func:`~sklstm.streaming.fit_stream` reads
+A CSV file may be larger than the memory of the machine. :func:`~sklstm.fit_stream` reads
 it chunk by chunk, shuffles the documents in a buffer, and trains a pipeline on them. Between
 portions of the stream, the model can be scored.
 
@@ -113,9 +113,11 @@ for name, model in models.items():
 # documents.
 
 _, ax = plt.subplots(figsize=(6, 3.6), layout="constrained")
-for (name, curve), style in zip(curves.items(), ("o-", "s--"), strict=True):
-    ax.plot(*curve, style, label=name)
+styles = [("o-", "#0072B2"), ("s--", "#D55E00")]
+for (name, curve), (style, color) in zip(curves.items(), styles, strict=True):
+    ax.plot(*curve, style, color=color, label=name)
 ax.set(xlabel="documents read", ylabel="accuracy on fresh documents", ylim=(0.45, 1.02))
+ax.xaxis.set_major_formatter("{x:,.0f}")
 ax.legend(loc="lower right")
 plt.show()
 
