@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from sklstm.comparison import Comparison as Comparison
     from sklstm.comparison import compare as compare
     from sklstm.export import to_onnx as to_onnx
+    from sklstm.inspection import lstm_states as lstm_states
+    from sklstm.inspection import nearest_tokens as nearest_tokens
+    from sklstm.inspection import token_attributions as token_attributions
     from sklstm.presets import make_text_classifier as make_text_classifier
     from sklstm.scikeras import KerasTextClassifier as KerasTextClassifier
     from sklstm.sequencer import TextSequencer as TextSequencer
@@ -29,8 +32,11 @@ _EXPORTS = {
     "classic_baselines": "sklstm.baselines",
     "compare": "sklstm.comparison",
     "fit_stream": "sklstm.streaming",
+    "lstm_states": "sklstm.inspection",
     "make_text_classifier": "sklstm.presets",
+    "nearest_tokens": "sklstm.inspection",
     "to_onnx": "sklstm.export",
+    "token_attributions": "sklstm.inspection",
 }
 __all__ = sorted(_EXPORTS)
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import check_is_fitted
 
 from sklstm import __version__
 from sklstm._export.activations import LSTM_ACTIVATIONS
@@ -21,9 +20,9 @@ from sklstm._export.network import add_answers, add_network
 from sklstm._export.tokenizer import tokenizer_settings
 from sklstm._files import written_aside
 from sklstm._network.initial import EMBEDDINGS
+from sklstm._steps import split_steps
 from sklstm._vocabulary import UNKNOWN
 from sklstm.classifier import LSTMTextClassifier
-from sklstm.sequencer import TextSequencer
 
 if TYPE_CHECKING:
     import onnx
@@ -97,7 +96,7 @@ def to_onnx(estimator: LSTMTextClassifier | Pipeline, path: str | os.PathLike[st
     >>> [file.name for file in files]
     ['model.onnx', 'model.tokenizer.json']
     """
-    sequencer, classifier = _steps(estimator)
+    sequencer, classifier = split_steps(estimator)
     _check_onnx()
     settings = b"" if sequencer is None else json.dumps(tokenizer_settings(sequencer)).encode()
     contents = {Path(path): _model(classifier, settings).SerializeToString()}
@@ -116,27 +115,6 @@ def _check_onnx() -> None:
         raise ImportError(
             'to_onnx needs onnx, which is not installed; `pip install "sklstm[onnx]"`.'
         ) from error
-
-
-def _steps(estimator: Any) -> tuple[TextSequencer | None, LSTMTextClassifier]:
-    """Return the sequencer, if there is one, and the classifier, both fitted."""
-    is_pipeline = isinstance(estimator, Pipeline)
-    steps = [step for _, step in estimator.steps] if is_pipeline else [estimator]
-    match steps:
-        case [LSTMTextClassifier() as classifier]:
-            check_is_fitted(classifier)
-            return None, classifier
-        case [TextSequencer() as sequencer, LSTMTextClassifier() as classifier]:
-            check_is_fitted(sequencer, "max_len_")
-            check_is_fitted(classifier)
-            return sequencer, classifier
-    kinds = " and ".join(type(step).__name__ for step in steps)
-    what = f"is a pipeline of {kinds}" if is_pipeline else f"is a {kinds}"
-    hint = "; of a search pass its best_estimator_" if hasattr(estimator, "best_estimator_") else ""
-    raise TypeError(
-        f"estimator {what}; pass a fitted LSTMTextClassifier, or a pipeline of a TextSequencer and "
-        f"an LSTMTextClassifier{hint}."
-    )
 
 
 def _plain_classes(classifier: LSTMTextClassifier) -> NDArray[Any]:

@@ -14,13 +14,14 @@ class LSTMStates:
     """What one LSTM layer did at each token of a document.
 
     The columns of all arrays are the units; of a bidirectional layer those that read forwards, then
-    those that read backwards. Rows are the tokens in the order of the text, for both directions: the
-    backward units have read the last row first.
+    those that read backwards. Rows are the tokens in the order of the text, for both directions:
+    the backward units have read the last row first.
 
     Attributes
     ----------
     tokens : ndarray of str or int of shape (n_tokens,)
-        What the layer read, without padding; ids if no sequencer is known.
+        What the layer read, without padding, unless the network reads that (then it is "" or 0);
+        ids if no sequencer is known.
     input_gate, forget_gate, output_gate : ndarray of float32 of shape (n_tokens, n_units)
         Shares in [0, 1]: of the candidate that is written to the cell, of the old cell state that
         is kept, and of the activated cell state that is let out.
@@ -82,10 +83,10 @@ class TokenAttributions:
         The class, as in ``classes_``.
     score : float
         The score of `target`, a logit: what `decision_function` gives; of the first of two classes
-        its negative.
+        its negative. Of a classifier without `decision_function` the log-odds of `target`.
     baseline_score : float
-        The score of a document that says nothing. With integrated gradients, `values` sum to
-        ``score - baseline_score``.
+        The score of a document that says nothing: all its vectors are zeros or, with occlusion, all
+        its tokens unknown. With integrated gradients, `values` sum to ``score - baseline_score``.
     """
 
     tokens: NDArray[Any]

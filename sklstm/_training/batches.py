@@ -243,6 +243,13 @@ def training_parts(
     return parts
 
 
+def prediction_widths(network: Network, width: int) -> NDArray[np.int64]:
+    """Return the few rising widths that a network reads documents of up to `width` ids in."""
+    if network.skips_padding:
+        return skipping_widths(width)
+    return width_candidates(width)[::-1][::2][::-1]
+
+
 def in_batches(network: Network, score: Scorer, ids: Ids, lengths: NDArray[np.int64]) -> Floats:
     """Apply a scorer of a network to documents, in batches of like length and of few shapes.
 
@@ -262,10 +269,7 @@ def in_batches(network: Network, score: Scorer, ids: Ids, lengths: NDArray[np.in
     values : ndarray of float32 of shape (n, n_values)
         In the order of the documents.
     """
-    if network.skips_padding:
-        widths = skipping_widths(ids.shape[1])
-    else:
-        widths = width_candidates(ids.shape[1])[::-1][::2][::-1]
+    widths = prediction_widths(network, ids.shape[1])
     by_length = np.argsort(lengths, kind="stable")
     n_batches = ceil(len(ids) / _PREDICTION_ROWS[-1])
 

@@ -1,0 +1,190 @@
+"""Integrated gradients: follow the scores of documents from vectors of zeros to their own."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from math import ceil
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
+
+from sklstm._cores import worker_threads
+from sklstm._network.initial import EMBEDDINGS
+from sklstm._network.spec import NetworkSpec
+from sklstm._training.batches import prediction_widths
+
+if TYPE_CHECKING:
+    from sklstm._network.gradients import Gradient
+    from sklstm._network.network import Network
+
+Ids = NDArray[np.int32]
+Weights = Mapping[str, NDArray[np.float32]]
+Floats = NDArray[np.float64]
+
+# Rows of a batch. Each place of it has a row of its own in an embedding matrix.
+_ROWS = 32
+# How often the number of steps is doubled where it is too small.
+_MOST_DOUBLINGS = 5
+# What the values may lack of the difference of the scores: this share of it, or so many logits.
+_SHARE, _LOGITS = 0.01, 0.001
+
+
+def integrated_gradients(
+    spec: NetworkSpec,
+    weights: Weights,
+    inputs: Ids,
+    lengths: NDArray[np.int64],
+    shares: NDArray[np.float32],
+    others: Floats,
+    n_steps: int,
+) -> tuple[Floats, Floats]:
+    """Return what the vector at each place adds to the score of its document by the LSTM.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+        The network; its scores by n-grams are left out.
+    weights : mapping of str to ndarray of float32
+        By name.
+    inputs, lengths : ndarray of int of shapes (n_documents, width) and (n_documents,)
+        Rows of the embedding matrix, and how many must be read, as `network_inputs` gives them.
+    shares : ndarray of float32 of shape (n_documents, n_outputs)
+        How much each logit counts in the score.
+    others : ndarray of float64 of shape (n_documents,)
+        What else the score of each document rises by: it counts for how exact values have to be.
+    n_steps : int
+        Points of the quadrature at first.
+
+    Returns
+    -------
+    values : ndarray of float64 of shape (n_documents, width)
+        Zero at padding.
+    baselines : ndarray of float64 of shape (n_documents,)
+        The scores by the LSTM of vectors of zeros.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If values do not sum to the difference of the scores.
+    """
+    from sklstm._network.gradients import gradient_by_vectors
+    from sklstm._network.reuse import borrowed_network
+
+    # Networks that skip padding read up to twice the width, and at least 64 ids.
+    n_places = _ROWS * 2 * max(32, inputs.shape[1])
+    of_places = replace(
+        spec, vocab_size=n_places + 1, trainable_embeddings=True, ngrams=0, ngram_buckets=0
+    )
+    weights = {name: w for name, w in weights.items() if not name.startswith("ngram")}
+    with borrowed_network(of_places) as network:
+        gradient = gradient_by_vectors(network, weights)
+        lines = _Lines(network, gradient, weights[EMBEDDINGS], inputs, lengths, shares)
+        every = np.arange(len(inputs))
+        scores, _ = lines.follow(every, np.array([0.0, 1.0]), np.zeros(2))
+        rises = scores[:, 1] - scores[:, 0]
+        allowed = np.maximum(_SHARE * np.abs(rises + others), _LOGITS)
+        values, lacking = np.zeros(inputs.shape), np.full(len(inputs), np.inf)
+        left = every
+        for doubling in range(_MOST_DOUBLINGS + 1):
+            points, point_weights = np.polynomial.legendre.leggauss(n_steps * 2**doubling)
+            _, values[left] = lines.follow(left, (points + 1) / 2, point_weights / 2)
+            lacking[left] = np.abs(values[left].sum(axis=1) - rises[left])
+            left = np.flatnonzero(~(lacking <= allowed))
+            if not len(left):
+                break
+    if len(left):
+        worst = left[np.argmax(lacking[left])]
+        warnings.warn(
+            f"The attributions of {len(left)} of {len(inputs)} documents do not sum to the "
+            f"difference of the scores: of document {worst} they are off by {lacking[worst]:.2g} "
+            f"of {abs(rises[worst] + others[worst]):.2g} logits, with {n_steps * 2**doubling} "
+            "steps. Raise n_steps.",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
+    return values, scores[:, 0]
+
+
+@dataclass(frozen=True)
+class _Lines:
+    """Straight lines from vectors of zeros to those of documents.
+
+    Attributes
+    ----------
+    network, gradient
+        A network, and its function from `gradient_by_vectors`.
+    matrix : ndarray of float32 of shape (n_tokens, n_values)
+        Its embeddings.
+    inputs, lengths, shares : ndarray
+        As in `integrated_gradients`.
+    """
+
+    network: Network
+    gradient: Gradient
+    matrix: NDArray[np.float32]
+    inputs: Ids
+    lengths: NDArray[np.int64]
+    shares: NDArray[np.float32]
+
+    def follow(
+        self, documents: NDArray[np.int64], points: Floats, point_weights: Floats
+    ) -> tuple[Floats, Floats]:
+        """Return scores at points of the lines, and the weighted sum of gradients times vectors.
+
+        Parameters
+        ----------
+        documents : ndarray of int of shape (n,)
+            Whose lines.
+        points : ndarray of float64 of shape (n_points,)
+            From 0, zeros, to 1, the vectors.
+        point_weights : ndarray of float64 of shape (n_points,)
+            Of the gradients there.
+
+        Returns
+        -------
+        scores : ndarray of float64 of shape (n, n_points)
+        values : ndarray of float64 of shape (n, width)
+        """
+        n_points = len(points)
+        by_length = np.argsort(self.lengths[documents], kind="stable")
+        places = np.repeat(by_length, n_points)
+        numbers = np.tile(np.arange(n_points), len(documents))
+        batches = np.array_split(np.arange(len(places)), ceil(len(places) / _ROWS))
+        scores = np.empty((len(documents), n_points))
+        values = np.zeros((len(documents), self.inputs.shape[1]))
+
+        def at_points(_: int, batch: NDArray[np.int64]) -> tuple[Floats, Floats]:
+            return self._at_points(documents[places[batch]], points[numbers[batch]])
+
+        with worker_threads(len(batches) if self.network.scores_purely else 1) as run_all:
+            for batch, (found, rises) in zip(batches, run_all(at_points, batches), strict=True):
+                scores[places[batch], numbers[batch]] = found
+                weighted = rises * point_weights[numbers[batch], None]
+                np.add.at(values[:, : rises.shape[1]], places[batch], weighted)
+        return scores, values
+
+    def _at_points(self, documents: NDArray[np.int64], points: Floats) -> tuple[Floats, Floats]:
+        """Return scores ``(n,)`` and gradients times vectors ``(n, n_steps)`` of up to `_ROWS`."""
+        n_rows, n_steps = len(documents), max(1, int(self.lengths[documents].max()))
+        widths = prediction_widths(self.network, self.inputs.shape[1])
+        width = int(widths[np.searchsorted(widths, n_steps)])
+        rows = np.zeros((_ROWS, width), dtype=np.int32)
+        rows[:n_rows, :n_steps] = self.inputs[documents, :n_steps]
+        # Padding that is read keeps the vector it has.
+        ids = np.where(rows != 0, np.arange(1, rows.size + 1).reshape(rows.shape), 0)
+        shares = np.zeros((_ROWS, self.shares.shape[1]), dtype=np.float32)
+        shares[:n_rows] = self.shares[documents]
+        scale = np.zeros((_ROWS, 1, 1), dtype=np.float32)
+        scale[:n_rows, 0, 0] = points
+        vectors = self.matrix[rows]
+        table = np.zeros((self.network.spec.vocab_size, self.matrix.shape[1]), dtype=np.float32)
+        table[0] = self.matrix[0]
+        table[1 : rows.size + 1] = (scale * vectors).reshape(rows.size, -1)
+        scores, by_table = self.gradient(table, ids.astype(np.int32), shares)
+        by_place = by_table[1 : rows.size + 1].reshape(vectors.shape)
+        rises = np.einsum("rsv,rsv->rs", by_place, vectors, dtype=np.float64)
+        return scores[:n_rows].astype(np.float64), (rises * (rows != 0))[:n_rows, :n_steps]
