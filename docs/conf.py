@@ -22,7 +22,11 @@ extensions = [
 ]
 templates_path = ["_templates"]
 exclude_patterns = ["_build", "_templates"]
-nitpicky = False
+nitpicky = True
+# An attribute that scikeras has as a property, without a page of its own.
+nitpick_ignore = [("py:obj", "model_")]
+# Their pages are elsewhere, and this build must not need the web.
+nitpick_ignore_regex = [("py:.*", r"(IPython|keras|matplotlib|numpy|pandas|sklearn)\..*")]
 
 autosummary_generate = True
 toc_object_entries_show_parents = "hide"
@@ -40,6 +44,8 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_theme_options = {
     "header_links_before_dropdown": 6,
+    # A button, not a field: the navigation then fits one line at the width of a laptop.
+    "navbar_persistent": ["search-button"],
     "navigation_with_keys": False,
     "show_prev_next": True,
     "secondary_sidebar_items": ["page-toc"],
@@ -48,16 +54,27 @@ html_sidebars = {
     page: [] for page in ("index", "getting_started", "api", "faq", "changelog", "contributing")
 }
 
-# `sphinx -b linkcheck` is for the links within these pages; the rest of the web is not ours to test.
+# The links within these pages are checked; the rest of the web is not ours to test.
 linkcheck_ignore = [r"https?://"]
 
 
+# What reStructuredText takes for a link: a name, an underscore, and then none but these characters.
+_REFERENCE = re.compile(r"""(\w)_(?=[\s'")\]}>\-/:.,;!?\\]|$)""")
+
+
 def _escape_fitted_attributes(app, what, name, obj, options, lines):
-    """Keep reStructuredText from reading a shape such as (n_features_in_,) as a link."""
+    """Keep reStructuredText from reading a name such as classes_ as a link, where it is no code."""
+    is_doctest = False
     for row, line in enumerate(lines):
+        is_doctest = line.lstrip().startswith(">>>") or (is_doctest and bool(line.strip()))
         entry, separator, kind = line.partition(" : ")
-        if separator and entry.strip().isidentifier():
-            lines[row] = entry + separator + re.sub(r"\b(\w+)_(?=[,)\s]|$)", r"\1\\_", kind)
+        if not (separator and entry.strip().isidentifier()):
+            entry, separator, kind = "", "", line
+        if not is_doctest:
+            # Every other piece stands between backquotes.
+            pieces = re.split(r"(``.*?``|`[^`]*`_?)", kind)
+            pieces[::2] = [_REFERENCE.sub(r"\1\\_", piece) for piece in pieces[::2]]
+            lines[row] = entry + separator + "".join(pieces)
 
 
 class LinkPublicNames(SphinxTransform):

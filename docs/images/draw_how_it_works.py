@@ -84,9 +84,11 @@ def network(y):
         is_padding = not word
         color, dash = (PADDING, ' stroke-dasharray="4 4"') if is_padding else (INK, "")
         for part in range(4):
-            fill = PADDING if is_padding else [BLUE, "#66aad1", "#b3d4e8", "#3389bf"][
-                (part + place) % 4
-            ]
+            fill = (
+                PADDING
+                if is_padding
+                else [BLUE, "#66aad1", "#b3d4e8", "#3389bf"][(part + place) % 4]
+            )
             drawn.append(box(x + 12, y + 13 * part, 26, 13, fill=fill, stroke="#ffffff"))
         drawn.append(line(x + 25, y + 56, x + 25, y + 82, color=color))
         drawn.append(box(x - 4, y + 86, 58, 42, stroke=color, dash=dash))
