@@ -78,22 +78,24 @@ def _escape_fitted_attributes(app, what, name, obj, options, lines):
 
 
 class LinkPublicNames(SphinxTransform):
-    """Make `LSTMTextClassifier` in the text of a page a link to its reference."""
+    """Make `LSTMTextClassifier`, on a page or in a docstring, a link to its reference."""
 
     default_priority = 5  # Before references are resolved.
 
     def apply(self):
-        """Wrap each literal that is a public name, where it is not part of a link or heading."""
-        for literal in list(self.document.findall(nodes.literal)):
-            name = literal.astext().removesuffix("()")
-            parents = (nodes.reference, nodes.title, addnodes.pending_xref)
-            if name not in sklstm.__all__ or isinstance(literal.parent, parents):
-                continue
-            link = addnodes.pending_xref(
-                "", refdomain="py", reftype="obj", reftarget=f"sklstm.{name}", refexplicit=True
-            )
-            literal.replace_self(link)
-            link += literal
+        """Link each public name in backquotes that is not part of a link or heading."""
+        for kind in (nodes.literal, nodes.title_reference):
+            for node in list(self.document.findall(kind)):
+                name = node.astext().removesuffix("()")
+                is_linked = isinstance(
+                    node.parent, nodes.reference | nodes.title | addnodes.pending_xref
+                )
+                if name in sklstm.__all__ and not is_linked:
+                    link = addnodes.pending_xref(
+                        "", refdomain="py", reftype="obj", reftarget=f"sklstm.{name}"
+                    )
+                    link += nodes.literal("", node.astext())
+                    node.replace_self(link)
 
 
 def setup(app):
