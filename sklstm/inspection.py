@@ -155,9 +155,9 @@ def token_attributions(
         left over. Occlusion [2]_ reads the document again with one token hidden, and gives the
         token what the score falls by.
     n_steps : int, default=30
-        Of integrated gradients, the points at which gradients are computed (of a Gauss-Legendre
-        quadrature). Documents whose values do not sum to the difference of the scores take twice
-        as many, up to 32 times `n_steps`.
+        Of integrated gradients, the points at which gradients are computed at first (those of a
+        Gauss-Legendre quadrature). Where the values of a document do not sum to the difference of
+        its scores, the parts of the way that lack most are halved and take so many more.
 
     Returns
     -------

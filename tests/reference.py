@@ -9,31 +9,71 @@ def sigmoid(x):
     return 1.0 / (1.0 + np.exp(-x))
 
 
-ACTIVATIONS = {"tanh": np.tanh, "relu": lambda x: np.maximum(x, 0.0)}
+# Each by its definition; those of Keras without a formula of one line are left out.
+ACTIVATIONS = {
+    "elu": lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0.0))),
+    "exponential": np.exp,
+    "hard_sigmoid": lambda x: np.clip(x / 6 + 0.5, 0.0, 1.0),
+    "linear": lambda x: x,
+    "relu": lambda x: np.maximum(x, 0.0),
+    "sigmoid": sigmoid,
+    "silu": lambda x: x * sigmoid(x),
+    "softplus": lambda x: np.log1p(np.exp(x)),
+    "softsign": lambda x: x / (1.0 + np.abs(x)),
+    "tanh": np.tanh,
+}
+
+
+def lstm_steps(inputs, kernel, recurrent_kernel, bias, activation=np.tanh):
+    """Return what an LSTM does at each step of one sequence (n_steps, n_inputs).
+
+    An array (n_steps, 6, units): input gate, forget gate, candidate, output gate, cell, hidden.
+    """
+    units = len(recurrent_kernel)
+    h, c, steps = np.zeros(units), np.zeros(units), []
+    for x in inputs:
+        i, f, g, o = np.split(x @ kernel + h @ recurrent_kernel + bias, 4)
+        i, f, g, o = sigmoid(i), sigmoid(f), activation(g), sigmoid(o)
+        c = f * c + i * g
+        h = o * activation(c)
+        steps.append([i, f, g, o, c, h])
+    return np.array(steps)
 
 
 def lstm(inputs, kernel, recurrent_kernel, bias, activation=np.tanh):
     """Return the hidden states (n_steps, units) of one sequence (n_steps, n_inputs)."""
-    units = len(recurrent_kernel)
-    h, c, states = np.zeros(units), np.zeros(units), []
-    for x in inputs:
-        i, f, g, o = np.split(x @ kernel + h @ recurrent_kernel + bias, 4)
-        c = sigmoid(f) * c + sigmoid(i) * activation(g)
-        h = sigmoid(o) * activation(c)
-        states.append(h)
-    return np.array(states)
+    return lstm_steps(inputs, kernel, recurrent_kernel, bias, activation)[:, -1]
 
 
-def recurrent_layer(inputs, weights, name, bidirectional, activation):
+def recurrent_steps(inputs, weights, name, bidirectional, activation):
+    """Return the steps of a layer as `lstm_steps` does, of both directions side by side."""
+
     def direction(prefix, sequence):
         parts = (weights[f"{prefix}/{kind}"] for kind in ("kernel", "recurrent_kernel", "bias"))
-        return lstm(sequence, *parts, activation=activation)
+        return lstm_steps(sequence, *parts, activation=activation)
 
     if not bidirectional:
         return direction(name, inputs)
     forward = direction(f"{name}/forward", inputs)
     backward = direction(f"{name}/backward", inputs[::-1])[::-1]
-    return np.concatenate([forward, backward], axis=1)
+    return np.concatenate([forward, backward], axis=2)
+
+
+def recurrent_layer(inputs, weights, name, bidirectional, activation):
+    return recurrent_steps(inputs, weights, name, bidirectional, activation)[:, -1]
+
+
+def layer_steps(row, classifier, layer):
+    """Return the steps (n_steps, 6, units) of an LSTM layer, from 0, on one row of token ids."""
+    weights = {name: w.astype(np.float64) for name, w in classifier.weights_.items()}
+    tokens = row[row != 0] if classifier.mask_padding else row
+    x = weights["embedding/embeddings"][tokens]
+    activation = ACTIVATIONS[classifier.activation]
+    for number in range(layer + 1):
+        name = f"lstm_{number + 1}"
+        steps = recurrent_steps(x, weights, name, classifier.bidirectional, activation)
+        x = steps[:, -1]
+    return steps
 
 
 def pool(states, weights, pooling, units, width):
@@ -72,7 +112,7 @@ def logits(ids, classifier):
             x = ACTIVATIONS[classifier.dense_activation](x)
         score = x @ weights["output/kernel"] + weights["output/bias"]
         if classifier.ngrams:
-            score = (score + ngram_score(tokens.tolist(), weights, classifier.ngrams)) / 2
+            score = (score + ngram_score(row[row != 0].tolist(), weights, classifier.ngrams)) / 2
         scores.append(score)
     return np.array(scores)
 

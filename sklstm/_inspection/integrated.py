@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from math import ceil
 from typing import TYPE_CHECKING
 
@@ -27,8 +27,8 @@ Floats = NDArray[np.float64]
 
 # Rows of a batch. Each place of it has a row of its own in an embedding matrix.
 _ROWS = 32
-# How often the number of steps is doubled where it is too small.
-_MOST_DOUBLINGS = 5
+# How often pieces of lines are halved.
+_MOST_ROUNDS = 24
 # What the values may lack of the difference of the scores: this share of it, or so many logits.
 _SHARE, _LOGITS = 0.01, 0.001
 
@@ -84,29 +84,87 @@ def integrated_gradients(
         gradient = gradient_by_vectors(network, weights)
         lines = _Lines(network, gradient, weights[EMBEDDINGS], inputs, lengths, shares)
         every = np.arange(len(inputs))
-        scores, _ = lines.follow(every, np.array([0.0, 1.0]), np.zeros(2))
-        rises = scores[:, 1] - scores[:, 0]
-        allowed = np.maximum(_SHARE * np.abs(rises + others), _LOGITS)
-        values, lacking = np.zeros(inputs.shape), np.full(len(inputs), np.inf)
-        left = every
-        for doubling in range(_MOST_DOUBLINGS + 1):
-            points, point_weights = np.polynomial.legendre.leggauss(n_steps * 2**doubling)
-            _, values[left] = lines.follow(left, (points + 1) / 2, point_weights / 2)
-            lacking[left] = np.abs(values[left].sum(axis=1) - rises[left])
-            left = np.flatnonzero(~(lacking <= allowed))
-            if not len(left):
+        zeros = np.zeros(len(inputs))
+        baselines = lines.follow(every, zeros[:, None], zeros[:1])[0][:, 0]
+        pieces = lines.measured(every, zeros, zeros + 1, baselines, n_steps)
+        rises = pieces.last - baselines + others
+        allowed = np.maximum(_SHARE * np.abs(rises), _LOGITS)
+        for _ in range(_MOST_ROUNDS):
+            is_bad = pieces.worst(allowed)
+            if not is_bad.any():
                 break
-    if len(left):
-        worst = left[np.argmax(lacking[left])]
-        warnings.warn(
-            f"The attributions of {len(left)} of {len(inputs)} documents do not sum to the "
-            f"difference of the scores: of document {worst} they are off by {lacking[worst]:.2g} "
-            f"of {abs(rises[worst] + others[worst]):.2g} logits, with {n_steps * 2**doubling} "
-            "steps. Raise n_steps.",
-            ConvergenceWarning,
-            stacklevel=3,
+            halves = lines.halved(pieces.where(is_bad), ceil(n_steps / 2))
+            pieces = pieces.where(~is_bad).joined(halves)
+    values = np.zeros(inputs.shape)
+    np.add.at(values, pieces.owner, pieces.values)
+    lacking = np.bincount(pieces.owner, pieces.lacking).astype(np.float64)
+    _check_sums(lacking, rises, allowed)
+    return values, baselines
+
+
+def _check_sums(lacking: Floats, rises: Floats, allowed: Floats) -> None:
+    """Warn if values do not sum to what scores rise by."""
+    bad = np.flatnonzero(~(np.abs(lacking) <= allowed))
+    if not len(bad):
+        return
+    worst = bad[np.argmax(np.abs(lacking[bad]))]
+    warnings.warn(
+        f"The attributions of {len(bad)} of {len(rises)} documents do not sum to the difference of "
+        f"their scores: document {worst} lacks {lacking[worst]:.2g} of {rises[worst]:.2g} logits. "
+        "Raise n_steps.",
+        ConvergenceWarning,
+        stacklevel=5,
+    )
+
+
+@dataclass(frozen=True)
+class _Pieces:
+    """Pieces of the lines from vectors of zeros to those of documents.
+
+    Attributes
+    ----------
+    owner : ndarray of int of shape (n_pieces,)
+        Document of each.
+    low, high : ndarray of float64 of shape (n_pieces,)
+        Where it begins and ends, from 0 to 1.
+    first, last : ndarray of float64 of shape (n_pieces,)
+        The scores there.
+    values : ndarray of float64 of shape (n_pieces, width)
+        Integral of the gradients times the vectors.
+    """
+
+    owner: NDArray[np.int64]
+    low: Floats
+    high: Floats
+    first: Floats
+    last: Floats
+    values: Floats
+
+    @property
+    def lacking(self) -> Floats:
+        """What the values lack of the rise of the score."""
+        return self.last - self.first - self.values.sum(axis=1)
+
+    def worst(self, allowed: Floats) -> NDArray[np.bool_]:
+        """Tell which pieces to halve, if those of a document lack more than is allowed."""
+        lacks = np.abs(self.lacking)
+        most = np.zeros(len(allowed))
+        np.maximum.at(most, self.owner, lacks)
+        is_open = np.bincount(self.owner, lacks, len(allowed)) > allowed
+        return is_open[self.owner] & (lacks >= most[self.owner] / 2)
+
+    def where(self, is_kept: NDArray[np.bool_]) -> _Pieces:
+        """Return some of the pieces."""
+        return _Pieces(*(getattr(self, field.name)[is_kept] for field in fields(self)))
+
+    def joined(self, others: _Pieces) -> _Pieces:
+        """Return these and other pieces."""
+        return _Pieces(
+            *(
+                np.concatenate([getattr(self, field.name), getattr(others, field.name)])
+                for field in fields(self)
+            )
         )
-    return values, scores[:, 0]
 
 
 @dataclass(frozen=True)
@@ -130,18 +188,35 @@ class _Lines:
     lengths: NDArray[np.int64]
     shares: NDArray[np.float32]
 
+    def measured(
+        self, owner: NDArray[np.int64], low: Floats, high: Floats, first: Floats, n_steps: int
+    ) -> _Pieces:
+        """Return pieces whose first scores are known, integrated at `n_steps` points of each."""
+        points, weights = np.polynomial.legendre.leggauss(n_steps)
+        # The last one is for the score there.
+        points, weights = np.append((points + 1) / 2, 1.0), np.append(weights / 2, 0.0)
+        widths = high - low
+        scores, values = self.follow(owner, low[:, None] + widths[:, None] * points, weights)
+        return _Pieces(owner, low, high, first, scores[:, -1], values * widths[:, None])
+
+    def halved(self, pieces: _Pieces, n_steps: int) -> _Pieces:
+        """Return twice as many pieces, each integrated at `n_steps` points."""
+        owner, middle = pieces.owner, (pieces.low + pieces.high) / 2
+        left = self.measured(owner, pieces.low, middle, pieces.first, n_steps)
+        return left.joined(self.measured(owner, middle, pieces.high, left.last, n_steps))
+
     def follow(
-        self, documents: NDArray[np.int64], points: Floats, point_weights: Floats
+        self, documents: NDArray[np.int64], points: Floats, weights: Floats
     ) -> tuple[Floats, Floats]:
-        """Return scores at points of the lines, and the weighted sum of gradients times vectors.
+        """Return scores at points of lines, and the weighted sum of gradients times vectors.
 
         Parameters
         ----------
         documents : ndarray of int of shape (n,)
             Whose lines.
-        points : ndarray of float64 of shape (n_points,)
-            From 0, zeros, to 1, the vectors.
-        point_weights : ndarray of float64 of shape (n_points,)
+        points : ndarray of float64 of shape (n, n_points)
+            Of each line, from 0 to 1.
+        weights : ndarray of float64 of shape (n_points,)
             Of the gradients there.
 
         Returns
@@ -149,22 +224,21 @@ class _Lines:
         scores : ndarray of float64 of shape (n, n_points)
         values : ndarray of float64 of shape (n, width)
         """
-        n_points = len(points)
         by_length = np.argsort(self.lengths[documents], kind="stable")
-        places = np.repeat(by_length, n_points)
-        numbers = np.tile(np.arange(n_points), len(documents))
-        batches = np.array_split(np.arange(len(places)), ceil(len(places) / _ROWS))
-        scores = np.empty((len(documents), n_points))
+        lines = np.repeat(by_length, points.shape[1])
+        numbers = np.tile(np.arange(points.shape[1]), len(documents))
+        batches = np.array_split(np.arange(len(lines)), ceil(len(lines) / _ROWS))
+        scores = np.empty(points.shape)
         values = np.zeros((len(documents), self.inputs.shape[1]))
 
         def at_points(_: int, batch: NDArray[np.int64]) -> tuple[Floats, Floats]:
-            return self._at_points(documents[places[batch]], points[numbers[batch]])
+            return self._at_points(documents[lines[batch]], points[lines[batch], numbers[batch]])
 
         with worker_threads(len(batches) if self.network.scores_purely else 1) as run_all:
             for batch, (found, rises) in zip(batches, run_all(at_points, batches), strict=True):
-                scores[places[batch], numbers[batch]] = found
-                weighted = rises * point_weights[numbers[batch], None]
-                np.add.at(values[:, : rises.shape[1]], places[batch], weighted)
+                scores[lines[batch], numbers[batch]] = found
+                weighted = rises * weights[numbers[batch], None]
+                np.add.at(values[:, : rises.shape[1]], lines[batch], weighted)
         return scores, values
 
     def _at_points(self, documents: NDArray[np.int64], points: Floats) -> tuple[Floats, Floats]:
