@@ -9,6 +9,11 @@ if TYPE_CHECKING:
     from sklstm.classifier import LSTMTextClassifier as LSTMTextClassifier
     from sklstm.comparison import Comparison as Comparison
     from sklstm.comparison import compare as compare
+    from sklstm.displays import ComparisonDisplay as ComparisonDisplay
+    from sklstm.displays import LSTMStateDisplay as LSTMStateDisplay
+    from sklstm.displays import NetworkDisplay as NetworkDisplay
+    from sklstm.displays import TokenAttributionDisplay as TokenAttributionDisplay
+    from sklstm.displays import TrainingHistoryDisplay as TrainingHistoryDisplay
     from sklstm.export import to_onnx as to_onnx
     from sklstm.inspection import lstm_states as lstm_states
     from sklstm.inspection import nearest_tokens as nearest_tokens
@@ -24,10 +29,15 @@ __version__ = "0.1.0"
 # Public name -> its module. Imported at first use (PEP 562), so that `import sklstm` stays quick.
 _EXPORTS = {
     "Comparison": "sklstm.comparison",
+    "ComparisonDisplay": "sklstm.displays",
     "KerasTextClassifier": "sklstm.scikeras",
     "LSTMTextClassifier": "sklstm.classifier",
+    "LSTMStateDisplay": "sklstm.displays",
     "NBSVMClassifier": "sklstm.baselines",
+    "NetworkDisplay": "sklstm.displays",
     "TextSequencer": "sklstm.sequencer",
+    "TokenAttributionDisplay": "sklstm.displays",
+    "TrainingHistoryDisplay": "sklstm.displays",
     "WordVectors": "sklstm.vectors",
     "classic_baselines": "sklstm.baselines",
     "compare": "sklstm.comparison",

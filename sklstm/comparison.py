@@ -26,8 +26,8 @@ from sklstm._comparison.checks import (
 )
 from sklstm._comparison.folds import check_hashable, make_splits, run_folds
 from sklstm._comparison.frames import predictions_frame, scores_frame
-from sklstm._comparison.plot import Row, dot_plot
 from sklstm._comparison.resampled import CorrectedTest, corrected_t_test, holm
+from sklstm._displays.comparison import ComparisonDisplay, Row
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -317,6 +317,10 @@ class Comparison:
         ValueError
             If `scoring` is none of the scores, or `alpha` is not between 0 and 1.
         """
+        return ComparisonDisplay.from_comparison(self, scoring, alpha=alpha, ax=ax).ax_
+
+    def _rows_to_draw(self, scoring: str | None, alpha: float) -> tuple[str, list[Row]]:
+        """Return the name of a score, and what is to be drawn of each classifier."""
         scoring = self._check_score(scoring)
         check_alpha(alpha)
         folds = self._fold_scores(scoring)
@@ -326,7 +330,7 @@ class Comparison:
             rows.append(Row(name, folds[name].to_numpy(), test.mean, test.low, test.high))
         for name, error in self.errors.items():
             rows.append(Row(name, np.empty(0), error=error.partition("\n")[0]))
-        return dot_plot(rows, scoring, 1 - alpha, ax)
+        return scoring, rows
 
     def __repr__(self) -> str:
         lines = [self._heading(), "", self._readable().to_string(), "", *self._remarks()]

@@ -1,0 +1,1 @@
+"""What `sklstm.displays` draws with, a file for each display."""

@@ -1,0 +1,188 @@
+"""The picture of a network: a box for each layer, with shapes and numbers of weights."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+from sklstm._displays.layers import Layer, layers_of
+from sklstm._displays.style import BLACK, BLUE, GREY, VERMILION, final_step, one_axes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# In inches: height of a box, distance from one to the next, and width of the two columns.
+_BOX, _STEP, _COLUMN, _GAP = 0.62, 0.95, 2.3, 0.3
+
+
+class NetworkDisplay:
+    """The layers of a network as boxes, with arrows for what goes from one to the next.
+
+    Each box has the shape of what the layer gives and the number of its weights. Made by
+    `from_estimator` as a rule.
+
+    Parameters
+    ----------
+    layers : sequence of Layer
+        In the order in which a document goes through them. Those that score n-grams stand beside
+        the others.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        What was drawn on.
+    figure_ : matplotlib Figure
+        What it is on.
+
+    See Also
+    --------
+    LSTMTextClassifier.summary : The same as a table.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("Agg")
+    >>> from sklstm import LSTMTextClassifier
+    >>> from sklstm.displays import NetworkDisplay
+    >>> classifier = LSTMTextClassifier(units=4, embedding_dim=8, epochs=1)
+    >>> display = NetworkDisplay.from_estimator(classifier.fit([[0, 2], [3, 2]], ["no", "yes"]))
+    >>> [(layer.title, layer.n_weights) for layer in display.layers]
+    [('token ids', 0), ('embedding', 32), ('LSTM', 208), ('output', 5)]
+    """
+
+    def __init__(self, layers: Sequence[Layer]) -> None:
+        self.layers = layers
+
+    @classmethod
+    def from_estimator(cls, estimator: Any, *, ax: Axes | None = None) -> Self:
+        """Draw the network of a fitted classifier.
+
+        Parameters
+        ----------
+        estimator : LSTMTextClassifier or Pipeline
+            Fitted; of a pipeline the last step.
+        ax : matplotlib Axes or None, default=None
+            Where to draw; None for a new figure.
+
+        Returns
+        -------
+        display : NetworkDisplay
+            Drawn.
+
+        Raises
+        ------
+        TypeError
+            If it is no `LSTMTextClassifier`.
+        NotFittedError
+            If it is not fitted.
+        ImportError
+            If matplotlib is not installed.
+        """
+        from sklstm.classifier import LSTMTextClassifier
+
+        classifier = final_step(estimator)
+        if not isinstance(classifier, LSTMTextClassifier):
+            raise TypeError(
+                f"The network of a {type(classifier).__name__} is not known here; pass a fitted "
+                "LSTMTextClassifier. keras.utils.plot_model draws any keras.Model."
+            )
+        return cls(layers_of(classifier)).plot(ax=ax)
+
+    def plot(self, *, ax: Axes | None = None) -> Self:
+        """Draw the boxes.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or None, default=None
+            Where to draw; None for a new figure.
+
+        Returns
+        -------
+        self : NetworkDisplay
+            Drawn.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        """
+        main = [layer for layer in self.layers if not layer.is_beside]
+        beside = [layer for layer in self.layers if layer.is_beside]
+        width = _COLUMN * 2 + _GAP if beside else _COLUMN
+        height = _STEP * len(main) - (_STEP - _BOX)
+        size = (max(width, 3.2) + 0.3, height + 0.6)
+        ax = one_axes(type(self).__name__, ax, size)
+        middle = _COLUMN / 2
+        for number, layer in enumerate(main):
+            _draw_box(ax, layer, middle, -number * _STEP)
+            if number:
+                _draw_arrow(ax, (middle, -(number - 1) * _STEP - _BOX), (middle, -number * _STEP))
+        if beside:
+            self._draw_beside(ax, beside, len(main))
+        n_weights = sum(layer.n_weights for layer in self.layers)
+        ax.set_title(f"{n_weights:,} weights", fontsize="medium")
+        ax.set_xlim(-0.05, width + 0.05)
+        ax.set_ylim(-height - 0.05, 0.05)
+        ax.set_aspect("equal")
+        ax.set_axis_off()
+        self.ax_: Axes = ax
+        self.figure_: Figure = ax.figure
+        return self
+
+    def _draw_beside(self, ax: Axes, beside: Sequence[Layer], n_main: int) -> None:
+        """Draw the n-grams between the ids on top and the mean of the scores at the bottom."""
+        middle = _COLUMN * 1.5 + _GAP
+        first = -_STEP * (n_main - 1) / 2
+        for number, layer in enumerate(beside):
+            _draw_box(ax, layer, middle, first - number * _STEP)
+        last = first - (len(beside) - 1) * _STEP - _BOX
+        _draw_arrow(ax, (_COLUMN, -_BOX / 2), (middle, first), "angle,angleA=0,angleB=90")
+        mean = -(n_main - 1) * _STEP - _BOX / 2
+        _draw_arrow(ax, (middle, last), (_COLUMN, mean), "angle,angleA=90,angleB=0")
+
+
+def _draw_box(ax: Axes, layer: Layer, middle: float, top: float) -> None:
+    from matplotlib.patches import FancyBboxPatch
+
+    colours = {"weights": BLUE, "dropout": VERMILION, "none": GREY}
+    colour = colours[layer.kind]
+    box = FancyBboxPatch(
+        (middle - _COLUMN / 2 + 0.04, top - _BOX + 0.04),
+        _COLUMN - 0.08,
+        _BOX - 0.08,
+        boxstyle="round,pad=0.04",
+        facecolor=(*_rgb(colour), 0.12),
+        edgecolor=colour,
+        linestyle="--" if layer.kind == "dropout" else "-",
+    )
+    ax.add_patch(box)
+    weights = f"{layer.n_weights:,} weights" if layer.n_weights else layer.remark
+    lines = [layer.title + (f", {layer.detail}" if layer.detail else ""), layer.shape, weights]
+    lines = [line for line in lines if line]
+    for number, line in enumerate(lines):
+        ax.text(
+            middle,
+            top - _BOX * (number + 1) / (len(lines) + 1),
+            line,
+            ha="center",
+            va="center",
+            fontsize=8.5 if number == 0 else 7.5,
+            fontweight="bold" if number == 0 else "normal",
+            color=BLACK,
+            parse_math=False,
+        )
+
+
+def _draw_arrow(
+    ax: Axes, start: tuple[float, float], end: tuple[float, float], style: str = "arc3"
+) -> None:
+    arrow = {"arrowstyle": "-|>", "color": BLACK, "shrinkA": 0, "shrinkB": 0, "linewidth": 1.0}
+    ax.annotate("", end, start, arrowprops=arrow | {"connectionstyle": style})
+
+
+def _rgb(colour: str) -> tuple[float, float, float]:
+    from matplotlib.colors import to_rgb
+
+    return to_rgb(colour)
