@@ -31,8 +31,9 @@ from sklearn.metrics import (
     f1_score,
 )
 from sklearn.model_selection import train_test_split
+from sklearn.pipeline import Pipeline
 
-from sklstm import classic_baselines, make_text_classifier
+from sklstm import TrainingHistoryDisplay, classic_baselines, make_text_classifier
 
 SENTENCES = [
     "A warm, funny film with a wonderful cast. I could watch it again tomorrow.",
@@ -89,17 +90,10 @@ def evaluate(models: dict, train: pd.DataFrame, test: pd.DataFrame) -> tuple[pd.
     return pd.DataFrame.from_dict(rows, orient="index"), predictions
 
 
-def draw(history: dict, truth: pd.Series, predicted: pd.Series, path: Path) -> None:
+def draw(lstm: Pipeline, truth: pd.Series, predicted: pd.Series, path: Path) -> None:
     """Draw the learning curve and the confusion matrix beside each other."""
     figure, axes = plt.subplots(1, 3, figsize=(12, 3.6), layout="constrained")
-    epochs = range(1, len(history["loss"]) + 1)
-    for ax, quantity, label in zip(
-        axes, ["loss", "accuracy"], ["cross-entropy (nats)", "accuracy"], strict=False
-    ):
-        ax.plot(epochs, history[quantity], "o-", color="#0072B2", label="training")
-        ax.plot(epochs, history[f"val_{quantity}"], "s--", color="#D55E00", label="validation")
-        ax.set(xlabel="epoch", ylabel=label, xticks=epochs)
-        ax.legend()
+    TrainingHistoryDisplay.from_estimator(lstm, ax=axes[:2])
     axes[0].set_title("Learning curve of the LSTM: loss")
     axes[1].set_title("Learning curve: accuracy")
     ConfusionMatrixDisplay.from_predictions(
@@ -137,7 +131,7 @@ def main() -> None:
     print(classification_report(test["label"], predictions["LSTM"], digits=3))
 
     picture = arguments.output / "quickstart.png"
-    draw(models["LSTM"][-1].history_, test["label"], predictions["LSTM"], picture)
+    draw(models["LSTM"], test["label"], predictions["LSTM"], picture)
     saved = arguments.output / "lstm.joblib"
     joblib.dump(models["LSTM"], saved)
     print(f"Drew {picture}, and saved the LSTM to {saved}. Loaded in a new process, it says:\n")

@@ -13,3 +13,7 @@ __all__ = [
     "TokenAttributionDisplay",
     "TrainingHistoryDisplay",
 ]
+
+# Where they are imported from is where they are to be found, in the reference and in links to it.
+for _display in __all__:
+    globals()[_display].__module__ = __name__

@@ -61,6 +61,22 @@ from sklstm._backend import keras
 scores = {name: model.predict_proba(NEW_TEXTS) for name, model in fitted.items()}
 joblib.dump((keras.backend.backend(), scores), sys.argv[2])
 """
+EXPLAIN = """
+import sys, joblib
+from test_backends import NEW_TEXTS
+fitted, _ = joblib.load(sys.argv[1])
+from sklstm import lstm_states, token_attributions
+found = {
+    name: [
+        (states.cell_state, attributions.values, attributions.baseline_score)
+        for states, attributions in zip(
+            lstm_states(model, NEW_TEXTS), token_attributions(model, NEW_TEXTS, target=target)
+        )
+    ]
+    for name, model in fitted.items() for target in model[1].classes_[:1]
+}
+joblib.dump(found, sys.argv[2])
+"""
 
 
 def run(backend, code, *arguments):
@@ -105,6 +121,22 @@ def test_scores_do_not_depend_on_the_backend(training, scoring, trained, tmp_pat
     for name in scores:
         np.testing.assert_allclose(scores[name], expected[name], atol=1e-5, err_msg=name)
         assert np.ptp(expected[name][:, 0]) > 1e-3, f"{name} has learned nothing"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", BACKENDS[1:])
+def test_states_and_attributions_do_not_depend_on_the_backend(backend, trained, tmp_path):
+    if find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
+    path = trained(BACKENDS[0])
+    run(BACKENDS[0], EXPLAIN, path, tmp_path / "expected.joblib")
+    run(backend, EXPLAIN, path, tmp_path / "found.joblib")
+    expected, found = (joblib.load(tmp_path / f"{n}.joblib") for n in ("expected", "found"))
+    assert list(found) == list(ARCHITECTURES)
+    for name, documents in expected.items():
+        for one, other in zip(documents, found[name], strict=True):
+            for array, same in zip(one, other, strict=True):
+                np.testing.assert_allclose(array, same, atol=1e-4, err_msg=name)
 
 
 BLOCKED = """

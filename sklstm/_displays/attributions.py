@@ -7,15 +7,14 @@ from textwrap import shorten
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sklstm._displays.style import (
     BLACK,
     BLUE,
-    DIVERGING,
     GREY,
     GRID,
     VERMILION,
+    diverging,
     one_axes,
     pyplot,
     tidy,
@@ -23,7 +22,7 @@ from sklstm._displays.style import (
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
 
     from sklstm._inspection.results import TokenAttributions
 
@@ -34,13 +33,13 @@ _COLUMN = 5.0
 # Values of less than this part of the greatest one are not underlined.
 _SLIGHT = 0.1
 # Strongest colour of the map that black letters can still be read on.
-_STRONGEST = 0.7
+_STRONGEST = 0.8
 
 
 class TokenAttributionDisplay:
     """A text coloured by what each token adds to the score of a class.
 
-    Blue with a solid line is for the class, red with a dotted line against it. In a notebook it
+    Blue with a solid line is for the class, orange with a dotted line against it. In a notebook it
     shows itself as text on the page. Made by `from_estimator` as a rule.
 
     Parameters
@@ -151,7 +150,7 @@ class TokenAttributionDisplay:
             raise ValueError(f"kind={kind!r} is none of 'text', 'bar'.")
         draw = self._draw_text if kind == "text" else self._draw_bars
         self.ax_: Axes = draw(ax)
-        self.figure_: Figure = self.ax_.figure
+        self.figure_: Figure | SubFigure = self.ax_.figure
         return self
 
     def _repr_html_(self) -> str:
@@ -179,15 +178,18 @@ class TokenAttributionDisplay:
 
     def _draw_text(self, ax: Axes | None) -> Axes:
         plt = pyplot(type(self).__name__)
+        from matplotlib.transforms import ScaledTranslation
+
         found = self.attributions
         tokens = [str(token) for token in found.tokens]
         width = _COLUMN if ax is None else ax.get_window_extent().width / ax.figure.dpi
         n_letters = max(10, int((width - 0.3) * 72 / _POINTS / _WIDTH_OF_LETTER))
         places = _places(tokens, n_letters)
         n_lines = places[-1][0] + 1
-        ax = one_axes(type(self).__name__, ax, (_COLUMN, 1.25 + _LINE * n_lines))
-        colours = plt.get_cmap(DIVERGING)
+        ax = one_axes(type(self).__name__, ax, (_COLUMN, 1.05 + _LINE * n_lines))
+        colours = diverging()
         most = self._most()
+        below = ScaledTranslation(0, -_POINTS * 0.75 / 72, ax.figure.dpi_scale_trans)
         for token, value, (line, column) in zip(tokens, found.values, places, strict=True):
             share = float(value) / most
             ax.text(
@@ -207,7 +209,8 @@ class TokenAttributionDisplay:
             if abs(share) >= _SLIGHT:
                 style = "-" if share > 0 else ":"
                 ends = [column, column + len(token)]
-                ax.plot(ends, [line + 0.42] * 2, style, color=BLACK, linewidth=1.4)
+                (drawn,) = ax.plot(ends, [line, line], style, color=BLACK, linewidth=1.4)
+                drawn.set_transform(ax.transData + below)
         ax.set_xlim(-0.5, n_letters + 0.5)
         ax.set_ylim(n_lines - 0.4, -0.6)
         ax.set_axis_off()

@@ -13,7 +13,7 @@ from sklstm._displays.style import BLACK, BLUE, GREY, GRID, one_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
 
     from sklstm.comparison import Comparison
 
@@ -65,7 +65,7 @@ class ComparisonDisplay:
     >>> baselines = classic_baselines()
     >>> models = {name: baselines[name] for name in ("linear_svc", "nb_svm")}
     >>> texts = ["a fine film", "a dull film", "fine and moving", "dull and slow"] * 5
-    >>> comparison = compare(models, texts, ["good", "bad"] * 10, cv=2, verbose=0)
+    >>> comparison = compare(models, texts, ["good", "bad"] * 10, cv=2)
     >>> display = ComparisonDisplay.from_comparison(comparison)
     >>> display.ax_.get_xlabel()
     'accuracy'
@@ -143,7 +143,8 @@ class ComparisonDisplay:
             # Below the line, where the interval does not hide them.
             below = [height + 0.22] * len(row.scores)
             ax.plot(row.scores, below, "o", color=BLUE, markersize=4.5, alpha=0.6, linewidth=0)
-        ax.set_yticks(range(len(self.rows)), [fill(row.name, 24) for row in self.rows], parse_math=False)
+        names = [fill(row.name, 24) for row in self.rows]
+        ax.set_yticks(range(len(names)), names, parse_math=False)
         ax.set_ylim(len(self.rows) - 0.4, -0.6)
         ax.set_xlabel(self.label)
         ax.grid(axis="x", color=GRID, linewidth=0.8)
@@ -163,5 +164,5 @@ class ComparisonDisplay:
             fontsize="small",
         )
         self.ax_: Axes = ax
-        self.figure_: Figure = ax.figure
+        self.figure_: Figure | SubFigure = ax.figure
         return self

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
 
 # In inches: height of a box, distance from one to the next, and width of the two columns.
 _BOX, _STEP, _COLUMN, _GAP = 0.62, 0.95, 2.3, 0.3
@@ -128,7 +128,7 @@ class NetworkDisplay:
         ax.set_aspect("equal")
         ax.set_axis_off()
         self.ax_: Axes = ax
-        self.figure_: Figure = ax.figure
+        self.figure_: Figure | SubFigure = ax.figure
         return self
 
     def _draw_beside(self, ax: Axes, beside: Sequence[Layer], n_main: int) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sklstm._displays.style import BLACK, DIVERGING, SEQUENTIAL, pyplot, several_axes
+from sklstm._displays.style import BLACK, SEQUENTIAL, diverging, pyplot, several_axes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,7 +25,7 @@ QUANTITIES = {
     "hidden_state": ("hidden state", False),
 }
 # More rows of numbers than that would run into each other.
-_MOST_TICKS = 10
+_MOST_TICKS = 8
 
 
 class LSTMStateDisplay:
@@ -156,7 +156,7 @@ class LSTMStateDisplay:
         units = self._checked_units()
         tokens = self.states.tokens
         width = min(14.0, max(5.0, 1.6 + 0.3 * len(tokens)))
-        height = min(2.4, max(0.75, 0.12 * len(units)))
+        height = min(1.6, max(0.75, 0.12 * len(units)))
         size = (width, 0.5 + (height + 0.25) * len(names))
         axes = several_axes(type(self).__name__, ax, len(names), 1, size).ravel()
         self.ax_: NDArray[Any] = axes
@@ -167,30 +167,29 @@ class LSTMStateDisplay:
             self.images_[name] = self._draw(each, name, values, units)
             each.set_xticks([])
         axes[-1].set_xticks(
-            range(len(tokens)), tokens, rotation=90 if len(tokens) > 8 else 45, parse_math=False
+            range(len(tokens)), tokens, rotation=60, ha="right", rotation_mode="anchor"
         )
         for label in axes[-1].get_xticklabels():
-            label.set(ha="center" if len(tokens) > 8 else "right", rotation_mode="anchor")
-            if len(tokens) > 8:
-                label.set(ha="right", va="center")
+            label.set_parse_math(False)
         return self
 
     def _draw(self, ax: Any, name: str, values: NDArray[Any], units: NDArray[np.intp]) -> Any:
         label, is_share = QUANTITIES[name]
-        if is_share:
-            limits, colours = (0.0, 1.0), SEQUENTIAL
-        else:
-            most = max(float(np.abs(values).max()), 1e-6)
-            limits, colours = (-most, most), DIVERGING
-        low, high = limits
+        most = 1.0 if is_share else max(float(np.abs(values).max()), 1e-6)
         image = ax.imshow(
-            values, aspect="auto", cmap=colours, vmin=low, vmax=high, interpolation="nearest"
+            values,
+            aspect="auto",
+            interpolation="nearest",
+            cmap=SEQUENTIAL if is_share else diverging(),
+            vmin=0.0 if is_share else -most,
+            vmax=most,
         )
         ax.set_title(label, fontsize="medium", loc="left")
         ax.set_ylabel("unit")
-        ticks = np.unique(np.linspace(0, len(units) - 1, min(len(units), _MOST_TICKS)).astype(int))
+        ticks = np.arange(0, len(units), -(-len(units) // _MOST_TICKS))
         ax.set_yticks(ticks, units[ticks], fontsize="small")
-        ax.figure.colorbar(image, ax=ax, pad=0.02, aspect=10)
+        bar = ax.figure.colorbar(image, ax=ax, pad=0.02, aspect=10)
+        bar.set_label("share" if is_share else "value", fontsize="small")
         if self.states.is_bidirectional:
             self._part_directions(ax, units)
         return image
@@ -206,14 +205,15 @@ class LSTMStateDisplay:
                     word,
                     (0, 1 - (start + end) / 2 / len(units)),
                     xycoords="axes fraction",
-                    xytext=(-38, 0),
+                    xytext=(-28, 0),
                     textcoords="offset points",
                     rotation=90,
                     ha="center",
                     va="center",
-                    fontsize="x-small",
+                    fontsize="small",
                 )
-        ax.set_ylabel("unit", labelpad=16)
+        # Takes the room of the two words.
+        ax.set_ylabel(" ", labelpad=6)
 
     def _checked_quantities(self) -> list[str]:
         names = list(QUANTITIES if self.quantities is None else self.quantities)

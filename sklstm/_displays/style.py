@@ -11,12 +11,13 @@ from sklearn.utils.validation import check_is_fitted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
 
 #: Told apart by people with any colour vision, and in print (Okabe and Ito).
 BLUE, VERMILION, BLACK, GREY = "#0072B2", "#D55E00", "#000000", "#6b6b6b"
 GRID = "#dddddd"
-#: Of numbers from 0 to 1, and of those on both sides of 0: blue above, red below.
-SEQUENTIAL, DIVERGING = "viridis", "RdBu"
+#: Of numbers from 0 to 1.
+SEQUENTIAL = "viridis"
 
 
 def pyplot(what: str) -> Any:
@@ -39,6 +40,13 @@ def pyplot(what: str) -> Any:
             f"{what} needs matplotlib, which is not installed; `pip install matplotlib`."
         ) from error
     return plt
+
+
+def diverging() -> Colormap:
+    """Return the colours of numbers on both sides of 0: orange below, blue above."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list("orange_blue", [VERMILION, "#ffffff", BLUE])
 
 
 def one_axes(what: str, ax: Axes | None, size: tuple[float, float]) -> Axes:

@@ -1,0 +1,353 @@
+"""Displays draw what the estimator holds, on the axes that they are given."""
+
+import builtins
+from html.parser import HTMLParser
+
+import matplotlib
+import numpy as np
+import pytest
+from comparing import scored
+from conftest import LABELS, TEXTS, make_ids, small_classifier
+from matplotlib.colors import to_rgba
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+from sklstm import TextSequencer, lstm_states, token_attributions
+from sklstm.displays import (
+    ComparisonDisplay,
+    LSTMStateDisplay,
+    NetworkDisplay,
+    TokenAttributionDisplay,
+    TrainingHistoryDisplay,
+)
+from sklstm.inspection import TokenAttributions
+
+matplotlib.use("Agg")  # Tests have no screen.
+
+
+@pytest.fixture
+def plt():
+    import matplotlib.pyplot
+
+    yield matplotlib.pyplot
+    matplotlib.pyplot.close("all")
+
+
+@pytest.fixture(scope="module")
+def pipeline():
+    return make_pipeline(TextSequencer(), small_classifier(epochs=3)).fit(TEXTS, LABELS)
+
+
+@pytest.fixture(scope="module")
+def both_ways():
+    return make_pipeline(TextSequencer(), small_classifier(bidirectional=True)).fit(TEXTS, LABELS)
+
+
+def attributions(tokens, values, **others):
+    return TokenAttributions(
+        tokens=np.array(tokens),
+        values=np.array(values, dtype=float),
+        **({"target": "good", "score": 1.5, "baseline_score": 0.5} | others),
+    )
+
+
+# Training
+
+
+def test_history_is_drawn_by_epoch(pipeline, plt):
+    display = TrainingHistoryDisplay.from_estimator(pipeline)
+    history = pipeline[-1].history_
+    assert display.lines_.keys() == history.keys()
+    for name, line in display.lines_.items():
+        assert_array_equal(line.get_xdata(), [1, 2, 3])
+        assert_array_equal(line.get_ydata(), history[name])
+    assert [ax.get_ylabel() for ax in display.ax_] == ["cross-entropy (nats)", "accuracy"]
+    assert {ax.get_xlabel() for ax in display.ax_} == {"epoch"}
+    assert display.figure_ is display.ax_[0].figure
+
+
+def test_history_marks_the_epoch_whose_weights_were_kept(plt):
+    ids, y = make_ids()
+    classifier = small_classifier(epochs=6, early_stopping=True, n_iter_no_change=2).fit(ids, y)
+    display = TrainingHistoryDisplay.from_estimator(classifier)
+    best = classifier.history_["val_accuracy"].index(classifier.best_score_) + 1
+    assert display.best_epoch == best
+    legends = [text.get_text() for text in display.ax_[0].get_legend().get_texts()]
+    assert legends == ["training", "validation", f"kept: epoch {best}"]
+
+
+def test_history_of_one_epoch_has_one_tick(plt):
+    display = TrainingHistoryDisplay({"loss": [0.5], "accuracy": [0.9]}).plot()
+    display.figure_.canvas.draw()
+    low, high = display.ax_[0].get_xlim()
+    assert [tick for tick in display.ax_[0].get_xticks() if low <= tick <= high] == [1]
+
+
+def test_history_is_drawn_on_axes_that_are_given(pipeline, plt):
+    figure, axes = plt.subplots(1, 2)
+    display = TrainingHistoryDisplay.from_estimator(pipeline, ax=axes)
+    assert list(display.ax_) == list(axes)
+    _, (left, right) = plt.subplots(1, 2)
+    inside = TrainingHistoryDisplay.from_estimator(pipeline, ax=right)
+    assert inside.figure_ is left.figure
+    assert inside.figure_ is not figure
+    assert len(inside.figure_.axes) == 4
+    assert not right.axison
+
+
+@pytest.mark.parametrize("n_axes", [1, 3])
+def test_wrong_number_of_axes_is_refused(pipeline, plt, n_axes):
+    _, axes = plt.subplots(1, n_axes, squeeze=False)
+    with pytest.raises(ValueError, match=f"ax holds {n_axes} axes, and .* draws on 2"):
+        TrainingHistoryDisplay.from_estimator(pipeline, ax=axes)
+
+
+def test_axes_that_cannot_be_divided_are_refused(pipeline, plt):
+    ax = plt.figure().add_axes((0.1, 0.1, 0.8, 0.8))
+    with pytest.raises(ValueError, match="ax cannot be divided"):
+        TrainingHistoryDisplay.from_estimator(pipeline, ax=ax)
+
+
+def test_history_wants_a_fitted_classifier_with_history(plt):
+    with pytest.raises(NotFittedError):
+        TrainingHistoryDisplay.from_estimator(small_classifier())
+    other = LogisticRegression().fit([[0], [1]], [0, 1])
+    with pytest.raises(TypeError, match="LogisticRegression has no history_"):
+        TrainingHistoryDisplay.from_estimator(other)
+
+
+# Gates and states
+
+
+def test_states_are_drawn_units_by_tokens(pipeline, plt):
+    text = "a fine $film$"
+    display = LSTMStateDisplay.from_estimator(pipeline, text)
+    (states,) = lstm_states(pipeline, [text])
+    assert len(display.ax_) == len(display.images_) == 6
+    for name, image in display.images_.items():
+        assert_array_equal(image.get_array(), getattr(states, name).T)
+    tokens = [label.get_text() for label in display.ax_[-1].get_xticklabels()]
+    assert tokens == states.tokens.tolist()
+    display.figure_.canvas.draw()
+
+
+def test_gates_have_the_scale_of_shares_and_states_one_around_zero(pipeline, plt):
+    display = LSTMStateDisplay.from_estimator(pipeline, TEXTS[0])
+    for name, image in display.images_.items():
+        low, high = image.get_clim()
+        if name.endswith("gate"):
+            assert (low, high) == (0, 1)
+        else:
+            assert low == -high == -np.abs(image.get_array()).max()
+
+
+def test_quantities_and_units_can_be_chosen(both_ways, plt):
+    display = LSTMStateDisplay.from_estimator(
+        both_ways, TEXTS[0], quantities=["cell_state"], units=[6, 1]
+    )
+    (states,) = lstm_states(both_ways, [TEXTS[0]])
+    assert_array_equal(display.images_["cell_state"].get_array(), states.cell_state[:, [1, 6]].T)
+    (ax,) = display.ax_
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["1", "6"]
+    assert [text.get_text() for text in ax.texts] == ["forward", "backward"]
+    assert_allclose(ax.lines[0].get_ydata(), 0.5)  # Between the two.
+
+
+def test_what_there_is_not_of_states_is_refused(pipeline, plt):
+    with pytest.raises(ValueError, match="quantities='cell_state' must be a list of some of"):
+        LSTMStateDisplay.from_estimator(pipeline, "a film", quantities="cell_state")
+    with pytest.raises(ValueError, match=r"quantities=\['state'\]"):
+        LSTMStateDisplay.from_estimator(pipeline, "a film", quantities=["state"])
+    for units in ([4], [-1], [], [0.5]):
+        with pytest.raises(ValueError, match=r"units=.* must be numbers from 0 to 3"):
+            LSTMStateDisplay.from_estimator(pipeline, "a film", units=units)
+
+
+# Attributions
+
+
+def test_tokens_are_written_in_their_order_and_coloured_by_sign(plt):
+    display = TokenAttributionDisplay(attributions(["a", "dull", "$film$"], [0.01, -2.0, 1.0]))
+    display.plot()
+    texts = display.ax_.texts
+    assert [text.get_text() for text in texts] == ["a", "dull", "$film$"]
+    red, _, blue, _ = np.transpose([text.get_bbox_patch().get_facecolor() for text in texts])
+    assert red[1] > blue[1]
+    assert blue[2] > red[2]
+    # Without colours: solid for, dotted against, and nothing where there is next to nothing.
+    assert [line.get_linestyle() for line in display.ax_.lines] == [":", "-"]
+    assert "good: +1.50 logits" in display.ax_.get_title(loc="left")
+    display.figure_.canvas.draw()
+
+
+def test_long_texts_are_broken_into_lines_within_the_axes(plt):
+    tokens = ["word", "longer-word", "w" * 200] * 20
+    display = TokenAttributionDisplay(attributions(tokens, np.linspace(-1, 1, 60))).plot()
+    places = [text.get_position() for text in display.ax_.texts]
+    assert places == sorted(places, key=lambda place: (place[1], place[0]))
+    assert len(set(places)) == 60
+    _, right = display.ax_.get_xlim()
+    ends = [x + len(token) for (x, _), token in zip(places, tokens, strict=True)]
+    assert all(end <= right or x == 0 for end, (x, _) in zip(ends, places, strict=True))
+
+
+def test_bars_are_the_values(pipeline, plt):
+    display = TokenAttributionDisplay.from_estimator(
+        pipeline, TEXTS[0], target="bad", method="occlusion", kind="bar"
+    )
+    (found,) = token_attributions(pipeline, [TEXTS[0]], target="bad", method="occlusion")
+    assert_allclose([bar.get_width() for bar in display.ax_.patches], found.values)
+    assert [label.get_text() for label in display.ax_.get_yticklabels()] == found.tokens.tolist()
+    assert "logits" in display.ax_.get_xlabel()
+
+
+def test_text_is_drawn_on_axes_that_are_given(plt):
+    _, axes = plt.subplots()
+    assert TokenAttributionDisplay(attributions(["a"], [0.0])).plot(ax=axes).ax_ is axes
+    with pytest.raises(ValueError, match="kind='pie' is none of 'text', 'bar'"):
+        TokenAttributionDisplay(attributions(["a"], [0.0])).plot(kind="pie")
+
+
+def test_html_shows_each_token_with_its_value_and_no_markup_of_the_text():
+    class Words(HTMLParser):
+        def __init__(self):
+            super().__init__()
+            self.words, self.titles, self.open = [], [], []
+
+        def handle_starttag(self, tag, attrs):
+            if tag == "br":
+                return
+            self.open.append(tag)
+            if tag == "span":
+                self.titles.append(dict(attrs)["title"])
+
+        def handle_endtag(self, tag):
+            assert self.open.pop() == tag
+
+        def handle_data(self, data):
+            if self.open[-1] == "span":
+                self.words.append(data)
+
+    tokens = ["fine", "<script>", "a&b"]
+    shown = TokenAttributionDisplay(attributions(tokens, [1.0, -0.5, 0.0], target="<b>"))
+    parser = Words()
+    parser.feed(shown._repr_html_())
+    assert parser.words == tokens
+    assert parser.titles == ["+1.000", "-0.500", "+0.000"]
+    assert not parser.open
+    assert "<b>" not in shown._repr_html_()
+
+
+# Comparisons
+
+
+def test_comparison_is_drawn_as_its_plot_is(plt):
+    comparison = scored([0.5, 0.6, 0.5], [0.8, 0.9, 0.8])
+    display = ComparisonDisplay.from_comparison(comparison, alpha=0.1)
+    ax = comparison.plot(alpha=0.1)
+    assert display.figure_ is display.ax_.figure
+    for ours, theirs in zip(display.ax_.lines, ax.lines, strict=True):
+        assert_array_equal(ours.get_xydata(), theirs.get_xydata())
+
+
+# Networks
+
+ARCHITECTURES = {
+    "two layers": {"units": (5, 3), "dropout": 0.1, "embedding_dropout": 0.2},
+    "both directions, attention": {"bidirectional": True, "pooling": "attention"},
+    "dense head, n-grams": {"dense_units": (6, 5), "dense_dropout": 0.5, "pooling": "concat"}
+    | {"ngrams": 2},
+    "padding read, not trained": {"mask_padding": False, "pooling": "flatten"}
+    | {"trainable_embeddings": False},
+}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "n_classes"),
+    zip(ARCHITECTURES.values(), [2, 3, 3, 2], strict=True),
+    ids=ARCHITECTURES,
+)
+def test_network_has_the_weights_and_shapes_of_the_keras_model(parameters, n_classes, plt):
+    ids, y = make_ids(n_classes=n_classes)
+    classifier = small_classifier(epochs=1, **parameters).fit(ids, y)
+    display = NetworkDisplay.from_estimator(classifier)
+    assert sum(layer.n_weights for layer in display.layers) == classifier.n_parameters_
+    assert f"{classifier.n_parameters_:,} weights" == display.ax_.get_title()
+    drawn = [layer for layer in display.layers if layer.kind == "weights" and not layer.is_beside]
+    drawn = [layer for layer in drawn if not layer.title.startswith("attention")]
+    model = classifier.to_keras()
+    names = ("embedding", "lstm_", "dense_", "output")
+    layers = [layer for layer in model.layers if layer.name.startswith(names)]
+    layers = [layer for layer in layers if layer.weights]
+    assert [layer.n_weights for layer in drawn] == [layer.count_params() for layer in layers]
+    width = ids.shape[1]
+    for ours, theirs in zip(drawn, layers, strict=True):
+        sizes = ours.shape.strip("()").split(", ")[1:]
+        of_keras = theirs.output.shape[1:]
+        assert [s if s == "tokens" else int(s) for s in sizes] == [
+            "tokens" if size is None else size for size in of_keras
+        ]
+        assert width in of_keras or None in of_keras or len(of_keras) == 1
+    display.figure_.canvas.draw()
+
+
+def test_boxes_do_not_overlap_and_texts_lie_in_them(plt):
+    ids, y = make_ids()
+    classifier = small_classifier(epochs=1, ngrams=2, dense_units=5, dropout=0.5).fit(ids, y)
+    display = NetworkDisplay.from_estimator(classifier)
+    display.figure_.canvas.draw()
+    boxes = [patch.get_window_extent() for patch in display.ax_.patches]
+    for number, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[number + 1 :])
+    texts = [text.get_window_extent() for text in display.ax_.texts if text.get_text()]
+    assert all(
+        any(
+            box.x0 <= t.x0 and t.x1 <= box.x1 and box.y0 <= t.y0 and t.y1 <= box.y1 for box in boxes
+        )
+        for t in texts
+    )
+
+
+def test_dropout_looks_unlike_layers_with_weights(plt):
+    ids, y = make_ids()
+    display = NetworkDisplay.from_estimator(small_classifier(epochs=1, dropout=0.5).fit(ids, y))
+    kinds = [layer.kind for layer in display.layers]
+    edges = [patch.get_edgecolor() for patch in display.ax_.patches]
+    assert edges[kinds.index("dropout")] != to_rgba(edges[kinds.index("weights")])
+    assert display.ax_.patches[kinds.index("dropout")].get_linestyle() == "--"
+
+
+def test_network_wants_an_lstm(plt):
+    other = LogisticRegression().fit([[0], [1]], [0, 1])
+    with pytest.raises(TypeError, match="network of a LogisticRegression is not known here"):
+        NetworkDisplay.from_estimator(other)
+    with pytest.raises(NotFittedError):
+        NetworkDisplay.from_estimator(small_classifier())
+
+
+# matplotlib
+
+
+@pytest.mark.parametrize(
+    "display",
+    [
+        TrainingHistoryDisplay({"loss": [0.5]}),
+        TokenAttributionDisplay(attributions(["a"], [1.0])),
+        ComparisonDisplay([], "accuracy"),
+        NetworkDisplay([]),
+    ],
+    ids=lambda display: type(display).__name__,
+)
+def test_without_matplotlib_a_display_says_what_to_install(display, monkeypatch):
+    real = builtins.__import__
+
+    def without_matplotlib(name, *args, **kwargs):
+        if name.startswith("matplotlib"):
+            raise ImportError(name)
+        return real(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", without_matplotlib)
+    with pytest.raises(ImportError, match=f"{type(display).__name__} needs matplotlib.*pip instal"):
+        display.plot()
