@@ -79,24 +79,31 @@ def _escape_fitted_attributes(app, what, name, obj, options, lines):
 
 
 class LinkPublicNames(SphinxTransform):
-    """Make `LSTMTextClassifier`, on a page or in a docstring, a link to its reference."""
+    """Make `LSTMTextClassifier`, on a page or in a docstring, a link to its reference.
+
+    A link to api.rst, which works in the files of the repository as well, leads there too.
+    """
 
     default_priority = 5  # Before references are resolved.
 
     def apply(self):
-        """Link each public name in backquotes that is not part of a link or heading."""
+        """Link each public name in backquotes that is not part of another link or heading."""
         for kind in (nodes.literal, nodes.title_reference):
             for node in list(self.document.findall(kind)):
                 name = node.astext().removesuffix("()")
-                is_linked = isinstance(
-                    node.parent, nodes.reference | nodes.title | addnodes.pending_xref
-                )
-                if name in sklstm.__all__ and not is_linked:
+                replaced = node
+                if isinstance(node.parent, addnodes.pending_xref):
+                    if node.parent["reftarget"].split("/")[-1] not in ("api", "api.rst"):
+                        continue
+                    replaced = node.parent
+                if name in sklstm.__all__ and not isinstance(
+                    replaced.parent, nodes.reference | nodes.title
+                ):
                     link = addnodes.pending_xref(
                         "", refdomain="py", reftype="obj", reftarget=f"sklstm.{name}"
                     )
                     link += nodes.literal("", node.astext())
-                    node.replace_self(link)
+                    replaced.replace_self(link)
 
 
 def setup(app):
