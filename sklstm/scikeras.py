@@ -100,7 +100,7 @@ class KerasTextClassifier(ClassifierMixin, BaseWrapper):
     weights_ : list of ndarray
         Its variables.
     history_ : dict of str to list of float
-        A value an epoch of the loss and of each metric; those of validation begin with ``val_``.
+        A value an epoch of the loss and of each metric; those of validation begin with "val_".
     loss_curve_ : list of float
         ``history_["loss"]``.
     n_iter_ : int
