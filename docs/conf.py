@@ -4,6 +4,10 @@ import re
 import sys
 from pathlib import Path
 
+from docutils import nodes
+from sphinx import addnodes
+from sphinx.transforms import SphinxTransform
+
 import sklstm
 
 sys.path.insert(0, str(Path(__file__).parent))  # For the order of the gallery, in _gallery.py.
@@ -23,7 +27,11 @@ extensions = [
 ]
 templates_path = ["_templates"]
 exclude_patterns = ["_build", "_templates"]
-nitpicky = False
+nitpicky = True
+# An attribute that scikeras has as a property, without a page of its own.
+nitpick_ignore = [("py:obj", "model_")]
+# Their pages are elsewhere, and this build must not need the web.
+nitpick_ignore_regex = [("py:.*", r"(IPython|keras|matplotlib|numpy|pandas|sklearn)\..*")]
 
 autosummary_generate = True
 toc_object_entries_show_parents = "hide"
@@ -31,7 +39,7 @@ autodoc_typehints = "none"
 numpydoc_class_members_toctree = False
 numpydoc_show_class_members = False
 
-myst_enable_extensions = ["colon_fence"]
+myst_enable_extensions = ["attrs_block", "colon_fence"]
 myst_heading_anchors = 3
 
 # Every example runs, with its figures; one that fails ends the build.
@@ -57,22 +65,73 @@ sphinx_gallery_conf = {
 html_theme = "pydata_sphinx_theme"
 html_title = "sklstm"
 html_show_sourcelink = False
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_theme_options = {
+    "header_links_before_dropdown": 6,
+    # A button, not a field: the navigation then fits one line at the width of a laptop.
+    "navbar_persistent": ["search-button"],
     "navigation_with_keys": False,
     "show_prev_next": True,
+    "show_toc_level": 2,
     "secondary_sidebar_items": ["page-toc"],
 }
-html_sidebars = {"getting_started": [], "api": [], "changelog": [], "contributing": []}
+html_sidebars = {
+    page: [] for page in ("index", "getting_started", "api", "faq", "changelog", "contributing")
+}
+
+# The links within these pages are checked; the rest of the web is not ours to test.
+linkcheck_ignore = [r"https?://"]
+
+
+# What reStructuredText takes for a link: a name, an underscore, and then none but these characters.
+_REFERENCE = re.compile(r"""(\w)_(?=[\s'")\]}>\-/:.,;!?\\]|$)""")
 
 
 def _escape_fitted_attributes(app, what, name, obj, options, lines):
-    """Keep reStructuredText from reading a shape such as (n_features_in_,) as a link."""
+    """Keep reStructuredText from reading a name such as classes_ as a link, where it is no code."""
+    is_doctest = False
     for row, line in enumerate(lines):
+        is_doctest = line.lstrip().startswith(">>>") or (is_doctest and bool(line.strip()))
         entry, separator, kind = line.partition(" : ")
-        if separator and entry.strip().isidentifier():
-            lines[row] = entry + separator + re.sub(r"\b(\w+)_(?=[,)\s]|$)", r"\1\\_", kind)
+        if not (separator and entry.strip().isidentifier()):
+            entry, separator, kind = "", "", line
+        if not is_doctest:
+            # Every other piece stands between backquotes.
+            pieces = re.split(r"(``.*?``|`[^`]*`_?)", kind)
+            pieces[::2] = [_REFERENCE.sub(r"\1\\_", piece) for piece in pieces[::2]]
+            lines[row] = entry + separator + "".join(pieces)
+
+
+class LinkPublicNames(SphinxTransform):
+    """Make `LSTMTextClassifier`, on a page or in a docstring, a link to its reference.
+
+    A link to api.rst, which works in the files of the repository as well, leads there too.
+    """
+
+    default_priority = 5  # Before references are resolved.
+
+    def apply(self):
+        """Link each public name in backquotes that is not part of another link or heading."""
+        for kind in (nodes.literal, nodes.title_reference):
+            for node in list(self.document.findall(kind)):
+                name = node.astext().removesuffix("()")
+                replaced = node
+                if isinstance(node.parent, addnodes.pending_xref):
+                    if node.parent["reftarget"].split("/")[-1] not in ("api", "api.rst"):
+                        continue
+                    replaced = node.parent
+                if name in sklstm.__all__ and not isinstance(
+                    replaced.parent, nodes.reference | nodes.title
+                ):
+                    link = addnodes.pending_xref(
+                        "", refdomain="py", reftype="obj", reftarget=f"sklstm.{name}"
+                    )
+                    link += nodes.literal("", node.astext())
+                    replaced.replace_self(link)
 
 
 def setup(app):
+    app.add_transform(LinkPublicNames)
     # Before numpydoc, whose own step has the usual priority of 500.
     app.connect("autodoc-process-docstring", _escape_fitted_attributes, priority=400)

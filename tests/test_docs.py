@@ -1,6 +1,7 @@
-"""The code in the user guide runs from top to bottom, page by page."""
+"""The code of the documentation runs from top to bottom, page by page, and prints what is shown."""
 
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -9,17 +10,52 @@ DOCS = Path(__file__).parents[1] / "docs"
 PAGES = sorted(
     page for page in DOCS.rglob("*.md") if "```python" in page.read_text(encoding="utf-8")
 )
+# A block of code, and the one that shows what it prints, if there is any.
+BLOCKS = re.compile(r"^```python\n(.*?)^```$(?:\n\n```text\n(.*?)^```$)?", re.M | re.S)
+
+
+def blocks_of(page):
+    return BLOCKS.findall(page.read_text(encoding="utf-8"))
+
+
+def words(printed):
+    """Return the words of a text. Figures are left out: they depend on the machine."""
+    return Counter(re.findall(r"[^\W\d]+", printed))
 
 
 def test_the_user_guide_has_code():
-    assert {page.stem for page in PAGES} >= {"getting_started", "searching", "saving", "texts"}
+    stems = {page.stem for page in PAGES}
+    assert stems >= {"getting_started", "searching", "saving", "texts"}
+    assert stems >= {"coming_from_keras", "coming_from_scikeras", "faq", "how_it_works", "index"}
+
+
+def test_a_page_shows_what_its_code_prints():
+    blocks = blocks_of(DOCS / "getting_started.md")
+    assert sum(bool(shown) for _, shown in blocks) >= 3
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_code_of_a_page_runs(page, monkeypatch, tmp_path):
+def test_code_of_a_page_runs(page, monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(tmp_path)
-    blocks = re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
+    monkeypatch.setenv("MPLBACKEND", "Agg")
     namespace = {"__name__": page.stem}
-    for number, block in enumerate(blocks, start=1):
+    for number, (block, shown) in enumerate(blocks_of(page), start=1):
+        capsys.readouterr()
         exec(compile(block, f"{page.name}, block {number}", "exec"), namespace)
+        if shown:
+            assert words(capsys.readouterr().out) == words(shown)
+    if page.stem == "getting_started":
+        check_getting_started(namespace, tmp_path)
+
+
+def check_getting_started(names, folder):
+    """Check what the page says of its own example."""
+    assert names["model"].predict(names["new_texts"]).tolist() == ["unhappy", "happy"]
+    assert names["comparison"].table.index[0] == "lstm"
+    assert not names["comparison"].errors
+    by_token = dict(zip(names["explanation"].tokens, names["explanation"].values, strict=True))
+    assert by_token["great"] < 0 < by_token["broke"]
+    assert {file.name for file in folder.iterdir()} >= {
+        "messages.csv", "model.joblib", "explanation.png"
+    }  # fmt: skip
