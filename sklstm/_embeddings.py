@@ -142,7 +142,12 @@ def _size_for(largest_id: int) -> int:
 
 
 def with_words_met(
-    ids: Ids, embedding_ids: Ids, matrix: Floats, vectors: WordVectors, vocab_size: int
+    ids: Ids,
+    embedding_ids: Ids,
+    matrix: Floats,
+    vectors: WordVectors,
+    vocab_size: int,
+    first_new: int,
 ) -> tuple[Ids, Floats]:
     """Return the rows of token ids in an embedding matrix, and that matrix with rows added.
 
@@ -158,6 +163,8 @@ def with_words_met(
         Those of words that training did not meet.
     vocab_size : int
         Size of the id space.
+    first_new : int
+        The first row to be added, behind rows of zeros if it is beyond the trained ones.
     """
     within = _within(ids, vocab_size)
     row_of_id = _row_of_id(embedding_ids, np.arange(len(matrix)), vocab_size)
@@ -165,8 +172,9 @@ def with_words_met(
     new = np.unique(within[lacks_row & (within < FIRST + len(vectors))])
     if not len(new):
         return row_of_id[within], matrix
-    row_of_id[new] = np.arange(len(matrix), len(matrix) + len(new))
-    return row_of_id[within], np.concatenate([matrix, vectors.rows(new)])
+    row_of_id[new] = np.arange(first_new, first_new + len(new))
+    room = np.zeros((first_new - len(matrix), matrix.shape[1]), matrix.dtype)
+    return row_of_id[within], np.concatenate([matrix, room, vectors.rows(new)])
 
 
 def _within(ids: Ids, vocab_size: int) -> Ids:

@@ -13,6 +13,9 @@ from sklearn.utils.validation import check_is_fitted
 from sklstm._checks import check_ids
 from sklstm._embeddings import with_words_met
 from sklstm._fit import network_inputs
+from sklstm._network.initial import EMBEDDINGS, NGRAM_IDS
+from sklstm._network.ngram_table import as_in_training
+from sklstm._network.shapes import with_room
 from sklstm._network.spec import NetworkSpec
 from sklstm._network_state import unpack_network
 from sklstm._state import pack
@@ -180,12 +183,9 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         ['ids', 'embedding', 'lstm_1', 'output']
         """
         check_is_fitted(self)
-        from sklstm._network.network import EMBEDDINGS, stock_model
+        from sklstm._network.network import stock_model
 
-        every = np.arange(self.vocab_size_, dtype=np.int32)
-        rows, spec, weights = self._met(every)
-        by_id = {EMBEDDINGS: weights[EMBEDDINGS][rows]}
-        return stock_model(replace(spec, vocab_size=self.vocab_size_), weights | by_id)
+        return stock_model(replace(self._spec, vocab_size=self.vocab_size_), self._by_id())
 
     def summary(self) -> str:
         """Return a table of the network's layers: what each does, its output and its weights.
@@ -260,10 +260,26 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         """Return what the network takes for token ids, and the network with the rows for them."""
         if self._vectors is None:
             return ids, self._spec, self.weights_
-        from sklstm._network.network import EMBEDDINGS
-
+        trained = self.weights_[EMBEDDINGS]
+        # The same for similar vocabularies, which then share a compiled network.
+        first_new = with_room(len(trained))
         rows, matrix = with_words_met(
-            ids, self.embedding_ids_, self.weights_[EMBEDDINGS], self._vectors, self.vocab_size_
+            ids, self.embedding_ids_, trained, self._vectors, self.vocab_size_, first_new
         )
         spec = replace(self._spec, vocab_size=len(matrix))
+        if spec.ngrams and len(matrix) > len(trained):
+            spec = replace(spec, ngram_rows=first_new)
         return rows, spec, self.weights_ | {EMBEDDINGS: matrix}
+
+    def _by_id(self) -> dict[str, NDArray[Any]]:
+        """Return the weights of a network that takes token ids, whatever they are of.
+
+        With word vectors and n-grams they hold what stands for each id in these: its row.
+        """
+        every = np.arange(self.vocab_size_, dtype=np.int32)
+        rows, spec, weights = self._met(every)
+        weights = weights | {EMBEDDINGS: weights[EMBEDDINGS][rows]}
+        if self._vectors is not None and spec.ngrams:
+            numbers = as_in_training(rows, spec.ngram_rows, np)
+            weights[NGRAM_IDS] = numbers[:, None].astype(np.float32)
+        return weights

@@ -44,6 +44,7 @@ _ARCHITECTURE: dict[str, list[Any]] = {
     "output_activation": [StrOptions({"sigmoid", "softmax"})],
     "width": [*_COUNT, None],
     "ngram_buckets": [Interval(Integral, 0, None, closed="left")],
+    "ngram_rows": [Interval(Integral, 0, LARGEST, closed="both")],
 }
 
 

@@ -19,9 +19,8 @@ from sklstm._export.graph import Graph, Signature
 from sklstm._export.network import add_answers, add_network
 from sklstm._export.tokenizer import tokenizer_settings
 from sklstm._files import written_aside
-from sklstm._network.initial import EMBEDDINGS
+from sklstm._network.initial import EMBEDDINGS, NGRAM_IDS
 from sklstm._steps import split_steps
-from sklstm._vocabulary import UNKNOWN
 from sklstm.classifier import LSTMTextClassifier
 
 if TYPE_CHECKING:
@@ -186,9 +185,8 @@ def _weights_by_id(
     ValueError
         If they are too large for a file.
     """
-    every = np.arange(classifier.vocab_size_, dtype=np.int32)
-    rows, _, weights = classifier._met(every)
-    weights = weights | {EMBEDDINGS: weights[EMBEDDINGS][rows]}
+    weights = classifier._by_id()
+    numbers = weights.pop(NGRAM_IDS, None)
     n_bytes = sum(weight.nbytes for weight in weights.values())
     if n_bytes > _MOST_BYTES:
         raise ValueError(
@@ -196,7 +194,4 @@ def _weights_by_id(
             f"Fit with fewer words than the {len(weights[EMBEDDINGS]):,} that have a vector now: "
             "set max_words of WordVectors.load or max_tokens of TextSequencer."
         )
-    if classifier._vectors is None:
-        return weights, None
-    n_trained = len(classifier.embedding_ids_)
-    return weights, np.where(rows < n_trained, rows, np.int32(UNKNOWN))
+    return weights, None if numbers is None else numbers[:, 0].astype(np.int32)

@@ -10,6 +10,7 @@ from sklstm._backend import keras
 from sklstm._network import reuse
 from sklstm._network.initial import initial_weights
 from sklstm._network.network import EMBEDDINGS, Network
+from sklstm._network.shapes import with_room
 from sklstm._network.spec import NetworkSpec, TrainingSpec
 
 if keras.backend.backend() != "jax":
@@ -211,7 +212,7 @@ def test_room_for_more_tokens_does_not_change_what_is_learned(empty_pool, monkey
     settings = {"clipnorm": 0.1, "weight_decay": 0.01}
     roomy = small_classifier(**settings).fit(ids, y)
     assert reuse._idle[-1].spec.vocab_size == 36
-    monkeypatch.setattr(reuse, "_with_room", lambda spec: spec)
+    monkeypatch.setattr(reuse, "with_room", lambda n_rows: n_rows)
     exact = small_classifier(**settings).fit(ids, y)
     assert reuse._idle[-1].spec.vocab_size == 33
     assert_same_weights(roomy.weights_, exact.weights_, atol=1e-6)
@@ -219,9 +220,8 @@ def test_room_for_more_tokens_does_not_change_what_is_learned(empty_pool, monkey
 
 @pytest.mark.parametrize("n", [1, 2, 7, 8, 9, 1000, 5000, 20_000, 400_000])
 def test_room_is_at_most_an_eighth(n):
-    roomy = reuse._with_room(NetworkSpec(n, 1, "sigmoid")).vocab_size
-    assert n <= roomy <= n * 9 / 8
-    assert reuse._with_room(NetworkSpec(roomy, 1, "sigmoid")).vocab_size == roomy
+    assert n <= with_room(n) <= n * 9 / 8
+    assert with_room(with_room(n)) == with_room(n)
 
 
 def test_optimizers_that_look_at_whole_matrices_get_no_room(empty_pool):

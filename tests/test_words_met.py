@@ -11,7 +11,7 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import Pipeline, make_pipeline
 
-from sklstm import LSTMTextClassifier, TextSequencer, WordVectors
+from sklstm import LSTMTextClassifier, TextSequencer, WordVectors, token_attributions
 
 EMBEDDINGS = "embedding/embeddings"
 NEW_TEXTS = ["a splendid film", "awful", "a fine cast", "zzz zzz"]
@@ -196,3 +196,42 @@ def test_vocab_size_limits_the_ids():
     assert model[1].embedding_ids_.max() < 10
     assert model[1].vocab_size_ == 10
     assert np.isfinite(model.decision_function(NEW_TEXTS)).all()
+
+
+@pytest.fixture(scope="module")
+def with_ngrams() -> Pipeline:
+    model = model_with(word_vectors(), ngrams=2).fit(TEXTS, LABELS)
+    # Few buckets have been trained: so that each makes a difference.
+    table = model[-1].weights_["ngrams/embeddings"]
+    table[:] = np.random.default_rng(0).normal(size=table.shape)
+    return model
+
+
+def test_score_of_new_words_does_not_depend_on_other_documents(with_ngrams):
+    alone = np.concatenate([with_ngrams.decision_function([text]) for text in NEW_TEXTS])
+    together = with_ngrams.decision_function([*TEXTS, "other3 other7", *NEW_TEXTS])
+    np.testing.assert_allclose(together[-len(NEW_TEXTS) :], alone, atol=1e-6)
+
+
+def test_new_words_are_unknown_to_ngrams(with_ngrams):
+    classifier = with_ngrams[-1]
+    # Vectors say nothing any more, so that n-grams alone make a difference.
+    silent = pickle.loads(pickle.dumps(classifier))
+    silent.weights_["output/kernel"][:] = 0.0
+    splendid, unheard_of = silent.decision_function(
+        with_ngrams[0].transform(["a splendid film", "a zzz film"])
+    )
+    assert splendid == pytest.approx(unheard_of, abs=1e-6)
+
+
+def test_keras_model_has_the_ngrams_of_words_met(with_ngrams):
+    texts = [*TEXTS, *NEW_TEXTS]
+    network = with_ngrams[-1].to_keras()
+    found = network.predict(with_ngrams[0].transform(texts), verbose=0)[:, 0]
+    np.testing.assert_allclose(found, with_ngrams.predict_proba(texts)[:, 1], atol=1e-5)
+
+
+def test_attributions_of_new_words_are_complete(with_ngrams):
+    for found in token_attributions(with_ngrams, NEW_TEXTS):
+        rise = found.score - found.baseline_score
+        assert found.values.sum() == pytest.approx(rise, abs=max(0.001, 0.01 * abs(rise)))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklstm._network.initial import NGRAM_BIAS, NGRAM_WEIGHTS
-from sklstm._network.ngram_table import GAIN, buckets_of
+from sklstm._network.ngram_table import GAIN, as_in_training, buckets_of
 from sklstm._network.spec import NetworkSpec
 
 
@@ -39,6 +39,7 @@ def ngram_shares(
     baselines : ndarray of float64 of shape (n_documents,)
     """
     values = np.zeros(inputs.shape)
+    inputs = as_in_training(inputs, spec.ngram_rows, np)
     for length in range(1, spec.ngrams + 1):
         buckets, is_there = buckets_of(inputs, length, spec.ngram_buckets, np)
         found = np.einsum("nwo,no->nw", weights[NGRAM_WEIGHTS][buckets], shares, dtype=np.float64)

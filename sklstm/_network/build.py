@@ -9,6 +9,7 @@ import numpy as np
 from sklstm._backend import handed_over, keras
 from sklstm._network.embedding import FastEmbedding
 from sklstm._network.lstm import FastLSTM
+from sklstm._network.ngram_table import as_in_training
 from sklstm._network.ngrams import MeanOfScores, ngram_scores
 from sklstm._network.spec import NetworkSpec
 
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 _SEED = 0
 
 
-def build_models(spec: NetworkSpec, *, scores: str, initialize: bool) -> tuple[Any, Any]:
+def build_models(
+    spec: NetworkSpec, *, scores: str, initialize: bool, has_ngram_ids: bool = False
+) -> tuple[Any, Any]:
     """Build the network of `spec`, and the part of it that ends at the pooled document vector.
 
     Parameters
@@ -34,6 +37,9 @@ def build_models(spec: NetworkSpec, *, scores: str, initialize: bool) -> tuple[A
         Whether to draw initial weights as Keras does, for a model that is handed out: it is of
         stock layers. False leaves zeros, for weights that are set right away, and takes layers of
         our own.
+    has_ngram_ids : bool
+        Whether a weight tells for each id the number that stands for it in n-grams; else it is the
+        id itself.
 
     Returns
     -------
@@ -74,7 +80,9 @@ def build_models(spec: NetworkSpec, *, scores: str, initialize: bool) -> tuple[A
     activation = spec.output_activation if scores == "probabilities" else "linear"
     if spec.ngrams:
         outputs = _dense_layer(spec.n_outputs, "linear", "output", initialize)(x)
-        by_ngrams = ngram_scores(aligned, spec.ngrams, spec.ngram_buckets, spec.n_outputs)
+        tokens = _numbers_of_ngrams(aligned, spec) if has_ngram_ids else aligned
+        tokens = as_in_training(tokens, spec.ngram_rows, keras.ops)
+        by_ngrams = ngram_scores(tokens, spec.ngrams, spec.ngram_buckets, spec.n_outputs)
         mean_of = layers.Average if initialize else MeanOfScores
         outputs = mean_of(name="mean_of_scores")([outputs, by_ngrams])
         outputs = layers.Activation(activation, name="activation")(outputs)
@@ -142,6 +150,18 @@ def _recurrent_layer(
             merge_mode="concat",
             name=name,
         )
+
+
+def _numbers_of_ngrams(ids: KerasTensor, spec: NetworkSpec) -> KerasTensor:
+    """Look up what stands for each id in n-grams, in a stock layer: exact up to 2**24."""
+    layer = keras.layers.Embedding(
+        spec.vocab_size,
+        1,
+        embeddings_initializer=_initializer("Zeros", initialize=True),
+        trainable=False,
+        name="ngram_ids",
+    )
+    return keras.ops.cast(layer(ids)[..., 0], "int32")
 
 
 def _left_aligned(ids: KerasTensor, width: int) -> KerasTensor:

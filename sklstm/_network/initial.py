@@ -12,6 +12,8 @@ Weights = dict[str, NDArray[np.float32]]
 EMBEDDINGS = "embedding/embeddings"
 NGRAM_WEIGHTS = "ngrams/embeddings"
 NGRAM_BIAS = "ngram_bias/embeddings"
+#: Not trained, and only in models that are handed out: what stands for each id in n-grams.
+NGRAM_IDS = "ngram_ids/embeddings"
 
 
 def initial_weights(shapes: Mapping[str, tuple[int, ...]], rng: np.random.Generator) -> Weights:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklstm._backend import handed_over, keras
 from sklstm._network.build import NumpyZeros, build_models
 from sklstm._network.initial import EMBEDDINGS as EMBEDDINGS
-from sklstm._network.initial import Weights
+from sklstm._network.initial import NGRAM_IDS, Weights
 from sklstm._network.ngrams import LossOfEach, kinds_of
 from sklstm._network.spec import NetworkSpec, TrainingSpec
 
@@ -268,7 +268,9 @@ def named_weights(model: Any) -> dict[str, Any]:
 
 def stock_model(spec: NetworkSpec, weights: Mapping[str, NDArray[np.float32]]) -> Any:
     """Return a keras.Model of stock layers with given weights, from ids to probabilities."""
-    model, _ = build_models(spec, scores="probabilities", initialize=True)
+    model, _ = build_models(
+        spec, scores="probabilities", initialize=True, has_ngram_ids=NGRAM_IDS in weights
+    )
     for name, variable in named_weights(model).items():
         variable.assign(weights[name])
     return model

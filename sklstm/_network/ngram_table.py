@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from sklstm._naive_bayes import log_count_ratio
+from sklstm._vocabulary import UNKNOWN
 
 #: A weight of the table counts so many times in a score: a step of an optimizer that suits the
 #: LSTM is small for a weight that stands alone.
@@ -23,6 +24,24 @@ MAX_LENGTH = len(FACTORS)
 _FEWEST_BUCKETS, _MOST_BUCKETS = 2**10, 2**20
 # An n-gram of one training document says little about others.
 _FEWEST_DOCUMENTS = 2
+
+
+def as_in_training(ids: Any, n_rows: int, xp: Any) -> Any:
+    """Return ids of which those that training did not meet are that of the unknown token.
+
+    They stand behind the others, wherever there is room: an n-gram hashed from them would depend on
+    what else is predicted.
+
+    Parameters
+    ----------
+    ids : array or KerasTensor of int32
+        Rows of the embedding.
+    n_rows : int
+        Those that training met, the first ones; 0 for all.
+    xp : module
+        numpy or keras.ops.
+    """
+    return xp.where(ids < n_rows, ids, UNKNOWN) if n_rows else ids
 
 
 def buckets_of(ids: Any, length: int, n_buckets: int, xp: Any) -> tuple[Any, Any]:

@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from math import ceil
 from threading import Lock
 
 from sklstm._backend import keras
 from sklstm._network.network import Network
+from sklstm._network.shapes import with_room
 from sklstm._network.spec import NetworkSpec, TrainingSpec
 
 #: Idle networks kept at most; the one that was used longest ago goes first.
 MAX_IDLE = 8
 
-# The number of tokens is rounded up to one of this many a doubling: folds of a corpus, whose
-# vocabularies differ a little, share a network.
-_SIZES_A_DOUBLING = 8
 # Optimizers that treat a matrix as one thing: rows of zeros would change what they do.
 _MATRIX_OPTIMIZERS = ("adafactor", "muon")
 
@@ -71,9 +68,7 @@ def _network_class() -> type[Network]:
 
 
 def _with_room(spec: NetworkSpec) -> NetworkSpec:
-    """Return a spec of as many tokens or some more, the same for similar numbers."""
-    step = max(1, 2 ** (spec.vocab_size.bit_length() - 1) // _SIZES_A_DOUBLING)
-    return replace(spec, vocab_size=ceil(spec.vocab_size / step) * step)
+    return replace(spec, vocab_size=with_room(spec.vocab_size))
 
 
 def _shared(spec: NetworkSpec) -> Network:

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from math import ceil
+
 from sklstm._network.initial import EMBEDDINGS, NGRAM_BIAS, NGRAM_WEIGHTS
 from sklstm._network.spec import NetworkSpec
 
 Shapes = dict[str, tuple[int, ...]]
+
+# The number of tokens is rounded up to one of this many a doubling: folds of a corpus, whose
+# vocabularies differ a little, share a network.
+_SIZES_A_DOUBLING = 8
+
+
+def with_room(n_rows: int) -> int:
+    """Return as many rows of an embedding or some more, the same for similar numbers."""
+    step = max(1, 2 ** (n_rows.bit_length() - 1) // _SIZES_A_DOUBLING)
+    return ceil(n_rows / step) * step
 
 
 def weight_shapes(spec: NetworkSpec) -> Shapes:

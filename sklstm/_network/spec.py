@@ -34,6 +34,9 @@ class NetworkSpec:
     dense_dropout: float = 0.0
     ngrams: int = 0
     ngram_buckets: int = 0
+    ngram_rows: int = 0
+    """Rows of the embedding, the first ones, whose tokens n-grams are made of: those that training
+    met. Others count as the unknown token there. 0 for all."""
 
     @property
     def vector_size(self) -> int:
