@@ -76,9 +76,8 @@ def integrated_gradients(
 
     # Networks that skip padding read up to twice the width, and at least 64 ids.
     n_places = _ROWS * 2 * max(32, inputs.shape[1])
-    of_places = replace(
-        spec, vocab_size=n_places + 1, trainable_embeddings=True, ngrams=0, ngram_buckets=0
-    )
+    without_ngrams = replace(spec, ngrams=0, ngram_buckets=0, ngram_rows=0)
+    of_places = replace(without_ngrams, vocab_size=n_places + 1, trainable_embeddings=True)
     weights = {name: w for name, w in weights.items() if not name.startswith("ngram")}
     with borrowed_network(of_places) as network:
         gradient = gradient_by_vectors(network, weights)
