@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-from sklstm._displays.layers import Layer, layers_of
 from sklstm._displays.style import BLACK, BLUE, GREY, VERMILION, final_step, one_axes
+from sklstm._layers import Layer, layers_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,7 +14,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
 
 # In inches: height of a box, distance from one to the next, and width of the two columns.
-_BOX, _STEP, _COLUMN, _GAP = 0.62, 0.95, 2.3, 0.3
+_BOX, _STEP, _COLUMN, _GAP = 0.75, 1.05, 2.5, 0.3
+# Layers that are part of another one's box.
+_WITHIN = {
+    "attention_hidden": "pooling",
+    "attention_relevance": "pooling",
+    "ngram_bias": "ngrams",
+}
+_BESIDE = "ngrams"
 
 
 class NetworkDisplay:
@@ -26,8 +33,7 @@ class NetworkDisplay:
     Parameters
     ----------
     layers : sequence of Layer
-        In the order in which a document goes through them. Those that score n-grams stand beside
-        the others.
+        In the order in which a document passes through them.
 
     Attributes
     ----------
@@ -48,8 +54,8 @@ class NetworkDisplay:
     >>> from sklstm.displays import NetworkDisplay
     >>> classifier = LSTMTextClassifier(units=4, embedding_dim=8, epochs=1)
     >>> display = NetworkDisplay.from_estimator(classifier.fit([[0, 2], [3, 2]], ["no", "yes"]))
-    >>> [(layer.title, layer.n_weights) for layer in display.layers]
-    [('token ids', 0), ('embedding', 32), ('LSTM', 208), ('output', 5)]
+    >>> [(layer.name, layer.n_weights) for layer in display.layers]
+    [('embedding', 32), ('lstm_1', 208), ('pooling', 0), ('output', 5)]
 
     Drawn again, on axes of one's own:
 
@@ -95,7 +101,7 @@ class NetworkDisplay:
                 f"The network of a {type(classifier).__name__} is not known here; pass a fitted "
                 "LSTMTextClassifier. keras.utils.plot_model draws any keras.Model."
             )
-        return cls(layers_of(classifier)).plot(ax=ax)
+        return cls(layers_of(classifier._spec, classifier.weights_)).plot(ax=ax)
 
     def plot(self, *, ax: Axes | None = None) -> Self:
         """Draw the boxes.
@@ -115,8 +121,9 @@ class NetworkDisplay:
         ImportError
             If matplotlib is not installed.
         """
-        main = [layer for layer in self.layers if not layer.is_beside]
-        beside = [layer for layer in self.layers if layer.is_beside]
+        boxes = _boxes(self.layers)
+        main = [box for box in boxes if box.name != _BESIDE]
+        beside = next((box for box in boxes if box.name == _BESIDE), None)
         width = _COLUMN * 2 + _GAP if beside else _COLUMN
         height = _STEP * len(main) - (_STEP - _BOX)
         size = (max(width, 3.2) + 0.3, height + 0.6)
@@ -126,8 +133,8 @@ class NetworkDisplay:
             _draw_box(ax, layer, middle, -number * _STEP)
             if number:
                 _draw_arrow(ax, (middle, -(number - 1) * _STEP - _BOX), (middle, -number * _STEP))
-        if beside:
-            self._draw_beside(ax, beside, len(main))
+        if beside is not None:
+            _draw_beside(ax, beside, len(main))
         n_weights = sum(layer.n_weights for layer in self.layers)
         ax.set_title(f"{n_weights:,} weights", fontsize="medium")
         ax.set_xlim(-0.05, width + 0.05)
@@ -138,23 +145,34 @@ class NetworkDisplay:
         self.figure_: Figure | SubFigure = ax.figure
         return self
 
-    def _draw_beside(self, ax: Axes, beside: Sequence[Layer], n_main: int) -> None:
-        """Draw the n-grams between the ids on top and the mean of the scores at the bottom."""
-        middle = _COLUMN * 1.5 + _GAP
-        first = -_STEP * (n_main - 1) / 2
-        for number, layer in enumerate(beside):
-            _draw_box(ax, layer, middle, first - number * _STEP)
-        last = first - (len(beside) - 1) * _STEP - _BOX
-        _draw_arrow(ax, (_COLUMN, -_BOX / 2), (middle, first), "angle,angleA=0,angleB=90")
-        mean = -(n_main - 1) * _STEP - _BOX / 2
-        _draw_arrow(ax, (middle, last), (_COLUMN, mean), "angle,angleA=90,angleB=0")
+
+def _boxes(layers: Sequence[Layer]) -> list[Layer]:
+    """Return a layer for each box: the ids, and layers with the weights of those within them."""
+    n_within = dict.fromkeys(_WITHIN.values(), 0)
+    for layer in layers:
+        if layer.name in _WITHIN:
+            n_within[_WITHIN[layer.name]] += layer.n_weights
+    ids = [Layer("ids", "token ids", layers[0].shape[:-1])] if layers else []
+    return ids + [
+        layer._replace(n_weights=layer.n_weights + n_within.get(layer.name, 0))
+        for layer in layers
+        if layer.name not in _WITHIN
+    ]
+
+
+def _draw_beside(ax: Axes, box: Layer, n_main: int) -> None:
+    """Draw the n-grams between the ids on top and the mean of the scores at the bottom."""
+    middle, top = _COLUMN * 1.5 + _GAP, -_STEP * (n_main - 1) / 2
+    _draw_box(ax, box, middle, top)
+    _draw_arrow(ax, (_COLUMN, -_BOX / 2), (middle, top), "angle,angleA=0,angleB=90")
+    mean = (_COLUMN, -(n_main - 1) * _STEP - _BOX / 2)
+    _draw_arrow(ax, (middle, top - _BOX), mean, "angle,angleA=90,angleB=0")
 
 
 def _draw_box(ax: Axes, layer: Layer, middle: float, top: float) -> None:
     from matplotlib.patches import FancyBboxPatch
 
-    colours = {"weights": BLUE, "dropout": VERMILION, "none": GREY}
-    colour = colours[layer.kind]
+    colour = VERMILION if layer.is_dropout else BLUE if layer.n_weights else GREY
     box = FancyBboxPatch(
         (middle - _COLUMN / 2 + 0.04, top - _BOX + 0.04),
         _COLUMN - 0.08,
@@ -162,12 +180,12 @@ def _draw_box(ax: Axes, layer: Layer, middle: float, top: float) -> None:
         boxstyle="round,pad=0.04",
         facecolor=(*_rgb(colour), 0.12),
         edgecolor=colour,
-        linestyle="--" if layer.kind == "dropout" else "-",
+        linestyle="--" if layer.is_dropout else "-",
     )
     ax.add_patch(box)
-    weights = f"{layer.n_weights:,} weights" if layer.n_weights else layer.remark
-    lines = [layer.title + (f", {layer.detail}" if layer.detail else ""), layer.shape, weights]
-    lines = [line for line in lines if line]
+    lines = [layer.name, layer.does, layer.shape_in_words]
+    if layer.n_weights:
+        lines.append(f"{layer.n_weights:,} weights" + ("" if layer.is_trained else ", not trained"))
     for number, line in enumerate(lines):
         ax.text(
             middle,
