@@ -23,11 +23,14 @@ ARCHITECTURES = [
     {"pooling": "max", "input_dropout": 0.2},
     {"units": (4, 3), "dropout": 0.2},
 ]
-# Threads that meet the package for the first time, all at the same moment.
+# Threads that meet the package for the first time, all at the same moment. scikit-learn is there
+# before: its modules import each other, and Python hands out half of one to a thread that waits for
+# another thread's import.
 FRESH = """
 import sys
 from threading import Barrier, Thread
 import joblib
+import sklearn.pipeline
 path, texts, labels = joblib.load(sys.argv[1])
 barrier, results = Barrier(8), [None] * 8
 
