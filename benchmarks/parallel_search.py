@@ -6,10 +6,11 @@ its own, in turns: "one worker" has one core (OMP_NUM_THREADS=1), as each worker
 workers" is n_jobs=1, where every fit takes all cores; "2 workers" is n_jobs=2. Seconds are those of
 `GridSearchCV.fit`: workers are started, import and compile in them.
 
-Ten times a second the threads of the process and of its workers are counted that are running or
-ready to run: if there are more of them than cores, they are in each other's way. "Cores busy" is
-the processor time that all of them took, by the seconds. Both are read from /proc, so on Linux
-only.
+"Cores busy" is the processor time that the process and its workers took, by the seconds. "Busy
+threads" are those that took more than half of a second's processor time, counted each second: more
+of them than cores would be in each other's way. Ten times a second those are counted that are
+running or ready to run, which a thread is for a moment that hands over work to another as well.
+All are read from /proc, so on Linux only.
 
     python benchmarks/parallel_search.py                       # some ten minutes
     python benchmarks/parallel_search.py --documents 400 --repeats 1
@@ -30,6 +31,7 @@ from _process import Worker
 
 GRID = {"learning_rate": [0.0005, 0.001, 0.002, 0.004]}
 FOLDS = 3
+TICKS = os.sysconf("SC_CLK_TCK")  # A second.
 ONE = "one worker"
 
 
@@ -121,12 +123,13 @@ class Watch:
         self.pid = pid
         self.every = every
         self._counts: list[int] = []
+        self._n_busy: list[int] = []
         self._over = Event()
         self._thread = Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> Watch:
         self._start = perf_counter()
-        self._ticks_before = self._look()[1]
+        _, self._ticks_before, self._ticks_of_threads = self._look()
         self._thread.start()
         return self
 
@@ -139,25 +142,39 @@ class Watch:
     def figures(self) -> dict[str, float]:
         """Return columns of the table."""
         return {
-            "cores busy": self._ticks / os.sysconf("SC_CLK_TCK") / self._seconds,
+            "cores busy": self._ticks / TICKS / self._seconds,
+            # There are none of a run that is over within a second.
+            "busy threads: mean": float(np.mean(self._n_busy or [0])),
+            "most": max(self._n_busy, default=0),
             "threads ready: mean": float(np.mean(self._counts)),
             "95 % of the time at most": int(np.percentile(self._counts, 95)),
         }
 
     def _run(self) -> None:
+        since = perf_counter()
         while not self._over.wait(self.every):
-            self._counts.append(self._look()[0])
+            n_ready, _, ticks = self._look()
+            self._counts.append(n_ready)
+            if perf_counter() - since >= 1.0:
+                enough = (perf_counter() - since) * TICKS / 2
+                before = self._ticks_of_threads
+                self._n_busy.append(sum(n - before.get(t, 0) > enough for t, n in ticks.items()))
+                self._ticks_of_threads, since = ticks, perf_counter()
 
-    def _look(self) -> tuple[int, int]:
-        """Return how many threads are running or ready, and the processor time of all so far."""
+    def _look(self) -> tuple[int, int, dict[str, int]]:
+        """Return how many threads are running or ready, and processor time so far.
+
+        That of all, the ended ones included, and that of each thread, in ticks of the clock.
+        """
         n_ready = n_ticks = 0
+        ticks = {}
         for pid in family(self.pid):
             for task in entries(Path(f"/proc/{pid}/task")):
                 values = status(task)
                 n_ready += values[:1] == ["R"]
-            values = status(Path(f"/proc/{pid}"))
-            n_ticks += sum(int(value) for value in values[11:13])
-        return n_ready, n_ticks
+                ticks[task.name] = sum(map(int, values[11:13]))
+            n_ticks += sum(map(int, status(Path(f"/proc/{pid}"))[11:13]))
+        return n_ready, n_ticks, ticks
 
 
 def family(pid: int) -> list[int]:
