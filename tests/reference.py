@@ -37,7 +37,7 @@ def lstm_steps(inputs, kernel, recurrent_kernel, bias, activation=np.tanh):
         c = f * c + i * g
         h = o * activation(c)
         steps.append([i, f, g, o, c, h])
-    return np.array(steps)
+    return np.array(steps).reshape(len(steps), 6, units)  # Of no steps as well.
 
 
 def lstm(inputs, kernel, recurrent_kernel, bias, activation=np.tanh):
