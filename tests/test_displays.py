@@ -84,6 +84,16 @@ def test_history_of_one_epoch_has_one_tick(plt):
     assert [tick for tick in display.ax_[0].get_xticks() if low <= tick <= high] == [1]
 
 
+@pytest.mark.parametrize("n_epochs", [7, 60, 250])
+def test_ticks_of_epochs_are_epochs(plt, n_epochs):
+    display = TrainingHistoryDisplay({"loss": np.linspace(1, 0, n_epochs)}).plot()
+    display.figure_.canvas.draw()
+    low, high = display.ax_[0].get_xlim()
+    ticks = [tick for tick in display.ax_[0].get_xticks() if low <= tick <= high]
+    assert len(ticks) > 2
+    assert all(tick in range(1, n_epochs + 1) for tick in ticks)
+
+
 def test_history_is_drawn_on_axes_that_are_given(pipeline, plt):
     figure, axes = plt.subplots(1, 2)
     display = TrainingHistoryDisplay.from_estimator(pipeline, ax=axes)

@@ -161,8 +161,8 @@ class TrainingHistoryDisplay:
             ax.axvline(self.best_epoch, color=BLACK, linewidth=1, linestyle=":", label=label)
         ax.set(xlabel="epoch", ylabel=_LABELS.get(name, name.replace("_", " ")))
         n_epochs = max(len(values) for values in self.history.values())
-        ax.set_xlim(0.5 - 0.02 * n_epochs, 0.5 + 1.02 * n_epochs)  # No tick at an epoch 0.
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        ax.set_xlim(0.5, 0.5 + 1.02 * n_epochs)  # No tick at an epoch 0.
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
         ax.grid(color=GRID, linewidth=0.6)
         ax.set_axisbelow(True)
         ax.legend(fontsize="small", frameon=False)
