@@ -21,7 +21,7 @@ from sklstm.displays import (
     TokenAttributionDisplay,
     TrainingHistoryDisplay,
 )
-from sklstm.inspection import TokenAttributions
+from sklstm.inspection import LSTMStates, TokenAttributions
 
 matplotlib.use("Agg")  # Tests have no screen.
 
@@ -30,7 +30,8 @@ matplotlib.use("Agg")  # Tests have no screen.
 def plt():
     import matplotlib.pyplot
 
-    yield matplotlib.pyplot
+    with matplotlib.rc_context():
+        yield matplotlib.pyplot
     matplotlib.pyplot.close("all")
 
 
@@ -164,6 +165,18 @@ def test_quantities_and_units_can_be_chosen(both_ways, plt):
     assert_allclose(ax.lines[0].get_ydata(), 0.5)  # Between the two.
 
 
+@pytest.mark.parametrize("units", [[0, 4], [0, 4, 5, 6, 7], None], ids=str)
+def test_names_of_the_directions_do_not_overlap(both_ways, plt, units):
+    display = LSTMStateDisplay.from_estimator(both_ways, TEXTS[0], units=units)
+    display.figure_.canvas.draw()
+    for ax in display.ax_:
+        forward, backward = (text.get_window_extent() for text in ax.texts)
+        numbers = [label.get_window_extent() for label in ax.get_yticklabels()]
+        assert not forward.overlaps(backward)
+        assert not any(word.overlaps(number) for word in (forward, backward) for number in numbers)
+        assert min(forward.x0, backward.x0) >= 0
+
+
 def test_what_there_is_not_of_states_is_refused(pipeline, plt):
     with pytest.raises(ValueError, match="quantities='cell_state' must be a list of some of"):
         LSTMStateDisplay.from_estimator(pipeline, "a film", quantities="cell_state")
@@ -193,13 +206,45 @@ def test_tokens_are_written_in_their_order_and_coloured_by_sign(plt):
 
 def test_long_texts_are_broken_into_lines_within_the_axes(plt):
     tokens = ["word", "longer-word", "w" * 200] * 20
+    plt.rc("figure", dpi=288)  # At few dots an inch, letters are as wide as whole dots.
     display = TokenAttributionDisplay(attributions(tokens, np.linspace(-1, 1, 60))).plot()
     places = [text.get_position() for text in display.ax_.texts]
     assert places == sorted(places, key=lambda place: (place[1], place[0]))
     assert len(set(places)) == 60
-    _, right = display.ax_.get_xlim()
-    ends = [x + len(token) for (x, _), token in zip(places, tokens, strict=True)]
+    display.figure_.canvas.draw()
+    right = display.ax_.get_window_extent().x1
+    ends = [text.get_window_extent().x1 for text in display.ax_.texts]
     assert all(end <= right or x == 0 for end, (x, _) in zip(ends, places, strict=True))
+
+
+@pytest.mark.parametrize("figsize", [(5, 3), (9, 6)])
+def test_words_and_lines_below_them_fit_together_on_any_axes(plt, figsize):
+    _, axes = plt.subplots(1, 2, figsize=figsize, dpi=288, layout="constrained")
+    tokens = ["terrible", "a", "very-long", "word"] * 15
+    shown = TokenAttributionDisplay(attributions(tokens, np.tile([1.0, -1.0], 30)))
+    display = shown.plot(ax=axes[1])
+    display.figure_.canvas.draw()
+    words = [text.get_window_extent() for text in display.ax_.texts]
+    letter = words[0].width / len(tokens[0])
+    for word, line in zip(words, display.ax_.lines, strict=True):
+        ends = line.get_transform().transform(line.get_xydata())[:, 0]
+        assert_allclose(ends, [word.x0, word.x1], atol=0.2 * letter)
+    places = [text.get_position() for text in display.ax_.texts]
+    for number in range(1, len(words)):
+        if places[number][1] == places[number - 1][1]:
+            assert_allclose(words[number].x0 - words[number - 1].x1, letter, atol=0.2 * letter)
+    assert min(word.y0 for word in words) >= display.ax_.get_window_extent().y0
+
+
+def test_values_of_next_to_nothing_are_neither_coloured_nor_underlined(plt):
+    shown = TokenAttributionDisplay(attributions(["a", "film"], [1e-4, -2e-4]))
+    display = shown.plot()
+    assert not display.ax_.lines
+    for text in display.ax_.texts:
+        assert_allclose(text.get_bbox_patch().get_facecolor(), 1, atol=0.02)
+    assert "solid #" not in shown._repr_html_()
+    low, high = shown.plot(kind="bar").ax_.get_xlim()
+    assert high - low > 50 * 2e-4
 
 
 def test_bars_are_the_values(pipeline, plt):
@@ -290,10 +335,12 @@ def test_network_has_a_box_for_each_layer_and_all_weights(parameters, plt):
     assert any("not trained" in t for t in texts) == (not classifier.trainable_embeddings)
 
 
-def test_boxes_do_not_overlap_and_texts_lie_in_them(plt):
+@pytest.mark.parametrize("is_given", [False, True], ids=["own axes", "small axes"])
+def test_boxes_do_not_overlap_and_texts_lie_in_them(plt, is_given):
     ids, y = make_ids()
     classifier = small_classifier(epochs=1, ngrams=2, dense_units=5, dropout=0.5).fit(ids, y)
-    display = NetworkDisplay.from_estimator(classifier)
+    ax = plt.subplots(1, 2, figsize=(6, 4), layout="constrained")[1][0] if is_given else None
+    display = NetworkDisplay.from_estimator(classifier, ax=ax)
     display.figure_.canvas.draw()
     boxes = [patch.get_window_extent() for patch in display.ax_.patches]
     for number, box in enumerate(boxes):
@@ -305,6 +352,8 @@ def test_boxes_do_not_overlap_and_texts_lie_in_them(plt):
         )
         for t in texts
     )
+    for number, text in enumerate(texts):
+        assert not any(text.overlaps(other) for other in texts[number + 1 :])
 
 
 def test_dropout_looks_unlike_layers_with_weights(plt):
@@ -332,6 +381,7 @@ def test_network_wants_an_lstm(plt):
     "display",
     [
         TrainingHistoryDisplay({"loss": [0.5]}),
+        LSTMStateDisplay(LSTMStates(np.array(["a"]), *[np.zeros((1, 2))] * 6)),
         TokenAttributionDisplay(attributions(["a"], [1.0])),
         ComparisonDisplay([], "accuracy"),
         NetworkDisplay([]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html import escape
+from math import inf
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any, Self
 
@@ -17,6 +18,7 @@ from sklstm._displays.style import (
     diverging,
     one_axes,
     pyplot,
+    room,
     tidy,
 )
 
@@ -26,10 +28,13 @@ if TYPE_CHECKING:
 
     from sklstm._inspection.results import TokenAttributions
 
-# Height of a line of text in inches, size of its letters in points, and their width to their size
-# in the fixed-width font of matplotlib (DejaVu Sans Mono).
-_LINE, _POINTS, _WIDTH_OF_LETTER = 0.27, 9.0, 0.602
+# Height of a line of text in inches, size of its letters in points, and their width in inches in
+# the fixed-width font of matplotlib (DejaVu Sans Mono).
+_LINE, _POINTS = 0.27, 9.0
+_LETTER = 0.602 * _POINTS / 72
 _COLUMN = 5.0
+# Colours and bars span at least so many logits: less is next to nothing, however it compares.
+_NOTHING = 0.01
 # Values of less than this part of the greatest one are not underlined.
 _SLIGHT = 0.1
 # Strongest colour of the map that black letters can still be read on.
@@ -178,33 +183,56 @@ class TokenAttributionDisplay:
         )
 
     def _most(self) -> float:
-        """Return the greatest absolute value."""
-        return max(float(np.abs(self.attributions.values).max(initial=0.0)), 1e-12)
+        """Return the greatest absolute value, or `_NOTHING` if that is more."""
+        return max(float(np.abs(self.attributions.values).max(initial=0.0)), _NOTHING)
 
     def _draw_text(self, ax: Axes | None) -> Axes:
         plt = pyplot(type(self).__name__)
-        from matplotlib.transforms import ScaledTranslation
+        from matplotlib.transforms import Affine2D, ScaledTranslation
 
         found = self.attributions
         tokens = [str(token) for token in found.tokens]
-        width = _COLUMN if ax is None else ax.get_window_extent().width / ax.figure.dpi
-        n_letters = max(10, int((width - 0.3) * 72 / _POINTS / _WIDTH_OF_LETTER))
-        places = _places(tokens, n_letters)
+        most, colours = self._most(), diverging()
+        is_given = ax is not None
+        width, height = _COLUMN - 0.2, inf
+        places = _places(tokens, _letters_in(width))
         n_lines = places[-1][0] + 1
         ax = one_axes(type(self).__name__, ax, (_COLUMN, 1.05 + _LINE * n_lines))
-        colours = diverging()
-        most = self._most()
-        below = ScaledTranslation(0, -_POINTS * 0.75 / 72, ax.figure.dpi_scale_trans)
+        ax.set_axis_off()
+        ax.set_title(self._heading(), fontsize="small", loc="left", parse_math=False)
+        scale = plt.cm.ScalarMappable(plt.Normalize(-most / _STRONGEST, most / _STRONGEST), colours)
+        bar = ax.figure.colorbar(
+            scale, ax=ax, location="bottom", fraction=0.08, aspect=40, pad=0.04, shrink=0.8
+        )
+        bar.ax.set_xlim(-most, most)
+        bar.ax.locator_params(axis="x", nbins=3)
+        bar.set_label("adds to the score, logits (dotted: against)", fontsize="small")
+        bar.ax.tick_params(labelsize="small")
+        if is_given:
+            width, height = room(ax)
+            places = _places(tokens, _letters_in(width))
+            n_lines = places[-1][0] + 1
+        # From the upper left corner in letters and lines, of the same size on any axes; lines move
+        # closer together where they would not fit.
+        inches = ax.figure.dpi_scale_trans
+        in_letters = (
+            Affine2D().translate(0.5, 0.6).scale(_LETTER, -min(_LINE, height / (n_lines + 0.2)))
+            + inches
+            + ScaledTranslation(0, 1, ax.transAxes)  # type: ignore[arg-type]  # It is affine.
+        )
+        below = ScaledTranslation(0, -_POINTS * 0.75 / 72, inches)
         for token, value, (line, column) in zip(tokens, found.values, places, strict=True):
             share = float(value) / most
             ax.text(
                 column,
                 line,
                 token,
+                transform=in_letters,
                 family="monospace",
                 fontsize=_POINTS,
                 verticalalignment="center",
                 parse_math=False,
+                in_layout=False,  # A word longer than a line would press the axes together.
                 bbox={
                     "boxstyle": "square,pad=0.12",
                     "facecolor": colours(0.5 + 0.5 * _STRONGEST * share),
@@ -215,18 +243,7 @@ class TokenAttributionDisplay:
                 style = "-" if share > 0 else ":"
                 ends = [column, column + len(token)]
                 (drawn,) = ax.plot(ends, [line, line], style, color=BLACK, linewidth=1.4)
-                drawn.set_transform(ax.transData + below)
-        ax.set_xlim(-0.5, n_letters + 0.5)
-        ax.set_ylim(n_lines - 0.4, -0.6)
-        ax.set_axis_off()
-        ax.set_title(self._heading(), fontsize="small", loc="left", parse_math=False)
-        scale = plt.cm.ScalarMappable(plt.Normalize(-most / _STRONGEST, most / _STRONGEST), colours)
-        bar = ax.figure.colorbar(
-            scale, ax=ax, location="bottom", fraction=0.08, aspect=40, pad=0.04, shrink=0.8
-        )
-        bar.ax.set_xlim(-most, most)
-        bar.set_label("adds to the score, logits (dotted: against)", fontsize="small")
-        bar.ax.tick_params(labelsize="small")
+                drawn.set_transform(in_letters + below)
         return ax
 
     def _draw_bars(self, ax: Axes | None) -> Axes:
@@ -239,12 +256,20 @@ class TokenAttributionDisplay:
         ax.axvline(0, color=GREY, linewidth=0.8)
         ax.set_yticks(places, [str(token) for token in found.tokens], parse_math=False)
         ax.set_ylim(len(places) - 0.4, -0.6)
+        if np.abs(found.values).max(initial=0.0) < _NOTHING:
+            ax.set_xlim(-_NOTHING, _NOTHING)
+        ax.locator_params(axis="x", nbins=6)
         ax.set_xlabel("adds to the score, logits")
         ax.set_title(self._heading(), fontsize="small", parse_math=False)
         ax.grid(axis="x", color=GRID, linewidth=0.6)
         ax.set_axisbelow(True)
         tidy(ax)
         return ax
+
+
+def _letters_in(width: float) -> int:
+    """Return how many letters a line of `width` inches has room for."""
+    return max(10, int(width / _LETTER) - 1)
 
 
 def _places(tokens: list[str], n_letters: int) -> list[tuple[int, int]]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-from sklstm._displays.style import BLACK, BLUE, GREY, VERMILION, final_step, one_axes
+import numpy as np
+
+from sklstm._displays.style import BLACK, BLUE, GREY, VERMILION, final_step, one_axes, room
 from sklstm._layers import Layer, layers_of
 
 if TYPE_CHECKING:
@@ -127,20 +129,25 @@ class NetworkDisplay:
         width = _COLUMN * 2 + _GAP if beside else _COLUMN
         height = _STEP * len(main) - (_STEP - _BOX)
         size = (max(width, 3.2) + 0.3, height + 0.6)
+        is_given = ax is not None
         ax = one_axes(type(self).__name__, ax, size)
+        ax.set_axis_off()
+        title = f"{sum(layer.n_weights for layer in self.layers):,} weights"
+        ax.set_title(title, fontsize="medium")
+        # Letters shrink with the boxes.
+        scale = 1.0
+        if is_given:
+            scale = min(1.0, *np.divide(room(ax), (width + 0.1, height + 0.1)))
         middle = _COLUMN / 2
         for number, layer in enumerate(main):
-            _draw_box(ax, layer, middle, -number * _STEP)
+            _draw_box(ax, layer, middle, -number * _STEP, scale)
             if number:
                 _draw_arrow(ax, (middle, -(number - 1) * _STEP - _BOX), (middle, -number * _STEP))
         if beside is not None:
-            _draw_beside(ax, beside, len(main))
-        n_weights = sum(layer.n_weights for layer in self.layers)
-        ax.set_title(f"{n_weights:,} weights", fontsize="medium")
+            _draw_beside(ax, beside, len(main), scale)
         ax.set_xlim(-0.05, width + 0.05)
         ax.set_ylim(-height - 0.05, 0.05)
         ax.set_aspect("equal")
-        ax.set_axis_off()
         self.ax_: Axes = ax
         self.figure_: Figure | SubFigure = ax.figure
         return self
@@ -160,16 +167,16 @@ def _boxes(layers: Sequence[Layer]) -> list[Layer]:
     ]
 
 
-def _draw_beside(ax: Axes, box: Layer, n_main: int) -> None:
+def _draw_beside(ax: Axes, box: Layer, n_main: int, scale: float) -> None:
     """Draw the n-grams between the ids on top and the mean of the scores at the bottom."""
     middle, top = _COLUMN * 1.5 + _GAP, -_STEP * (n_main - 1) / 2
-    _draw_box(ax, box, middle, top)
+    _draw_box(ax, box, middle, top, scale)
     _draw_arrow(ax, (_COLUMN, -_BOX / 2), (middle, top), "angle,angleA=0,angleB=90")
     mean = (_COLUMN, -(n_main - 1) * _STEP - _BOX / 2)
     _draw_arrow(ax, (middle, top - _BOX), mean, "angle,angleA=90,angleB=0")
 
 
-def _draw_box(ax: Axes, layer: Layer, middle: float, top: float) -> None:
+def _draw_box(ax: Axes, layer: Layer, middle: float, top: float, scale: float) -> None:
     from matplotlib.patches import FancyBboxPatch
 
     colour = VERMILION if layer.is_dropout else BLUE if layer.n_weights else GREY
@@ -193,7 +200,7 @@ def _draw_box(ax: Axes, layer: Layer, middle: float, top: float) -> None:
             line,
             ha="center",
             va="center",
-            fontsize=8.5 if number == 0 else 7.5,
+            fontsize=scale * (8.5 if number == 0 else 7.5),
             fontweight="bold" if number == 0 else "normal",
             color=BLACK,
             parse_math=False,

@@ -25,7 +25,7 @@ QUANTITIES = {
     "hidden_state": ("hidden state", False),
 }
 # More rows of numbers than that would run into each other.
-_MOST_TICKS = 8
+_MOST_TICKS = 6
 
 
 class LSTMStateDisplay:
@@ -211,15 +211,14 @@ class LSTMStateDisplay:
                     word,
                     (0, 1 - (start + end) / 2 / len(units)),
                     xycoords="axes fraction",
-                    xytext=(-28, 0),
+                    xytext=(-24, 0),
                     textcoords="offset points",
-                    rotation=90,
-                    ha="center",
+                    ha="right",
                     va="center",
                     fontsize="small",
                 )
-        # Takes the room of the two words.
-        ax.set_ylabel(" ", labelpad=6)
+        # The two words say it.
+        ax.set_ylabel("")
 
     def _checked_quantities(self) -> list[str]:
         names = list(QUANTITIES if self.quantities is None else self.quantities)

@@ -101,6 +101,13 @@ def several_axes(
     return given.reshape(shape)
 
 
+def room(ax: Axes) -> tuple[float, float]:
+    """Return width and height in inches that the layout of its figure leaves to an axes."""
+    ax.figure.canvas.figure.draw_without_rendering()
+    extent = ax.get_window_extent()
+    return extent.width / ax.figure.dpi, extent.height / ax.figure.dpi
+
+
 def tidy(ax: Axes) -> None:
     """Leave out the lines of an axes that say nothing."""
     ax.spines[["top", "right"]].set_visible(False)
