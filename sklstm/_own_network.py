@@ -129,7 +129,7 @@ class Network:
         """Train, and return values of an epoch by the names that Keras gives them."""
         wrapper = self._wrapper
         wrapper._initialize_callbacks()
-        shown = ShowProgress({"auto": 1}.get(wrapper.verbose, int(wrapper.verbose)))
+        shown = ShowProgress(1 if wrapper.verbose == "auto" else int(wrapper.verbose))
         wrapper._fit_callbacks = [*wrapper._fit_callbacks, shown]
         rng = np.random.default_rng(seed) if shuffle else None
         how: dict[str, Any] = {"validation_data": None, "shuffle": False, "batch_size": None}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_array, validate_data
 
 from sklstm import _texts, _tokens, _vocabulary
 from sklstm.vectors import WordVectors
@@ -73,3 +73,17 @@ def rows(sequencer: TextSequencer, corpus: _tokens.Corpus) -> NDArray[np.int32]:
     padded = _texts.pad_rows(ids, corpus.lengths, width, padding, sequencer.truncating)
     padded[corpus.lengths == 0, -1 if padding == "pre" else 0] = _vocabulary.UNKNOWN
     return padded
+
+
+def tokens(sequencer: TextSequencer, X: Any) -> list[NDArray[np.object_]]:
+    """Check that X holds ids of the vocabulary, and return the tokens of each row."""
+    if not hasattr(sequencer, "tokens_"):
+        raise ValueError("indexing='hash' keeps no tokens; use indexing='vocabulary'.")
+    ids = check_array(X, dtype=None)
+    found = f"{ids.min()} to {ids.max()}" if ids.dtype.kind in "iu" else f"{ids.dtype}"
+    if ids.dtype.kind not in "iu" or ids.min() < 0 or ids.max() >= sequencer.n_tokens_:
+        raise ValueError(
+            f"X must hold integer ids from 0 to {sequencer.n_tokens_ - 1}, as transform gives "
+            f"them; got {found}."
+        )
+    return [sequencer.tokens_[row[row > 0]] for row in ids]

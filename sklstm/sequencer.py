@@ -14,12 +14,12 @@ from sklearn.base import (
     _fit_context,
 )
 from sklearn.utils._param_validation import HasMethods, Interval, RealNotInt, StrOptions
-from sklearn.utils.validation import check_array, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from sklstm import _state, _tokens
 from sklstm._callbacks import CallbackSupportMixin, fit_task
 from sklstm._doc_links import DocLinkMixin
-from sklstm._sequencing import learn, read, rows
+from sklstm._sequencing import learn, read, rows, tokens
 from sklstm._undo import undone_on_error
 
 __all__ = ["TextSequencer"]
@@ -51,7 +51,7 @@ class TextSequencer(
     max_len : int or None, default=500
         Most tokens kept of one document. None: as many as the longest training document has. Time
         and memory of training grow in proportion up to the longest texts. Long texts lose what is
-        cut off; the last 300 words of a review often say as much as all of them.
+        cut off.
     padding : {"pre", "post"}, default="pre"
         Side on which a short row is filled up with zeros, as in Keras ``pad_sequences`` [2]_. No
         effect on scores or time, unless the network has ``mask_padding=False``.
@@ -368,16 +368,7 @@ class TextSequencer(
         ['a fine film', 'fine']
         """
         check_is_fitted(self, "max_len_")
-        if not hasattr(self, "tokens_"):
-            raise ValueError("indexing='hash' keeps no tokens; use indexing='vocabulary'.")
-        ids = check_array(X, dtype=None)
-        found = f"{ids.min()} to {ids.max()}" if ids.dtype.kind in "iu" else f"{ids.dtype}"
-        if ids.dtype.kind not in "iu" or ids.min() < 0 or ids.max() >= self.n_tokens_:
-            raise ValueError(
-                f"X must hold integer ids from 0 to {self.n_tokens_ - 1}, as transform gives them; "
-                f"got {found}."
-            )
-        return [self.tokens_[row[row > 0]] for row in ids]
+        return tokens(self, X)
 
     @property
     def _n_features_out(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from numbers import Integral
 from typing import Any
 
@@ -145,7 +145,7 @@ def fit_stream(
         classes = getattr(classifier, "classes_", None)
     rng = np.random.default_rng(draw_seed(random_state))
     n_documents = None
-    with ExitStack() as until_trained, ExitStack() as until_shown:
+    with ExitStack() as until_trained, closing(progress(epochs, verbose, "document")) as shown:
         for step in unfitted:
             until_trained.callback(setattr, step, "__dict__", vars(step).copy())
         is_indicator = isinstance(label, list) and len(label) > 1
@@ -153,8 +153,6 @@ def fit_stream(
         if learner is not None or (lacks_classes and stream.can_be_read_again):
             to_learner = transformers[: transformers.index(learner) + 1] if learner else []
             classes, n_documents = _survey(stream, classes, to_learner, buffer_size, verbose)
-        shown = progress(epochs, verbose, "document")
-        until_shown.callback(shown.close)
         for epoch in range(epochs):
             shown.begin_epoch(epoch, n_documents)
             means = _Means(shown)
@@ -267,16 +265,15 @@ def _survey(
                 found.update(documents.y.tolist())
             yield documents
 
-    shown = progress(0, verbose, "document")
-    shown.begin_epoch(0, None)
-    means = _Means(shown)
     chunks = labels_noted(stream.read()) if classes is None else with_codes(stream.read(), classes)
-    for documents in in_blocks(chunks, size):
-        if transformers:
-            transformers[-1].partial_fit(_transformed(documents.texts, transformers[:-1]))
-        means.update(len(documents.y), {})
-    n_documents = means.end()
-    shown.close()
+    with closing(progress(0, verbose, "document")) as shown:
+        shown.begin_epoch(0, None)
+        means = _Means(shown)
+        for documents in in_blocks(chunks, size):
+            if transformers:
+                transformers[-1].partial_fit(_transformed(documents.texts, transformers[:-1]))
+            means.update(len(documents.y), {})
+        n_documents = means.end()
     if found:
         try:
             classes = _checked_classes(np.array(sorted(found)))

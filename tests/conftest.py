@@ -45,6 +45,19 @@ def labels() -> list[str]:
     return list(LABELS)
 
 
+@pytest.fixture
+def plt():
+    """Give matplotlib's pyplot without a screen, and leave no figure and no setting behind."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot
+
+    with matplotlib.rc_context():
+        yield matplotlib.pyplot
+    matplotlib.pyplot.close("all")
+
+
 def make_ids(n_documents=60, width=9, vocab_size=20, n_classes=2, seed=0):
     """Return pre-padded ids of documents of 1 to `width` tokens, and labels they decide."""
     rng = np.random.default_rng(seed)

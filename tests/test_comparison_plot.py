@@ -2,7 +2,6 @@
 
 import builtins
 
-import matplotlib
 import numpy as np
 import pytest
 from comparing import LABELS, MODELS, TEXTS, scored
@@ -11,20 +10,10 @@ from scipy import stats
 
 from sklstm import compare
 
-matplotlib.use("Agg")  # Tests have no screen.
-
 
 @pytest.fixture(scope="module")
 def comparison():
     return compare(MODELS, TEXTS, LABELS)
-
-
-@pytest.fixture
-def plt():
-    import matplotlib.pyplot
-
-    yield matplotlib.pyplot
-    matplotlib.pyplot.close("all")
 
 
 def test_plot_shows_folds_means_and_intervals(plt):

@@ -349,3 +349,10 @@ def test_output_that_is_no_probability_is_refused():
 def test_balanced_weights_of_parts_are_refused():
     with pytest.raises(ValueError, match="does not support class_weight='balanced'"):
         KerasTextClassifier(network, class_weight="balanced").partial_fit(IDS, Y, classes=[0, 1])
+
+
+@pytest.mark.parametrize("verbose", [True, 2, "auto"])
+def test_every_verbose_shows_the_epochs(verbose, capsys):
+    parameters = QUICK | {"epochs": 2, "verbose": verbose}
+    KerasTextClassifier(network, **parameters).fit(IDS, Y)
+    assert "Epoch 2/2: loss" in capsys.readouterr().out

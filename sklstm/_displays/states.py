@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sklstm._displays.style import BLACK, SEQUENTIAL, diverging, pyplot, several_axes
+from sklstm._displays.style import BLACK, SEQUENTIAL, diverging, several_axes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -157,7 +157,6 @@ class LSTMStateDisplay:
         ImportError
             If matplotlib is not installed.
         """
-        pyplot(type(self).__name__)
         names = self._checked_quantities()
         units = self._checked_units()
         tokens = self.states.tokens
