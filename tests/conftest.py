@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -27,12 +29,34 @@ TEXTS = [
 LABELS = ["good", "bad"] * 6
 
 
+# Compiling takes most of the time of the tests, and what it makes runs for a moment only: XLA is to
+# spend little on it. `XLA_FLAGS= pytest` tests the code that users get.
+QUICK_COMPILING = " ".join(
+    [
+        "--xla_backend_optimization_level=0",
+        "--xla_cpu_use_fusion_emitters=false",
+        "--xla_cpu_parallel_codegen_split_count=1",
+    ]
+)
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """Let all test processes, and the next run, share what JAX has compiled once."""
+    """Compile quickly, and let all test processes, and the next run, share what is compiled."""
     folder = Path(config.rootpath, ".pytest_cache", "jax")
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(folder))
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+    # The workers of pytest-xdist, and what tests start, inherit them.
+    if "XLA_FLAGS" not in os.environ:
+        os.environ["XLA_FLAGS"] = QUICK_COMPILING if xla_knows(QUICK_COMPILING) else ""
+
+
+def xla_knows(flags: str) -> bool:
+    """Return whether XLA has these flags; it ends a process that sets one which it has not."""
+    code = "from jaxlib.xla_client import CompileOptions; CompileOptions()"
+    environment = os.environ | {"XLA_FLAGS": flags}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True)
+    return done.returncode == 0
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from sklstm._network.embedding import FastEmbedding
 from sklstm._network.jax_embedding import add_rows, lookup, tapping
 
+pytestmark = pytest.mark.compiled
 RNG = np.random.default_rng(0)
 EMBEDDINGS = RNG.normal(size=(6, 3)).astype(np.float32)
 # Some tokens come several times, some not at all.

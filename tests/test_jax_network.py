@@ -19,8 +19,9 @@ if keras.backend.backend() != "jax":
 import jax.monitoring
 import jax.numpy as jnp
 
-from sklstm._network.jax_network import JaxNetwork, _ScratchPool
+from sklstm._network.jax_network import JaxNetwork, _compiler_options, _ScratchPool
 
+pytestmark = pytest.mark.compiled
 N_ROWS, WIDTH = 40, 32
 
 
@@ -238,3 +239,15 @@ def test_documents_of_any_length_compile_a_handful_of_shapes(empty_pool, compile
         document[0, -n_tokens:] = 2
         fitted.predict(document)
     assert 0 < len(compiled) <= 5
+
+
+def test_what_the_user_sets_in_xla_flags_stands(monkeypatch):
+    options = _compiler_options.__wrapped__  # Without its cache.
+    monkeypatch.setenv("XLA_FLAGS", "")
+    usual = options(one_core=True)
+    chosen = {"xla_backend_optimization_level", "xla_cpu_multi_thread_eigen"}
+    assert chosen < set(usual)
+    monkeypatch.setenv(
+        "XLA_FLAGS", "--xla_backend_optimization_level=3 --xla_cpu_multi_thread_eigen"
+    )
+    assert set(options(one_core=True)) == set(usual) - chosen

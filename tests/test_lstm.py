@@ -16,6 +16,7 @@ import jax
 
 from sklstm._network import jax_lstm
 
+pytestmark = pytest.mark.compiled
 N_INPUTS, UNITS = 5, 4
 LENGTHS = np.array([7, 1, 4, 0, 6])
 

@@ -37,6 +37,7 @@ def fitted(pooling, bidirectional):
     return classifier.fit(ids, y), ids
 
 
+@pytest.mark.compiled
 def test_scores_agree_with_the_numpy_reference(fitted):
     classifier, ids = fitted
     expected = reference_logits(ids, classifier)
@@ -79,6 +80,7 @@ def test_a_row_of_padding_only_has_a_document_vector_of_zeros(fitted):
     assert (vectors[:50] != 0).any(axis=1).all()
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("pooling", ["attention", "concat", "flatten"])
 def test_unmasked_padding_is_read_as_a_token(pooling):
     ids, y = make_ids()
@@ -90,6 +92,7 @@ def test_unmasked_padding_is_read_as_a_token(pooling):
     assert not np.allclose(moved, expected, atol=1e-4)
 
 
+@pytest.mark.compiled
 def test_relu_network_agrees_with_the_numpy_reference():
     ids, y = make_ids()
     classifier = small_classifier(activation="relu", dense_units=(3, 4), dense_activation="tanh")

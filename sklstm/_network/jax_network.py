@@ -8,6 +8,7 @@ does not depend on the number of cores.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from math import prod
@@ -320,8 +321,8 @@ def _compiler_options(*, one_core: bool) -> dict[str, Any]:
 
     Less optimization compiles sooner, to functions that are no slower. What computes a part of a
     batch is to stay on one core, for other parts have the others, and its matrix products are too
-    small to be worth several threads. The options are XLA's own affair: where it does not know them
-    any more, there are none.
+    small to be worth several threads. What the user sets in ``XLA_FLAGS`` stands. The options are
+    XLA's own affair: where it does not know them any more, there are none.
     """
     if _platform() != "cpu":
         return {}
@@ -332,6 +333,8 @@ def _compiler_options(*, one_core: bool) -> dict[str, Any]:
     if one_core:
         options["xla_cpu_experimental_ynn_fusion_type"] = ""
         options["xla_cpu_multi_thread_eigen"] = False
+    set_by_user = re.findall(r"--(\w+)", os.environ.get("XLA_FLAGS", ""))
+    options = {name: value for name, value in options.items() if name not in set_by_user}
     try:
         jax.jit(lambda x: x, compiler_options=options).lower(0.0).compile()
     except jax.errors.JaxRuntimeError:
