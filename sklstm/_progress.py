@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import warnings
 from collections.abc import Mapping
 from multiprocessing import parent_process
@@ -160,11 +161,16 @@ def _can_redraw(stream: Any) -> bool:
     if package == "ipykernel":
         # A notebook: no terminal, and can go back in a line all the same.
         return True
-    if package == "rich":
+    if package == "rich" or _a_bar_of_scikit_learn_starts():
         # Another display has the last line, such as the ProgressBar of scikit-learn.
         return False
     # The workers of a search would all write to the same line.
     return getattr(stream, "isatty", bool)() and parent_process() is None
+
+
+def _a_bar_of_scikit_learn_starts() -> bool:
+    """Return whether its ProgressBar is there, whose thread takes the stream some time later."""
+    return any(type(one).__name__ == "RichProgressMonitor" for one in threading.enumerate())
 
 
 def _width(stream: Any) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import time
 from contextlib import redirect_stdout
 
 import pytest
@@ -216,9 +217,14 @@ def test_a_program_without_a_stream_can_train():
         assert small_classifier(verbose=1).fit(IDS, Y).n_iter_ == 2
 
 
-def test_progress_leaves_the_line_to_a_bar_of_scikit_learn():
+@pytest.mark.parametrize("seconds", [0, 0.5])
+def test_progress_leaves_the_line_to_a_bar_of_scikit_learn(monkeypatch, seconds):
     callback = pytest.importorskip("sklearn.callback", reason="new in scikit-learn 1.9")
     pytest.importorskip("rich")
+    # Its thread may come to draw the bar only after training has begun.
+    draw = callback._progressbar.RichProgressMonitor.run
+    late = "sklearn.callback._progressbar.RichProgressMonitor.run"
+    monkeypatch.setattr(late, lambda self: time.sleep(seconds) or draw(self))
     classifier = small_classifier(verbose=1).set_callbacks(callback.ProgressBar())
     shown = in_terminal(classifier.fit, IDS, Y)
     assert "LSTMTextClassifier" in shown
