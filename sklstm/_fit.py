@@ -198,7 +198,7 @@ def _schedule(estimator: LSTMTextClassifier, n_documents: int, is_partial: bool)
     if is_partial:
         epochs = 1
     elif estimator.epochs == "auto":
-        epochs = epochs_for(n_documents, estimator.batch_size, estimator.pooling)
+        epochs = epochs_for(n_documents, estimator.batch_size)
     else:
         epochs = int(estimator.epochs)
     has_cycle = estimator.learning_rate_schedule == "one_cycle" and not is_partial

@@ -46,9 +46,9 @@ class LSTMTextClassifier(DocLinkMixin, ClassifierMixin, TrainableNetwork, BaseEs
     pooling : {"last", "max", "mean", "attention", "concat", "flatten"}, default="last"
         How the outputs over time become one document vector: the output after the last token, the
         maximum or mean over tokens, a mean weighted by learned attention [3]_, last, max and mean
-        side by side, or all outputs one after the other. Costs little either way. With pretrained
-        vectors "attention" scored higher than "max" on short texts, and lower on long ones; the
-        others were alike. "flatten" adds weights with the width of X.
+        side by side, or all outputs one after the other. Costs little either way; no choice was
+        better than another by more than chance on short texts. "flatten" adds weights with the
+        width of X.
     embedding_dim : int, default=64
         Length of the token vectors; `embedding_weights` decides where given. Weights grow in
         proportion, time less than that.
@@ -118,9 +118,8 @@ class LSTMTextClassifier(DocLinkMixin, ClassifierMixin, TrainableNetwork, BaseEs
         as high.
     epochs : int or "auto", default=10
         How often each document is read; with early stopping at most. "auto" makes some 400 steps of
-        the optimizer, 800 with attention pooling, in 3 to 12 epochs. Time grows in proportion;
-        small sets of documents need more epochs than large ones, and with too many are learned by
-        heart.
+        the optimizer, in 3 to 12 epochs. Time grows in proportion; small sets of documents need
+        more epochs than large ones, and with too many are learned by heart.
     batch_size : int, default=64
         Most documents an optimizer step. Larger ones keep more cores busy, in parts of 16 or 32
         documents, and make fewer steps an epoch.

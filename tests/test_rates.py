@@ -60,18 +60,8 @@ def test_partial_fit_has_a_constant_rate():
 
 
 def test_epochs_follow_from_the_number_of_documents():
-    assert epochs_for(25_000, 64, "max") == 3
-    assert epochs_for(5_120, 64, "max") == 5
-    assert epochs_for(100, 64, "max") == 12
+    assert epochs_for(25_000, 64) == 3
+    assert epochs_for(5_120, 64) == 5
+    assert epochs_for(100, 64) == 12
     assert small_classifier(epochs="auto").fit(IDS, Y).n_iter_ == 12
     assert small_classifier(epochs="auto").partial_fit(IDS, Y, classes=[0, 1]).n_iter_ == 1
-
-
-def test_attention_is_trained_for_twice_as_long():
-    assert epochs_for(25_000, 64, "attention") == 3
-    assert epochs_for(5_120, 64, "attention") == 10
-    assert epochs_for(100, 64, "attention") == 12
-    ids, y = np.tile(IDS, (40, 1)), np.tile(Y, 40)
-    settings = {"epochs": "auto", "batch_size": len(ids) // 100}
-    assert small_classifier(pooling="max", **settings).fit(ids, y).n_iter_ == 4
-    assert small_classifier(pooling="attention", **settings).fit(ids, y).n_iter_ == 8

@@ -9,9 +9,8 @@ from math import ceil, cos, pi
 _RISING = 0.25
 _FIRST, _LAST = 0.04, 0.001
 
-# Steps in which networks for texts learn what generalises, by attention more slowly and for longer,
-# and bounds for small and large corpora.
-_STEPS, _STEPS_OF_ATTENTION = 400, 800
+# Steps in which networks for texts learn what generalises, and bounds for small and large corpora.
+_STEPS = 400
 _FEWEST_EPOCHS, _MOST_EPOCHS = 3, 12
 
 
@@ -35,8 +34,7 @@ def one_cycle(progress: float) -> float:
     return end + (start - end) * (1.0 + cos(pi * done)) / 2.0
 
 
-def epochs_for(n_documents: int, batch_size: int, pooling: str) -> int:
-    """Return the epochs that make some 400 steps, 800 with attention: at least 3, at most 12."""
-    steps = _STEPS_OF_ATTENTION if pooling == "attention" else _STEPS
-    epochs = round(steps / ceil(n_documents / batch_size))
-    return min(_MOST_EPOCHS, max(_FEWEST_EPOCHS, epochs))
+def epochs_for(n_documents: int, batch_size: int) -> int:
+    """Return the epochs that make about 400 steps: at least 3, at most 12."""
+    steps = ceil(n_documents / batch_size)
+    return min(_MOST_EPOCHS, max(_FEWEST_EPOCHS, round(_STEPS / steps)))
