@@ -206,6 +206,8 @@ def fixed_tokens(vocabulary: Any) -> NDArray[np.object_]:
             f"vocabulary is a {type(vocabulary).__name__}, which does not say which token has "
             "which id; pass a list of tokens, sorted(vocabulary) for a set."
         )
+    if getattr(vocabulary, "ndim", 1) == 0:
+        raise TypeError(f"vocabulary is one value, {vocabulary!r:.60}; pass a list of tokens.")
     is_mapping = isinstance(vocabulary, Mapping)
     pairs = vocabulary.items() if is_mapping else ((t, i) for i, t in enumerate(vocabulary, FIRST))
     owners: dict[int, str] = {}

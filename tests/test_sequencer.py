@@ -254,6 +254,11 @@ def test_stemming_changes_the_texts_but_not_a_fixed_vocabulary():
     [
         ({"film", "good"}, TypeError, r"vocabulary is a set.*sorted\(vocabulary\)"),
         ("film", TypeError, "vocabulary is a str"),
+        (
+            np.array("film"),
+            TypeError,
+            r"vocabulary is one value, array\(.film.*pass a list of tokens",
+        ),
         (["film", 3], TypeError, "vocabulary holds 3 with id 3; a token must be a str"),
         ({"film": 2.0}, TypeError, "vocabulary holds 'film' with id 2.0"),
         ({"film": True}, TypeError, "'film' with id True"),
