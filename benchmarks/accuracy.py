@@ -85,8 +85,8 @@ SYSTEMS: dict[str, Callable[[int], Any]] = {
     "logistic regression": baseline("logistic_regression"),
     "random forest": baseline("random_forest"),
 }
-# As long as a dozen fits of the others.
-SLOW = {"accurate, GloVe, searched"}
+# A dozen fits and one.
+SEARCHED = {name for name in SYSTEMS if name.endswith("searched")}
 # Whatever the seed, the same.
 DETERMINISTIC = {name for name in SYSTEMS if name.startswith(("LinearSVC", "NB-", "logistic"))}
 
@@ -182,9 +182,9 @@ def read_options() -> argparse.Namespace:
         "--systems",
         nargs="+",
         choices=SYSTEMS,
-        default=[name for name in SYSTEMS if name not in SLOW],
+        default=[name for name in SYSTEMS if name not in SEARCHED],
         metavar="SYSTEM",
-        help=", ".join(f"{name!r}" for name in SYSTEMS) + f"; by default all but {SLOW}",
+        help=", ".join(f"{name!r}" for name in SYSTEMS) + "; by default all but what is searched",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="keeps the figures")
     return parser.parse_args()

@@ -198,8 +198,8 @@ def fixed_tokens(vocabulary: Any) -> NDArray[np.object_]:
     """Read a `vocabulary` parameter as an array whose index is the id of each token.
 
     Unused ids get "". `vocabulary` is a sequence of tokens, the first of which gets id 2, or a
-    mapping from tokens to ids. A set, or an entry of a wrong type, is a TypeError; no token, or an
-    empty, reserved or repeated one, is a ValueError.
+    mapping from tokens to ids. A set, one value, or an entry of a wrong type is a TypeError; no
+    token, or an empty, reserved or repeated one, is a ValueError.
     """
     if isinstance(vocabulary, (str, bytes, Set)):
         raise TypeError(
