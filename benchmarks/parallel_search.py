@@ -82,7 +82,7 @@ class Search:
         from sklearn.model_selection import GridSearchCV
 
         from sklstm import LSTMTextClassifier
-        from sklstm._backend import keras  # noqa: F401  (imports are not what is measured)
+        from sklstm._runtime import keras  # noqa: F401  (imports are not what is measured)
 
         network = Network()
         classifier = LSTMTextClassifier(

@@ -24,8 +24,8 @@ from _common import Report, messages, options_parser, reviews, token_ids
 from sklearn.model_selection import train_test_split
 
 from sklstm import LSTMTextClassifier
-from sklstm._backend import keras
 from sklstm._network.network import Network
+from sklstm._runtime import keras
 
 
 def plainly_shuffled(lengths, batch_size, rng):

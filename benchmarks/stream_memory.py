@@ -55,7 +55,7 @@ class Training:
         from sklearn.pipeline import make_pipeline
 
         from sklstm import LSTMTextClassifier, TextSequencer
-        from sklstm._backend import keras  # noqa: F401  (counts as imported before)
+        from sklstm._runtime import keras  # noqa: F401  (counts as imported before)
         from sklstm.streaming import fit_stream
 
         model = make_pipeline(

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-PADDING, UNKNOWN, FIRST = 0, 1, 2
+PADDING_ID, OOV_ID, N_RESERVED = 0, 1, 2
 # How pretrained vectors may spell "don't" and "it's": "do" "n't", "it" "'s".
 PARTS = re.compile(r"n't\b|'(?:s|m|d|re|ve|ll)\b|[^\W_]+?(?=n't\b)|[^\W_]+", re.IGNORECASE)
 
@@ -43,8 +43,10 @@ class OnnxTextClassifier:
         self.pattern = re.compile(self.settings["token_pattern"] or "")
         self.stop_words = frozenset(self.settings["stop_words"])
         tokens = self.settings.get("tokens", [])
-        self.ids = {token: id_ for id_, token in enumerate(tokens) if id_ >= FIRST and token}
-        self.with_vectors = frozenset(tokens[FIRST : FIRST + self.settings.get("n_vectors", 0)])
+        self.ids = {token: id_ for id_, token in enumerate(tokens) if id_ >= N_RESERVED and token}
+        self.with_vectors = frozenset(
+            tokens[N_RESERVED : N_RESERVED + self.settings.get("n_vectors", 0)]
+        )
 
     def predict(self, texts: Sequence[str]) -> np.ndarray:
         """Return the label of each text; for several labels an indicator."""
@@ -59,9 +61,9 @@ class OnnxTextClassifier:
         if isinstance(texts, str):
             raise TypeError("texts is a single str; pass a list of texts.")
         width = self.settings["max_len"]
-        rows = np.full((len(texts), width), PADDING, dtype=np.int32)
+        rows = np.full((len(texts), width), PADDING_ID, dtype=np.int32)
         for row, text in zip(rows, texts, strict=True):
-            ids = [self.id_of(token) for token in self.tokens(text)] or [UNKNOWN]
+            ids = [self.id_of(token) for token in self.tokens(text)] or [OOV_ID]
             ids = ids[-width:] if self.settings["truncating"] == "pre" else ids[:width]
             start = width - len(ids) if self.settings["padding"] == "pre" else 0
             row[start : start + len(ids)] = ids
@@ -101,9 +103,9 @@ class OnnxTextClassifier:
     def id_of(self, token: str) -> int:
         """Return the id of a token, from the vocabulary or from its hash."""
         if self.settings["indexing"] == "vocabulary":
-            return self.ids.get(token, UNKNOWN)
+            return self.ids.get(token, OOV_ID)
         hashed = murmurhash3(token.encode("utf-8", "surrogatepass"))
-        return FIRST + hashed % (self.settings["n_tokens"] - FIRST)
+        return N_RESERVED + hashed % (self.settings["n_tokens"] - N_RESERVED)
 
 
 def murmurhash3(key: bytes) -> int:

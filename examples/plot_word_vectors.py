@@ -84,7 +84,7 @@ settings = {
 }
 models = {
     "learned vectors": make_pipeline(
-        TextSequencer(), LSTMTextClassifier(embedding_dim=vectors.n_values, **settings)
+        TextSequencer(), LSTMTextClassifier(embedding_dim=vectors.vector_size, **settings)
     ),
     "pretrained vectors": make_pipeline(
         TextSequencer(vocabulary=vectors),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from sklstm import _checks
+from sklstm import _validation
 from sklstm._embeddings import Embedded
 from sklstm._network.spec import NetworkSpec
 
@@ -40,10 +40,10 @@ def network_spec(
         width=width if estimator.pooling == "flatten" or not estimator.mask_padding else None,
         embedding_dim=int(embedding_dim),
         trainable_embeddings=bool(estimator.trainable_embeddings),
-        units=_checks.check_layer_sizes("units", estimator.units, at_least_one=True),
+        units=_validation.check_layer_sizes("units", estimator.units, at_least_one=True),
         bidirectional=bool(estimator.bidirectional),
         pooling=estimator.pooling,
-        dense_units=_checks.check_layer_sizes(
+        dense_units=_validation.check_layer_sizes(
             "dense_units", estimator.dense_units, at_least_one=False
         ),
         activation=estimator.activation,

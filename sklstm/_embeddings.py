@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklstm._checks import check_embedding_weights
-from sklstm._vocabulary import FIRST, UNKNOWN
+from sklstm._validation import check_embedding_weights
+from sklstm._vocabulary import N_RESERVED, OOV_ID
 from sklstm.vectors import SMALL, WordVectors
 
 # Larger ids come of a mistake, such as dates in X, and their vectors would fill the memory.
@@ -95,10 +95,10 @@ def embed(
         given = check_embedding_weights(given, vocab_size, largest)
         vocab_size = len(given)
     elif vocab_size is None:
-        vocab_size = estimator.vocab_size_ if goes_on else max(FIRST, _size_for(largest))
+        vocab_size = estimator.vocab_size_ if goes_on else max(N_RESERVED, _size_for(largest))
     # Pretrained vectors mean something before any document was seen.
     is_known = np.full(vocab_size, given is not None)
-    is_known[:FIRST] = True
+    is_known[:N_RESERVED] = True
     is_known[training[training < vocab_size]] = True
     if goes_on and len(estimator._known_ids) == vocab_size:
         is_known |= estimator._known_ids
@@ -115,15 +115,17 @@ def _embed_words_met(
     goes_on: bool,
     seed: int,
 ) -> Embedded:
-    n_ids, vocab_size = FIRST + len(vectors), estimator.vocab_size
+    n_ids, vocab_size = N_RESERVED + len(vectors), estimator.vocab_size
     if vocab_size is None:
         vocab_size = max(n_ids, _size_for(largest), estimator.vocab_size_ if goes_on else 0)
     met = np.unique(np.concatenate([training.ravel(), held_out[held_out < n_ids]]))
     before = estimator.embedding_ids_ if goes_on else np.empty(0, np.int32)
-    wanted = np.append(np.arange(FIRST, dtype=np.int32), met[(met >= FIRST) & (met < vocab_size)])
+    wanted = np.append(
+        np.arange(N_RESERVED, dtype=np.int32), met[(met >= N_RESERVED) & (met < vocab_size)]
+    )
     new = wanted[~np.isin(wanted, before)]
     is_random = new >= n_ids
-    pretrained = vectors.rows(np.where(is_random, UNKNOWN, new))
+    pretrained = vectors.rows(np.where(is_random, OOV_ID, new))
     random = np.random.default_rng(seed).uniform(-SMALL, SMALL, pretrained[is_random].shape)
     pretrained[is_random] = random
     every = np.concatenate([before, new])
@@ -168,8 +170,8 @@ def with_words_met(
     """
     within = _within(ids, vocab_size)
     row_of_id = _row_of_id(embedding_ids, np.arange(len(matrix)), vocab_size)
-    lacks_row = (row_of_id[within] == UNKNOWN) & (within != UNKNOWN)
-    new = np.unique(within[lacks_row & (within < FIRST + len(vectors))])
+    lacks_row = (row_of_id[within] == OOV_ID) & (within != OOV_ID)
+    new = np.unique(within[lacks_row & (within < N_RESERVED + len(vectors))])
     if not len(new):
         return row_of_id[within], matrix
     row_of_id[new] = np.arange(first_new, first_new + len(new))
@@ -178,10 +180,10 @@ def with_words_met(
 
 
 def _within(ids: Ids, vocab_size: int) -> Ids:
-    return np.where(ids < vocab_size, ids, np.int32(UNKNOWN))
+    return np.where(ids < vocab_size, ids, np.int32(OOV_ID))
 
 
 def _row_of_id(ids: Ids, rows: NDArray[Any], vocab_size: int) -> Ids:
-    table = np.full(vocab_size, UNKNOWN, dtype=np.int32)
+    table = np.full(vocab_size, OOV_ID, dtype=np.int32)
     table[ids] = rows
     return table

@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state, compute_sample_weight
-from sklearn.utils.validation import _check_sample_weight
 
-from sklstm import _checks
+from sklstm import _validation
 from sklstm._architecture import network_spec
-from sklstm._callbacks import FitTasks
 from sklstm._embeddings import Embedded, embed
 from sklstm._network.ngram_table import choose_buckets, naive_bayes
 from sklstm._network.spec import NetworkSpec, TrainingSpec
+from sklstm._sklearn import FitTasks, check_sample_weight
 from sklstm._training.batches import Examples, Ids, left_align
 from sklstm._training.rates import epochs_for
-from sklstm._vocabulary import UNKNOWN
+from sklstm._vocabulary import OOV_ID
 
 if TYPE_CHECKING:
     from sklstm._network.initial import Weights
@@ -82,14 +81,14 @@ def fit_state(
     task = _prepare(estimator, X, y, sample_weight, X_val, y_val, classes, goes_on, seeds)
 
     # Imported here, so that a classifier can be made, cloned and loaded without Keras.
-    from sklstm._backend import keras
     from sklstm._network.initial import initial_weights
     from sklstm._network.network import EMBEDDINGS
     from sklstm._network.reuse import borrowed_network
+    from sklstm._runtime import keras
     from sklstm._training.loop import train
 
-    callbacks = _checks.check_callbacks(estimator.callbacks, keras.callbacks.Callback)
-    _checks.check_float32(
+    callbacks = _validation.check_callbacks(estimator.callbacks, keras.callbacks.Callback)
+    _validation.check_float32(
         learning_rate=estimator.learning_rate,
         weight_decay=estimator.weight_decay,
         clipnorm=estimator.clipnorm,
@@ -161,7 +160,7 @@ def _fitted_attributes(task: _Task, weights: Weights, history: History) -> dict[
     from sklstm._network.network import EMBEDDINGS
 
     embeddings = weights[EMBEDDINGS]
-    embeddings[~task.embedded.is_known] = embeddings[UNKNOWN]
+    embeddings[~task.embedded.is_known] = embeddings[OOV_ID]
     curves = {name: list(values) for name, values in history.items()}
     return {
         "classes_": task.classes,
@@ -226,15 +225,15 @@ def _prepare(
 ) -> _Task:
     """Check everything that was passed, and set validation documents aside where needed."""
     split_seed, vector_seed = seeds
-    numbers = _checks.check_numbers(estimator, X, reset=not goes_on)
-    y = _checks.check_labels(y, len(numbers))
+    numbers = _validation.check_numbers(estimator, X, reset=not goes_on)
+    y = _validation.check_labels(y, len(numbers))
     weights = document_weights(estimator, y, numbers, sample_weight)
-    all_classes = estimator.classes_ if goes_on else _checks.check_classes(y, weights, classes)
-    ids = _checks.as_ids(numbers, estimator.invalid_ids, type(estimator).__name__)
+    all_classes = estimator.classes_ if goes_on else _validation.check_classes(y, weights, classes)
+    ids = _validation.as_ids(numbers, estimator.invalid_ids, type(estimator).__name__)
     documents, rows = (ids, y, weights), None
     held_out = validation_documents(estimator, X_val, y_val)
     if held_out is None and estimator.early_stopping:
-        rows, held_out_rows = _checks.split_off_validation(
+        rows, held_out_rows = _validation.split_off_validation(
             y, estimator.validation_fraction, split_seed
         )
         held_out = (ids[held_out_rows], y[held_out_rows], weights[held_out_rows])
@@ -269,11 +268,11 @@ def document_weights(
 ) -> NDArray[np.float64]:
     """Return the product of class weight and sample weight of each document."""
     weights = _scaled(
-        _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
     )
     if estimator.class_weight is None:
         return weights
-    _checks.check_class_weight(estimator.class_weight)
+    _validation.check_class_weight(estimator.class_weight)
     return weights * _scaled(compute_sample_weight(estimator.class_weight, y))
 
 
@@ -298,8 +297,8 @@ def validation_documents(
     if X_val is None or y_val is None:
         given, absent = ("X_val", "y_val") if y_val is None else ("y_val", "X_val")
         raise ValueError(f"{given} was passed without {absent}; pass both, or neither.")
-    ids = _checks.check_ids(estimator, X_val)
-    return ids, _checks.check_labels(y_val, len(ids), "y_val"), np.ones(len(ids))
+    ids = _validation.check_ids(estimator, X_val)
+    return ids, _validation.check_labels(y_val, len(ids), "y_val"), np.ones(len(ids))
 
 
 def _examples(
@@ -317,7 +316,7 @@ def _examples(
     aligned, lengths = network_inputs(embedded.rows(ids), spec)
     return Examples(
         aligned,
-        _checks.encode_labels(y, classes, spec.n_outputs, name),
+        _validation.encode_labels(y, classes, spec.n_outputs, name),
         (weights / mean_weight).astype(np.float32),
         lengths,
     )
@@ -328,7 +327,7 @@ def network_inputs(ids: Ids, spec: NetworkSpec) -> tuple[Ids, NDArray[np.int64]]
 
     Ids outside the vocabulary become the unknown token.
     """
-    narrow = np.where(ids < spec.vocab_size, ids, UNKNOWN).astype(np.int32)
+    narrow = np.where(ids < spec.vocab_size, ids, OOV_ID).astype(np.int32)
     if spec.mask_padding:
         return left_align(narrow)
     return narrow, np.full(len(ids), ids.shape[1])

@@ -10,7 +10,6 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from sklstm._checks import check_ids
 from sklstm._embeddings import with_words_met
 from sklstm._fit import network_inputs
 from sklstm._network.initial import EMBEDDINGS, NGRAM_IDS
@@ -18,10 +17,11 @@ from sklstm._network.ngram_table import as_in_training
 from sklstm._network.shapes import with_room
 from sklstm._network.spec import NetworkSpec
 from sklstm._network_state import unpack_network
-from sklstm._state import pack
+from sklstm._persistence import pack_state
 from sklstm._summary import summarize
 from sklstm._training.batches import Ids, in_batches
 from sklstm._training.scores import probabilities
+from sklstm._validation import check_ids
 
 if TYPE_CHECKING:
     import keras
@@ -229,7 +229,7 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         return copied
 
     def __getstate__(self) -> dict[str, Any]:
-        return pack(super().__getstate__())
+        return pack_state(super().__getstate__())
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(unpack_network(state, type(self)))

@@ -8,12 +8,13 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklstm._checks import check_layer_sizes
 from sklstm._network.shapes import weight_shapes
 from sklstm._network.spec import NetworkSpec
-from sklstm._state import LARGEST, check_array, check_names, check_values, refuse, unpack
+from sklstm._persistence import check_array, check_names, check_values, raise_damaged, unpack_state
+from sklstm._sklearn import Interval, StrOptions
+from sklstm._state import LARGEST
+from sklstm._validation import check_layer_sizes
 from sklstm.vectors import WordVectors
 
 _COUNT = [Interval(Integral, 1, None, closed="left")]
@@ -59,7 +60,7 @@ def unpack_network(state: Any, owner: Any) -> dict[str, Any]:
     ValueError
         If it was saved by a later version, or is damaged.
     """
-    attributes = unpack(state, owner, owner._parameter_constraints)
+    attributes = unpack_state(state, owner)
     if not attributes.keys() & (_FITTED.keys() - {"n_features_in_"}):
         return attributes
     check_names(owner, attributes, _FITTED)
@@ -75,7 +76,7 @@ def unpack_network(state: Any, owner: Any) -> dict[str, Any]:
 def _unpack_spec(owner: Any, architecture: dict[str, Any]) -> NetworkSpec:
     unknown = architecture.keys() - {field.name for field in fields(NetworkSpec)}
     if unknown:
-        refuse(owner, f"its architecture has {', '.join(sorted(map(str, unknown)))}")
+        raise_damaged(owner, f"its architecture has {', '.join(sorted(map(str, unknown)))}")
     check_names(owner, architecture, ("vocab_size", "n_outputs", "output_activation"))
     check_values(owner, architecture, {**owner._parameter_constraints, **_ARCHITECTURE})
     try:
@@ -85,10 +86,12 @@ def _unpack_spec(owner: Any, architecture: dict[str, Any]) -> NetworkSpec:
             if name in architecture
         }
     except ValueError as error:
-        refuse(owner, f"{error!s:.300}".rstrip("."))
+        raise_damaged(owner, f"{error!s:.300}".rstrip("."))
     spec = NetworkSpec(**{**architecture, **layers})
     if (spec.width is None) != (spec.mask_padding and spec.pooling != "flatten"):
-        refuse(owner, f"its architecture has width={spec.width} with pooling={spec.pooling!r}")
+        raise_damaged(
+            owner, f"its architecture has width={spec.width} with pooling={spec.pooling!r}"
+        )
     return spec
 
 
@@ -96,7 +99,7 @@ def _check_weights(owner: type, weights: Mapping[str, Any], spec: NetworkSpec) -
     shapes = weight_shapes(spec)
     if weights.keys() != shapes.keys():
         differing = sorted(map(str, weights.keys() ^ shapes.keys()))
-        refuse(owner, f"weights_ and its architecture differ in {', '.join(differing):.200}")
+        raise_damaged(owner, f"weights_ and its architecture differ in {', '.join(differing):.200}")
     for name, shape in shapes.items():
         check_array(owner, f"weights_[{name!r}]", weights[name], np.floating, shape)
 
@@ -112,13 +115,17 @@ def _check_ids(owner: type, attributes: Mapping[str, Any], spec: NetworkSpec) ->
     check_array(owner, "embedding_ids_", ids, np.integer, (spec.vocab_size,))
     check_array(owner, "_known_ids", attributes["_known_ids"], np.bool_, (spec.vocab_size,))
     if ids.min() < 0 or ids.max() >= vocab_size:
-        refuse(owner, f"embedding_ids_ has ids beyond vocab_size_={vocab_size}")
+        raise_damaged(owner, f"embedding_ids_ has ids beyond vocab_size_={vocab_size}")
     if vectors is None and vocab_size != spec.vocab_size:
-        refuse(owner, f"vocab_size_ is {vocab_size}, with {spec.vocab_size} rows of embeddings")
-    if vectors is not None and vectors.n_values != spec.embedding_dim:
-        refuse(owner, f"its word vectors have {vectors.n_values} values, not {spec.embedding_dim}")
+        raise_damaged(
+            owner, f"vocab_size_ is {vocab_size}, with {spec.vocab_size} rows of embeddings"
+        )
+    if vectors is not None and vectors.vector_size != spec.embedding_dim:
+        raise_damaged(
+            owner, f"its word vectors have {vectors.vector_size} values, not {spec.embedding_dim}"
+        )
     if spec.width not in (None, attributes["n_features_in_"]):
-        refuse(owner, f"it reads {attributes['n_features_in_']} ids a row, not {spec.width}")
+        raise_damaged(owner, f"it reads {attributes['n_features_in_']} ids a row, not {spec.width}")
 
 
 def _check_optimizer_state(owner: type, kept: Any) -> None:

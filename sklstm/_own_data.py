@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklstm import _checks
+from sklstm import _validation
 from sklstm._training.batches import Ids
-from sklstm._vocabulary import UNKNOWN
+from sklstm._vocabulary import OOV_ID
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def described(
     has_one = not is_multilabel and len(classes) == 2
     return {
         "n_features_in_": ids.shape[1],
-        "vocab_size_": vocab_size or max(int(ids.max()), UNKNOWN) + 1,
+        "vocab_size_": vocab_size or max(int(ids.max()), OOV_ID) + 1,
         "classes_": classes,
         "is_multilabel_": is_multilabel,
         "n_output_units_": 1 if has_one else len(classes),
@@ -72,7 +72,7 @@ def split(
     training = documents
     validation = None if held_out is None else Documents(*held_out)
     if validation is None and share:
-        rows, held_out_rows = _checks.split_off_validation(
+        rows, held_out_rows = _validation.split_off_validation(
             documents.labels, share, seed, "validation_split", "set it to 0"
         )
         training, validation = documents.rows(rows), documents.rows(held_out_rows)
@@ -82,7 +82,7 @@ def split(
 
 def known(ids: Ids, vocab_size: int) -> Ids:
     """Return ids of which those beyond the vocabulary are that of the unknown token."""
-    return np.where(ids < vocab_size, ids, UNKNOWN).astype(np.int32)
+    return np.where(ids < vocab_size, ids, OOV_ID).astype(np.int32)
 
 
 def _weighty(documents: Documents, vocab_size: int, name: str) -> Documents:

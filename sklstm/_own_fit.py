@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sklstm import _checks
+from sklstm import _validation
 from sklstm._fit import document_weights, draw_seed, validation_documents
 from sklstm._own_data import Documents, described, split
 from sklstm._own_network import Network
@@ -71,11 +71,11 @@ def fit_state(
     build_seed, order_seed, split_seed = (
         np.random.SeedSequence([seed, call]).generate_state(3).tolist()
     )
-    numbers = _checks.check_numbers(estimator, X, reset=not goes_on)
-    labels = _checks.check_labels(y, len(numbers))
+    numbers = _validation.check_numbers(estimator, X, reset=not goes_on)
+    labels = _validation.check_labels(y, len(numbers))
     weights = document_weights(estimator, labels, numbers, sample_weight)
-    known = estimator.classes_ if goes_on else _checks.check_classes(labels, weights, classes)
-    ids = _checks.as_ids(numbers, estimator.invalid_ids, type(estimator).__name__)
+    known = estimator.classes_ if goes_on else _validation.check_classes(labels, weights, classes)
+    ids = _validation.as_ids(numbers, estimator.invalid_ids, type(estimator).__name__)
     meta = estimator._meta if goes_on else described(ids, labels, known, estimator.vocab_size)
     training, validation = split(
         Documents(ids, labels, weights),

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from sklstm import _checks
-from sklstm._backend import keras
+from sklstm import _validation
 from sklstm._own_data import known
 from sklstm._own_network import Network
-from sklstm._state import pack, unpack
+from sklstm._persistence import pack_state, unpack_state
+from sklstm._runtime import keras
 
 
 class FittedOwnNetwork:
@@ -72,7 +72,7 @@ class FittedOwnNetwork:
             If X is not as described, or what the network gives is no probability.
         """
         check_is_fitted(self)
-        ids = known(_checks.check_ids(self, X), self.vocab_size_)
+        ids = known(_validation.check_ids(self, X), self.vocab_size_)
         shares = self._fitted_network().probabilities(ids, self.batch_size)
         return shares if shares.shape[1] > 1 else np.hstack([1 - shares, shares])
 
@@ -91,10 +91,10 @@ class FittedOwnNetwork:
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = super().__getstate__()  # type: ignore[assignment]
-        return pack({name: value for name, value in state.items() if name != "_network"})
+        return pack_state({name: value for name, value in state.items() if name != "_network"})
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(unpack(state, type(self)))  # type: ignore[misc]
+        super().__setstate__(unpack_state(state, type(self)))  # type: ignore[misc]
 
     def _fitted_network(self) -> Network:
         """Return the network, built anew after loading."""

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklstm import _checks
-from sklstm._backend import keras
+from sklstm import _validation
 from sklstm._own_data import Documents
+from sklstm._runtime import keras
 from sklstm._training.batches import Ids
 from sklstm._training.progress import ShowProgress
 from sklstm._training.scores import probabilities
@@ -238,7 +238,7 @@ class Network:
         rng: np.random.Generator | None,
     ) -> Batches:
         classes = self._meta["classes_"]
-        targets = _checks.encode_labels(documents.labels, classes, self._n_outputs, name)
+        targets = _validation.encode_labels(documents.labels, classes, self._n_outputs, name)
         loss = self.model.loss
         loss_name = loss if isinstance(loss, str) else getattr(loss, "name", None)
         if str(loss_name or getattr(loss, "__name__", "")).lower().startswith("sparse"):

@@ -44,7 +44,7 @@ def learn(sequencer: TextSequencer, corpus: _tokens.Corpus, *, go_on: bool) -> N
     longest = int(corpus.lengths.max(initial=1))
     width = max(min(longest, sequencer.max_len or longest), before.get("max_len_", 1))
     learned: dict[str, Any] = {"max_len_": width}
-    limits = (sequencer.min_df, sequencer.max_df, most and most - _vocabulary.FIRST)
+    limits = (sequencer.min_df, sequencer.max_df, most and most - _vocabulary.N_RESERVED)
     if sequencer.indexing == "hash":
         learned["n_tokens_"] = _vocabulary.hash_size(most, fixed)
     elif isinstance(fixed, WordVectors):
@@ -71,7 +71,7 @@ def rows(sequencer: TextSequencer, corpus: _tokens.Corpus) -> NDArray[np.int32]:
         )
     width, padding = sequencer.max_len_, sequencer.padding
     padded = _texts.pad_rows(ids, corpus.lengths, width, padding, sequencer.truncating)
-    padded[corpus.lengths == 0, -1 if padding == "pre" else 0] = _vocabulary.UNKNOWN
+    padded[corpus.lengths == 0, -1 if padding == "pre" else 0] = _vocabulary.OOV_ID
     return padded
 
 

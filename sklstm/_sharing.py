@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from sklstm._files import written_aside
+from sklstm._persistence import atomic_write
 
 Arrays = dict[str, NDArray[Any]]
 Reference = tuple[str, tuple[str, ...]]
@@ -109,7 +109,7 @@ def _write(folder: Path, arrays: Arrays) -> None:
     paths = [folder / f"{name}.npy" for name in arrays]
     if all(path.is_file() for path in paths):
         return
-    with written_aside(*paths) as asides:
+    with atomic_write(*paths) as asides:
         for aside, array in zip(asides, arrays.values(), strict=True):
             with aside.open("wb") as file:
                 np.save(file, array)

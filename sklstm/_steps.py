@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from sklearn.base import is_classifier
-from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from sklstm._sklearn import BaseSearchCV
 from sklstm.classifier import LSTMTextClassifier
 from sklstm.sequencer import TextSequencer
 

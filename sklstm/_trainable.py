@@ -5,19 +5,17 @@ from __future__ import annotations
 from typing import Any, Self
 
 from numpy.typing import ArrayLike
-from sklearn.base import _fit_context
 
-from sklstm import _checks
-from sklstm._callbacks import CallbackSupportMixin
+from sklstm import _validation
 from sklstm._fit import fit_state
 from sklstm._fitted import FittedNetwork
-from sklstm._undo import undone_on_error
+from sklstm._sklearn import CallbackSupportMixin, fit_context, rollback_on_error
 
 
 class TrainableNetwork(CallbackSupportMixin, FittedNetwork):
     """The methods of `LSTMTextClassifier` that train it."""
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context
     def fit(
         self,
         X: ArrayLike,
@@ -59,7 +57,7 @@ class TrainableNetwork(CallbackSupportMixin, FittedNetwork):
             X, y, sample_weight=sample_weight, X_val=X_val, y_val=y_val, goes_on=goes_on
         )
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context
     def partial_fit(
         self,
         X: ArrayLike,
@@ -115,13 +113,13 @@ class TrainableNetwork(CallbackSupportMixin, FittedNetwork):
                     f"{name}={value!r}. Use fit, or pass sample_weight."
                 )
         goes_on = hasattr(self, "weights_")
-        _checks.check_classes_of_call(self.classes_ if goes_on else None, classes, y)
+        _validation.check_classes_of_call(self.classes_ if goes_on else None, classes, y)
         return self._train(
             X, y, sample_weight=sample_weight, classes=classes, goes_on=goes_on, is_partial=True
         )
 
     def _train(self, X: Any, y: Any, **how: Any) -> Self:
-        with undone_on_error(self):
+        with rollback_on_error(self):
             attributes = fit_state(self, X, y, **how)
             self.__dict__.pop("best_score_", None)
             self.__dict__.update(attributes)

@@ -13,9 +13,9 @@ from sklearn.utils import murmurhash3_32
 
 from sklstm._tokens import Corpus
 
-PADDING = 0
-UNKNOWN = 1
-FIRST = 2
+PADDING_ID = 0
+OOV_ID = 1
+N_RESERVED = 2
 # What Keras TextVectorization calls padding (id 0) and the unknown token (id 1).
 RESERVED = ("", "[UNK]")
 _TALLIED = 2**18
@@ -98,10 +98,10 @@ def grow(
     seen, n_forgotten = tally(corpus), 0
     if "_tally" in before:
         others, other_counts, document_counts, n_documents = before["_tally"]
-        tokens = np.append(before["tokens_"][FIRST:], others)
-        counts = np.append(before["token_counts_"][FIRST:], other_counts)
+        tokens = np.append(before["tokens_"][N_RESERVED:], others)
+        counts = np.append(before["token_counts_"][N_RESERVED:], other_counts)
         seen = add_tallies(Tally(tokens, counts, document_counts, n_documents), seen)
-        n_forgotten = before["token_counts_"][UNKNOWN] - other_counts.sum()
+        n_forgotten = before["token_counts_"][OOV_ID] - other_counts.sum()
     low, high = (_documents(df, seen.n_documents) for df in (min_df, max_df))
     kept = rank(seen, low, high, limit)
     if not go_on and not kept.size:
@@ -209,7 +209,9 @@ def fixed_tokens(vocabulary: Any) -> NDArray[np.object_]:
     if getattr(vocabulary, "ndim", 1) == 0:
         raise TypeError(f"vocabulary is one value, {vocabulary!r:.60}; pass a list of tokens.")
     is_mapping = isinstance(vocabulary, Mapping)
-    pairs = vocabulary.items() if is_mapping else ((t, i) for i, t in enumerate(vocabulary, FIRST))
+    pairs = (
+        vocabulary.items() if is_mapping else ((t, i) for i, t in enumerate(vocabulary, N_RESERVED))
+    )
     owners: dict[int, str] = {}
     seen: set[str] = set()
     for token, id_ in pairs:
@@ -223,36 +225,38 @@ def fixed_tokens(vocabulary: Any) -> NDArray[np.object_]:
                 f"vocabulary holds {token!r:.60} {'twice' if token else 'as a token'}; "
                 "leave out empty and repeated tokens."
             )
-        if id_ < FIRST or id_ in owners:
-            owner = "reserved" if id_ < FIRST else f"also the id of {owners[int(id_)]!r:.60}"
+        if id_ < N_RESERVED or id_ in owners:
+            owner = "reserved" if id_ < N_RESERVED else f"also the id of {owners[int(id_)]!r:.60}"
             raise ValueError(
                 f"vocabulary gives {token!r:.60} the id {id_}, which is {owner}; "
-                f"ids must be distinct and at least {FIRST}."
+                f"ids must be distinct and at least {N_RESERVED}."
             )
         seen.add(token)
         owners[int(id_)] = str(token)
     if not owners:
         raise ValueError("vocabulary is empty; pass at least one token, or None to learn it.")
     largest = max(owners)
-    if largest - FIRST - len(owners) > _MOST_UNUSED:
+    if largest - N_RESERVED - len(owners) > _MOST_UNUSED:
         raise ValueError(
             f"vocabulary gives {owners[largest]!r:.60} the id {largest}, and has {len(owners)} "
             f"tokens; number them with smaller gaps, of {_MOST_UNUSED} ids in all."
         )
     tokens = np.full(largest + 1, "", dtype=object)
-    tokens[:FIRST] = RESERVED
+    tokens[:N_RESERVED] = RESERVED
     tokens[list(owners)] = list(owners.values())
     return tokens
 
 
 def invert(tokens: NDArray[np.object_]) -> dict[str, int]:
     """Map each token to its id, given the tokens by id; unused and reserved ids are left out."""
-    return {token: id_ for id_, token in enumerate(tokens[FIRST:].tolist(), FIRST) if token}
+    return {
+        token: id_ for id_, token in enumerate(tokens[N_RESERVED:].tolist(), N_RESERVED) if token
+    }
 
 
 def look_up(corpus: Corpus, vocabulary: Mapping[str, int]) -> NDArray[np.int32]:
     """Give the id of every token of a corpus, from a vocabulary."""
-    ids = map(vocabulary.get, corpus.tokens, repeat(UNKNOWN))
+    ids = map(vocabulary.get, corpus.tokens, repeat(OOV_ID))
     return np.fromiter(ids, dtype=np.int32, count=len(corpus.tokens))[corpus.codes]
 
 
@@ -277,5 +281,7 @@ def hash_ids(corpus: Corpus, n_tokens: int) -> NDArray[np.int32]:
     """Give the id of every token of a corpus, from 2 to ``n_tokens - 1``, from its hash alone."""
     # Characters like "\ud800" have no UTF-8 form; surrogatepass hashes them all the same.
     encoded = (token.encode("utf-8", "surrogatepass") for token in corpus.tokens)
-    ids = [FIRST + murmurhash3_32(key, positive=True) % (n_tokens - FIRST) for key in encoded]
+    ids = [
+        N_RESERVED + murmurhash3_32(key, positive=True) % (n_tokens - N_RESERVED) for key in encoded
+    ]
     return np.array(ids, dtype=np.int32)[corpus.codes]

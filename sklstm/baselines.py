@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
@@ -16,14 +16,13 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, binarize, label_binarize
 from sklearn.svm import LinearSVC
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.sparsefuncs import inplace_column_scale
 from sklearn.utils.validation import check_is_fitted, check_non_negative, validate_data
 
-from sklstm._doc_links import DocLinkMixin
 from sklstm._naive_bayes import log_count_ratio
+from sklstm._sklearn import Interval, fit_context
 from sklstm._texts import read_texts
 from sklstm.sequencer import TextSequencer
 
@@ -128,7 +127,7 @@ def _vectorizer(min_df: float, *, tfidf: bool) -> CountVectorizer:
     return CountVectorizer(binary=True, **shared)
 
 
-class NBSVMClassifier(DocLinkMixin, ClassifierMixin, BaseEstimator):
+class NBSVMClassifier(ClassifierMixin, BaseEstimator):
     r"""Linear support vector machine on naive Bayes log-count ratios (NB-SVM).
 
     With the presence of a feature in a sample as 0 or 1 and :math:`p` and :math:`q` as the smoothed
@@ -219,7 +218,7 @@ class NBSVMClassifier(DocLinkMixin, ClassifierMixin, BaseEstimator):
         self.max_iter = max_iter
         self.random_state = random_state
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context
     def fit(self, X: Any, y: ArrayLike) -> Self:
         """Fit one support vector machine for two classes, else one for each class.
 

@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags
-from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklstm._doc_links import DocLinkMixin
 from sklstm._network.ngram_table import MAX_LENGTH
+from sklstm._sklearn import Interval, StrOptions
 from sklstm._trainable import TrainableNetwork
 
 # fmt: off
@@ -29,7 +28,7 @@ ACTIVATIONS = {
 _DROPOUT = [Interval(Real, 0, 1, closed="left")]
 
 
-class LSTMTextClassifier(DocLinkMixin, ClassifierMixin, TrainableNetwork, BaseEstimator):
+class LSTMTextClassifier(ClassifierMixin, TrainableNetwork, BaseEstimator):
     """Classify texts, given as token ids, by a long short-term memory network.
 
     The network is an embedding, one or more LSTM layers [1]_, a pooling over time, and a dense

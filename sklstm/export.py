@@ -18,8 +18,8 @@ from sklstm._export.activations import LSTM_ACTIVATIONS
 from sklstm._export.graph import Graph, Signature
 from sklstm._export.network import add_answers, add_network
 from sklstm._export.tokenizer import tokenizer_settings
-from sklstm._files import written_aside
 from sklstm._network.initial import EMBEDDINGS, NGRAM_IDS
+from sklstm._persistence import atomic_write
 from sklstm._steps import split_steps
 from sklstm.classifier import LSTMTextClassifier
 
@@ -101,7 +101,7 @@ def to_onnx(estimator: LSTMTextClassifier | Pipeline, path: str | os.PathLike[st
     contents = {Path(path): _model(classifier, settings).SerializeToString()}
     if settings:
         contents[Path(path).with_suffix(".tokenizer.json")] = settings
-    with written_aside(*contents) as asides:
+    with atomic_write(*contents) as asides:
         for aside, content in zip(asides, contents.values(), strict=True):
             aside.write_bytes(content)
     return list(contents)

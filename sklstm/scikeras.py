@@ -7,22 +7,20 @@ from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags
-from sklearn.utils._param_validation import Interval, Options, StrOptions
 
-from sklstm import _checks
-from sklstm._backend import keras
-from sklstm._doc_links import DocLinkMixin
+from sklstm import _validation
 from sklstm._own_fit import fit_state
 from sklstm._own_fitted import FittedOwnNetwork
 from sklstm._own_network import BaseWrapper as BaseWrapper
-from sklstm._undo import undone_on_error
+from sklstm._runtime import keras
+from sklstm._sklearn import Interval, Options, StrOptions, fit_context, rollback_on_error
 
 __all__ = ["KerasTextClassifier"]
 
 
-class KerasTextClassifier(DocLinkMixin, ClassifierMixin, FittedOwnNetwork, BaseWrapper):
+class KerasTextClassifier(ClassifierMixin, FittedOwnNetwork, BaseWrapper):
     """Classify texts, given as token ids, by a Keras network of your own.
 
     It takes the place of `LSTMTextClassifier` after a `TextSequencer`: in pipelines, searches,
@@ -205,7 +203,7 @@ class KerasTextClassifier(DocLinkMixin, ClassifierMixin, FittedOwnNetwork, BaseW
         self.verbose = verbose
         self.__dict__.update(routed)
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context
     def fit(
         self,
         X: ArrayLike,
@@ -247,7 +245,7 @@ class KerasTextClassifier(DocLinkMixin, ClassifierMixin, FittedOwnNetwork, BaseW
             X, y, sample_weight=sample_weight, X_val=X_val, y_val=y_val, goes_on=goes_on
         )
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context
     def partial_fit(
         self,
         X: ArrayLike,
@@ -286,7 +284,7 @@ class KerasTextClassifier(DocLinkMixin, ClassifierMixin, FittedOwnNetwork, BaseW
                 "class_weight='balanced'. Use fit, or pass sample_weight."
             )
         goes_on = hasattr(self, "weights_")
-        _checks.check_classes_of_call(self.classes_ if goes_on else None, classes, y)
+        _validation.check_classes_of_call(self.classes_ if goes_on else None, classes, y)
         return self._train(
             X, y, sample_weight=sample_weight, classes=classes, goes_on=goes_on, is_partial=True
         )
@@ -331,7 +329,7 @@ class KerasTextClassifier(DocLinkMixin, ClassifierMixin, FittedOwnNetwork, BaseW
             # Training changes it. If that fails, another one is built from the weights.
             network = self._fitted_network()
             del self._network
-        with undone_on_error(self):
+        with rollback_on_error(self):
             attributes = fit_state(
                 self, X, y, goes_on=goes_on, is_partial=is_partial, network=network, **how
             )

@@ -11,16 +11,21 @@ from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
-    _fit_context,
 )
-from sklearn.utils._param_validation import HasMethods, Interval, RealNotInt, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from sklstm import _state, _tokens
-from sklstm._callbacks import CallbackSupportMixin, fit_task
-from sklstm._doc_links import DocLinkMixin
 from sklstm._sequencing import learn, read, rows, tokens
-from sklstm._undo import undone_on_error
+from sklstm._sklearn import (
+    CallbackSupportMixin,
+    HasMethods,
+    Interval,
+    RealNotInt,
+    StrOptions,
+    fit_context,
+    fit_task,
+    rollback_on_error,
+)
 
 __all__ = ["TextSequencer"]
 
@@ -28,7 +33,6 @@ _DOCUMENTS = [Interval(RealNotInt, 0, 1, closed="both"), Interval(Integral, 1, N
 
 
 class TextSequencer(
-    DocLinkMixin,
     CallbackSupportMixin,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
@@ -217,7 +221,7 @@ class TextSequencer(
         self.vocabulary = vocabulary
         self.separator = separator
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context
     def fit(self, X: Any, y: Any = None) -> Self:
         """Learn the vocabulary and the width.
 
@@ -242,11 +246,11 @@ class TextSequencer(
         TypeError
             If X holds anything but texts, or `vocabulary` anything but tokens.
         """
-        with undone_on_error(self), fit_task(self, X, y):
+        with rollback_on_error(self), fit_task(self, X, y):
             learn(self, self._read(X, reset=True), go_on=False)
         return self
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context
     def fit_transform(self, X: Any, y: Any = None) -> NDArray[np.int32]:
         """Do what ``fit(X).transform(X)`` does, but tokenize each text only once.
 
@@ -267,13 +271,13 @@ class TextSequencer(
         ValueError, TypeError
             As `fit`.
         """
-        with undone_on_error(self):
+        with rollback_on_error(self):
             with fit_task(self, X, y):
                 corpus = self._read(X, reset=True)
                 learn(self, corpus, go_on=False)
             return rows(self, corpus)
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context
     def partial_fit(self, X: Any, y: Any = None) -> Self:
         """Learn from one more chunk of training texts; all chunks together give what `fit` gives.
 
@@ -310,7 +314,7 @@ class TextSequencer(
         """
         # What is done for all methods that fit is left out where this one goes on.
         self._validate_params()
-        with undone_on_error(self):
+        with rollback_on_error(self):
             learn(self, self._read(X, reset=not hasattr(self, "max_len_")), go_on=True)
         return self
 

@@ -14,11 +14,12 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array, check_random_state, check_scalar
 
 from sklstm import _sharing
-from sklstm._state import pack, pack_tokens, unpack_vectors
+from sklstm._persistence import pack_state, pack_tokens
+from sklstm._state import unpack_vectors
 from sklstm._texts import read_texts
 from sklstm._tokens import DEFAULTS, Corpus, build_analyzer, respell, spellings, tokenize
 from sklstm._vector_files import read_vectors
-from sklstm._vocabulary import FIRST, PADDING, UNKNOWN, rank, tally
+from sklstm._vocabulary import N_RESERVED, OOV_ID, PADDING_ID, rank, tally
 
 __all__ = ["WordVectors"]
 
@@ -77,7 +78,7 @@ class WordVectors:
     array([-0.5,  1. ], dtype=float32)
     >>> vectors.rows(np.array([0, 2])).tolist()  # the padding, and "good"
     [[0.0, 0.0], [0.5, 1.0]]
-    >>> vectors.n_values
+    >>> vectors.vector_size
     2
     >>> vectors.coverage(["A good film", "bad, bad"])
     0.6
@@ -211,15 +212,15 @@ class WordVectors:
         >>> vectors.tokens.tolist(), vectors["good"].tolist()
         (['a', 'film', 'good'], [0.5, 1.0])
         """
-        check_scalar(max_tokens, "max_tokens", Integral, min_val=FIRST + 1)
+        check_scalar(max_tokens, "max_tokens", Integral, min_val=N_RESERVED + 1)
         corpus = _read(texts)
         if not isinstance(source, WordVectors):
             forms = {w for token in corpus.tokens for way in spellings(token) for w in way}
             source = cls.load(source, vocabulary=forms, binary=binary)
         seen = tally(respell(corpus, source))
-        tokens = seen.tokens[rank(seen, 1, np.inf, max_tokens - FIRST)]
+        tokens = seen.tokens[rank(seen, 1, np.inf, max_tokens - N_RESERVED)]
         rng = check_random_state(random_state)
-        matrix = rng.uniform(-SMALL, SMALL, (len(tokens), source.n_values)).astype(np.float32)
+        matrix = rng.uniform(-SMALL, SMALL, (len(tokens), source.vector_size)).astype(np.float32)
         is_known = np.array([token in source for token in tokens])
         matrix[is_known] = source.matrix[[source._rows[token] for token in tokens[is_known]]]
         return cls(tokens, matrix)
@@ -293,7 +294,7 @@ class WordVectors:
             yield self
 
     @property
-    def n_values(self) -> int:
+    def vector_size(self) -> int:
         """Values of a vector."""
         return self.matrix.shape[1]
 
@@ -314,7 +315,7 @@ class WordVectors:
 
         Zeros for the padding, the mean of all vectors for the unknown token, then the vectors.
         """
-        return self.rows(np.arange(FIRST + len(self))).astype(dtype or np.float32, copy=False)
+        return self.rows(np.arange(N_RESERVED + len(self))).astype(dtype or np.float32, copy=False)
 
     def rows(self, ids: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
         """Return the vectors of token ids, as a `TextSequencer` with this vocabulary gives them.
@@ -329,13 +330,13 @@ class WordVectors:
         vectors : ndarray of float32 of shape (n, n_values)
             Zeros for the padding, and the mean of all vectors for the unknown token.
         """
-        vectors = self.matrix[np.maximum(ids - FIRST, 0)]
-        vectors[ids == PADDING] = 0
-        vectors[ids == UNKNOWN] = self._mean
+        vectors = self.matrix[np.maximum(ids - N_RESERVED, 0)]
+        vectors[ids == PADDING_ID] = 0
+        vectors[ids == OOV_ID] = self._mean
         return vectors
 
     def __repr__(self) -> str:
-        return f"WordVectors({len(self):,} words of {self.n_values} values)"
+        return f"WordVectors({len(self):,} words of {self.vector_size} values)"
 
     def __sklearn_clone__(self) -> Self:
         # It does not change, and may be large.
@@ -351,7 +352,7 @@ class WordVectors:
         return self
 
     def __getstate__(self) -> dict[str, Any]:
-        return pack({"tokens": self._packed_tokens, "matrix": self.matrix})
+        return pack_state({"tokens": self._packed_tokens, "matrix": self.matrix})
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(unpack_vectors(state, type(self)))
@@ -383,7 +384,7 @@ def _found(kind: type[WordVectors], reference: _sharing.Reference) -> WordVector
 
     def make(arrays: _sharing.Arrays) -> WordVectors:
         vectors = kind.__new__(kind)
-        vectors.__setstate__(pack(arrays))
+        vectors.__setstate__(pack_state(arrays))
         return vectors
 
     return _sharing.find(reference, make)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from conftest import make_ids
 
-from sklstm._backend import keras
+from sklstm._runtime import keras
 
 layers = keras.layers
 IDS, Y = make_ids()

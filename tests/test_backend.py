@@ -24,7 +24,7 @@ def settle(monkeypatch, tmp_path):
         if configured is not None:
             (tmp_path / "keras.json").write_text(configured, encoding="utf-8")
         monkeypatch.setattr(_backend, "find_spec", lambda name: name in installed or None)
-        _backend.settle_backend()
+        _backend.choose_backend()
         return os.environ.get("KERAS_BACKEND")
 
     return settle

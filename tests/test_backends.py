@@ -14,7 +14,7 @@ from conftest import LABELS, TEXTS, small_classifier
 from sklearn.pipeline import make_pipeline
 
 from sklstm import TextSequencer, WordVectors
-from sklstm._backend import BACKENDS
+from sklstm._runtime import BACKENDS
 
 NEW_TEXTS = ["a fine and moving film", "dull", "the worst ending of the year", "lovely", ""]
 THREE = ["good", "bad", "neither"] * 4
@@ -57,7 +57,7 @@ SCORE = """
 import sys, joblib
 from test_backends import NEW_TEXTS
 fitted, _ = joblib.load(sys.argv[1])
-from sklstm._backend import keras
+from sklstm._runtime import keras
 scores = {name: model.predict_proba(NEW_TEXTS) for name, model in fitted.items()}
 joblib.dump((keras.backend.backend(), scores), sys.argv[2])
 """

@@ -11,8 +11,7 @@ from conftest import LABELS, TEXTS, make_ids, small_classifier
 from scipy import sparse
 from sklearn.exceptions import NotFittedError
 
-from sklstm import _checks
-from sklstm._checks import split_off_validation
+from sklstm._validation import split_off_validation
 
 IDS, Y = make_ids()
 
@@ -236,7 +235,7 @@ def test_validation_fraction_that_leaves_a_class_empty_is_refused(y, fraction, a
 def test_validation_documents_without_weight_are_refused(monkeypatch):
     rows = np.arange(60)
     monkeypatch.setattr(
-        _checks, "split_off_validation", lambda y, fraction, seed: (rows[10:], rows[:10])
+        _validation, "split_off_validation", lambda y, fraction, seed: (rows[10:], rows[:10])
     )
     weights = np.where(rows < 10, 0.0, 1.0)
     with pytest.raises(ValueError, match="All the documents of y_val have weight 0"):

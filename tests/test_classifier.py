@@ -84,7 +84,7 @@ def test_same_seed_gives_the_same_weights_and_another_seed_others():
 
 
 def test_global_generators_are_neither_read_nor_set():
-    from sklstm._backend import keras
+    from sklstm._runtime import keras
 
     random.seed(3)
     np.random.seed(3)  # noqa: NPY002

@@ -148,6 +148,6 @@ def test_with_loky_the_death_of_a_worker_ends_the_search_and_not_the_next(tmp_pa
 
 
 def test_a_dask_worker_uses_one_core(dask_client):
-    from sklstm._cores import available_cores
+    from sklstm._runtime import available_cores
 
     assert set(dask_client.run(available_cores).values()) == {1}

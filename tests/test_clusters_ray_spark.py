@@ -34,7 +34,7 @@ with joblib.parallel_config(backend="{engine}", n_jobs=2), vectors.shared():
     {survival}
 print("all as expected")
 """
-IMPORT = "from sklstm._cores import available_cores\n"
+IMPORT = "from sklstm._runtime import available_cores\n"
 RAY = """
 import logging, ray
 from ray.util.joblib import register_ray

@@ -11,7 +11,7 @@ from pathlib import Path
 import joblib
 import pytest
 
-from sklstm._cores import available_cores, worker_threads
+from sklstm._runtime import available_cores, worker_threads
 
 
 def test_all_cores_of_the_process_outside_of_workers(monkeypatch):
@@ -32,7 +32,7 @@ def test_one_core_in_a_worker_of_joblib(backend):
 
 
 def test_calls_run_at_once_and_results_stay_in_order(monkeypatch):
-    monkeypatch.setattr("sklstm._cores.available_cores", lambda: 3)
+    monkeypatch.setattr("sklstm._runtime.available_cores", lambda: 3)
     # Passed only by three threads that wait for each other.
     barrier = threading.Barrier(3, timeout=10)
 
@@ -40,31 +40,35 @@ def test_calls_run_at_once_and_results_stay_in_order(monkeypatch):
         barrier.wait()
         return worker, number
 
-    with worker_threads(5) as run_all:
-        assert run_all(wait, range(7, 10)) == [(0, 7), (1, 8), (2, 9)]
+    with worker_threads(5) as parallel_map:
+        assert parallel_map(wait, range(7, 10)) == [(0, 7), (1, 8), (2, 9)]
 
 
 @pytest.mark.parametrize(("n_most", "n_cores"), [(1, 8), (8, 1)])
 def test_one_call_at_a_time_needs_no_threads(monkeypatch, n_most, n_cores):
-    monkeypatch.setattr("sklstm._cores.available_cores", lambda: n_cores)
-    with worker_threads(n_most) as run_all:
-        calls = run_all(lambda worker, item: (worker, item, threading.current_thread()), range(4))
+    monkeypatch.setattr("sklstm._runtime.available_cores", lambda: n_cores)
+    with worker_threads(n_most) as parallel_map:
+        calls = parallel_map(
+            lambda worker, item: (worker, item, threading.current_thread()), range(4)
+        )
         assert calls == [(0, item, threading.current_thread()) for item in range(4)]
 
 
 def test_workers_take_items_in_turn_and_the_caller_is_one_of_them(monkeypatch):
-    monkeypatch.setattr("sklstm._cores.available_cores", lambda: 2)
-    with worker_threads(2) as run_all:
-        calls = run_all(lambda worker, item: (worker, item, threading.current_thread()), "abcde")
+    monkeypatch.setattr("sklstm._runtime.available_cores", lambda: 2)
+    with worker_threads(2) as parallel_map:
+        calls = parallel_map(
+            lambda worker, item: (worker, item, threading.current_thread()), "abcde"
+        )
     assert [call[:2] for call in calls] == [(0, "a"), (1, "b"), (0, "c"), (1, "d"), (0, "e")]
     assert {thread for worker, _, thread in calls if worker == 0} == {threading.current_thread()}
     assert len({thread for worker, _, thread in calls if worker == 1}) == 1
 
 
 def test_an_error_in_any_worker_reaches_the_caller(monkeypatch):
-    monkeypatch.setattr("sklstm._cores.available_cores", lambda: 2)
-    with worker_threads(2) as run_all, pytest.raises(ZeroDivisionError):
-        run_all(lambda _, item: 1 / item, [1, 0])
+    monkeypatch.setattr("sklstm._runtime.available_cores", lambda: 2)
+    with worker_threads(2) as parallel_map, pytest.raises(ZeroDivisionError):
+        parallel_map(lambda _, item: 1 / item, [1, 0])
 
 
 THREADS_OF_XLA = """

@@ -18,8 +18,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from sklstm import LSTMTextClassifier, TextSequencer, export
-from sklstm._backend import keras
 from sklstm._export.activations import LSTM_ACTIVATIONS
+from sklstm._runtime import keras
 from sklstm.classifier import ACTIVATIONS
 
 onnx = pytest.importorskip("onnx")

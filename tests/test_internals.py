@@ -53,7 +53,7 @@ def test_embeddings_start_uniform(weights):
 
 
 def test_initial_values_have_the_spread_of_keras():
-    from sklstm._backend import keras
+    from sklstm._runtime import keras
 
     drawn = initial_weights({"lstm_1/recurrent_kernel": (60, 240)}, np.random.default_rng(0))
     stock = keras.initializers.Orthogonal(seed=0)((60, 240))

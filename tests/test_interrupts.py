@@ -27,7 +27,7 @@ needs_signals = pytest.mark.skipif(os.name == "nt", reason="Windows has no such 
 
 def stopping_at(moment):
     """Return a Keras callback that stands for Ctrl-C at a moment such as "on_epoch_end"."""
-    from sklstm._backend import keras
+    from sklstm._runtime import keras
 
     def stop(*_, **__):
         raise KeyboardInterrupt
@@ -192,11 +192,11 @@ def test_the_recipe_for_saving_survives_kill_9(tmp_path):
 WRITE_OVER_AND_OVER = """
 import sys
 from pathlib import Path
-from sklstm._files import written_aside
+from sklstm._persistence import atomic_write
 print("ready", flush=True)
 while True:
     for letter in "ab":
-        with written_aside(sys.argv[1]) as (aside,):
+        with atomic_write(sys.argv[1]) as (aside,):
             with aside.open("w") as file:
                 for _ in range(200):
                     file.write(letter * 10_000)

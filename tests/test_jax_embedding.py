@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sklstm._backend import keras
+from sklstm._runtime import keras
 
 if keras.backend.backend() != "jax":
     pytest.skip("for JAX", allow_module_level=True)

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from conftest import assert_same_weights, make_ids, small_classifier
 
-from sklstm._backend import keras
 from sklstm._network import reuse
 from sklstm._network.initial import initial_weights
 from sklstm._network.network import EMBEDDINGS, Network
 from sklstm._network.shapes import with_room
 from sklstm._network.spec import NetworkSpec, TrainingSpec
+from sklstm._runtime import keras
 
 if keras.backend.backend() != "jax":
     pytest.skip("for JAX", allow_module_level=True)
@@ -118,7 +118,7 @@ def test_results_do_not_depend_on_the_number_of_cores(monkeypatch):
     settings = {"batch_size": 70, "dropout": 0.3, "input_dropout": 0.2, "embedding_dropout": 0.2}
     found = []
     for n_cores in (1, 2, 5):
-        monkeypatch.setattr("sklstm._cores.available_cores", lambda n=n_cores: n)
+        monkeypatch.setattr("sklstm._runtime.available_cores", lambda n=n_cores: n)
         fitted = small_classifier(**settings).fit(ids, y)
         found.append((fitted.weights_, fitted.history_, fitted.predict_proba(ids)))
     for weights, history, scores in found[1:]:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from reference import lstm as reference_lstm
 
-from sklstm._backend import keras
 from sklstm._network.lstm import FastLSTM
+from sklstm._runtime import keras
 
 if keras.backend.backend() != "jax":
     pytest.skip("the fast loop is for JAX", allow_module_level=True)

@@ -141,7 +141,7 @@ def test_a_deep_copy_is_independent():
 
 
 def test_a_classifier_with_used_callbacks_can_be_pickled_and_cloned():
-    from sklstm._backend import keras
+    from sklstm._runtime import keras
 
     classifier = small_classifier(callbacks=[keras.callbacks.TerminateOnNaN()])
     classifier.fit(IDS, Y)

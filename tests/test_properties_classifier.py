@@ -20,7 +20,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from sklstm import LSTMTextClassifier, WordVectors
-from sklstm._backend import keras
+from sklstm._runtime import keras
 from sklstm.classifier import ACTIVATIONS, OPTIMIZERS
 
 N_TOKENS, WIDTH = 12, 5

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from conftest import assert_same_weights, make_ids, small_classifier
 
-from sklstm._backend import keras
+from sklstm._runtime import keras
 from sklstm._training.rates import epochs_for, one_cycle
 
 IDS, Y = make_ids(n_documents=60)

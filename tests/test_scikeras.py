@@ -36,7 +36,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils import compute_sample_weight
 
 from sklstm import KerasTextClassifier, TextSequencer, compare
-from sklstm._backend import keras
+from sklstm._runtime import keras
 
 QUICK = {"epochs": 2, "random_state": 0}
 
@@ -164,7 +164,7 @@ def test_global_generators_stay_as_they_are():
 
 def test_importing_leaves_how_keras_pickles_alone():
     code = (
-        "from sklstm._backend import keras\n"
+        "from sklstm._runtime import keras\n"
         "owners = (keras.Model, keras.losses.Loss, keras.metrics.Metric, "
         "keras.optimizers.Optimizer)\n"
         "names = ('__reduce__', '__deepcopy__')\n"

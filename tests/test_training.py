@@ -48,7 +48,7 @@ def test_early_stopping_keeps_the_weights_of_the_best_epoch():
 
 
 def test_early_stopping_sets_a_stratified_share_aside():
-    from sklstm._checks import split_off_validation
+    from sklstm._validation import split_off_validation
 
     y = np.array([0] * 90 + [1] * 10)
     train, validation = split_off_validation(y, 0.1, seed=0)
@@ -74,7 +74,7 @@ def test_early_stopping_works_with_several_labels():
 
 
 def test_average_weights_are_the_mean_over_the_steps_of_the_last_epoch():
-    from sklstm._backend import keras
+    from sklstm._runtime import keras
 
     seen = []
     epochs = []
@@ -99,7 +99,7 @@ def test_average_weights_are_the_mean_over_the_steps_of_the_last_epoch():
 
 
 def test_keras_callbacks_are_called_with_the_history():
-    from sklstm._backend import keras
+    from sklstm._runtime import keras
 
     class Recorder(keras.callbacks.Callback):
         def __init__(self):
@@ -137,7 +137,7 @@ def test_keras_callbacks_are_called_with_the_history():
 
 
 def test_a_callback_can_stop_training_and_restore_weights():
-    from sklstm._backend import keras
+    from sklstm._runtime import keras
 
     stopping = keras.callbacks.EarlyStopping(
         "val_loss", patience=1, restore_best_weights=True, min_delta=10.0
@@ -150,7 +150,7 @@ def test_a_callback_can_stop_training_and_restore_weights():
 
 
 def test_a_callback_can_change_the_learning_rate():
-    from sklstm._backend import keras
+    from sklstm._runtime import keras
 
     schedule = keras.callbacks.LearningRateScheduler(lambda epoch, rate: 0.0 if epoch else rate)
     scheduled = small_classifier(callbacks=[schedule], epochs=3).fit(IDS, Y)
@@ -248,7 +248,7 @@ def test_every_optimizer_learns(optimizer):
 
 
 def test_names_of_optimizers_and_activations_are_known_to_keras():
-    from sklstm._backend import keras
+    from sklstm._runtime import keras
 
     assert {keras.optimizers.get(name).__class__.__name__.lower() for name in OPTIMIZERS} == (
         OPTIMIZERS

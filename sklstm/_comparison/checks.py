@@ -11,10 +11,10 @@ import joblib
 from sklearn.base import clone, is_regressor
 from sklearn.metrics import check_scoring as check_scorers
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _num_samples
 
 from sklstm._comparison.folds import Scoring
 from sklstm._comparison.frames import RESERVED_NAMES, RESERVED_SCORES
+from sklstm._sklearn import num_samples
 
 
 def check_classifiers(classifiers: Any) -> dict[str, Any]:
@@ -51,9 +51,9 @@ def check_data(X: Any, y: Any, groups: Any) -> None:
     if isinstance(X, str):
         raise TypeError("X is a single text; give a list, array or Series of texts.")
     for name, values in {"y": y, "groups": groups}.items():
-        if values is not None and _num_samples(values) != _num_samples(X):
+        if values is not None and num_samples(values) != num_samples(X):
             raise ValueError(
-                f"X has {_num_samples(X)} documents, and {name} has {_num_samples(values)} "
+                f"X has {num_samples(X)} documents, and {name} has {num_samples(values)} "
                 "entries; they must be as many."
             )
     check_classification_targets(y)

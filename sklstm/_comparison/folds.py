@@ -18,12 +18,11 @@ from scipy.sparse import issparse
 from sklearn.base import clone
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import KFold, StratifiedKFold, check_cv
-from sklearn.utils import _safe_indexing
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import _num_samples
 
 from sklstm._progress import duration
+from sklstm._sklearn import num_samples, safe_indexing
 
 Scoring = dict[str, str | Callable[..., float]]
 
@@ -66,7 +65,7 @@ def make_splits(cv: Any, X: Any, y: Any, groups: Any, random_state: Any) -> list
         splitter = StratifiedKFold if stratified else KFold
         cv = splitter(5 if cv is None else cv, shuffle=True, random_state=random_state)
     splits: list[Split] = []
-    repeat, fold, tested = 1, 0, np.zeros(_num_samples(y), bool)
+    repeat, fold, tested = 1, 0, np.zeros(num_samples(y), bool)
     for train, test in check_cv(cv).split(X, y, groups):
         train, test = _positions(train), _positions(test)
         fold += 1
@@ -178,8 +177,8 @@ def _run_fold(
 ) -> FoldResult:
     """Fit a clone, then score and predict; everything but X and y is the key in a memory."""
     model = clone(model)
-    X_train, y_train = _safe_indexing(X, split.train), _safe_indexing(y, split.train)
-    X_test, y_test = _safe_indexing(X, split.test), _safe_indexing(y, split.test)
+    X_train, y_train = safe_indexing(X, split.train), safe_indexing(y, split.train)
+    X_test, y_test = safe_indexing(X, split.test), safe_indexing(y, split.test)
 
     start = perf_counter()
     model.fit(X_train, y_train)

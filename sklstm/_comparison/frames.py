@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
-from sklearn.utils.validation import _num_samples
 
 from sklstm._comparison.folds import FoldResult, Split
+from sklstm._sklearn import num_samples
 
 _SPLIT_COLUMNS = ["repeat", "fold", "n_train", "n_test"]
 # Names that a score or a classifier cannot have, because a column has it.
@@ -41,7 +41,7 @@ def predictions_frame(
     repeats = np.concatenate([np.full(len(split.test), split.repeat) for split in splits])
     folds = np.concatenate([np.full(len(split.test), split.fold) for split in splits])
     order = np.lexsort((rows, repeats))
-    index = X.index if isinstance(X, pd.Series | pd.DataFrame) else pd.RangeIndex(_num_samples(X))
+    index = X.index if isinstance(X, pd.Series | pd.DataFrame) else pd.RangeIndex(num_samples(X))
     labels = _cells(y.toarray() if issparse(y) else y)
     frame = pd.DataFrame({"repeat": repeats[order], "fold": folds[order]}, index=index[rows[order]])
     frame["y"] = labels.iloc[rows[order]].array

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from sklstm._displays.style import (
+from sklstm._plotting import (
     BLACK,
     BLUE,
     GREY,

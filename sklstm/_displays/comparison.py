@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 from numpy.typing import NDArray
 
-from sklstm._displays.style import BLACK, BLUE, GREY, GRID, one_axes
+from sklstm._plotting import BLACK, BLUE, GREY, GRID, one_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

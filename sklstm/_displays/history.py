@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from sklstm._displays.style import BLACK, BLUE, GRID, VERMILION, final_step, several_axes, tidy
+from sklstm._plotting import BLACK, BLUE, GRID, VERMILION, final_step, several_axes, tidy
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

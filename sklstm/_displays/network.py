@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from sklstm._displays.style import BLACK, BLUE, GREY, VERMILION, final_step, one_axes, room
 from sklstm._layers import Layer, layers_of
+from sklstm._plotting import BLACK, BLUE, GREY, VERMILION, final_step, one_axes, room
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sklstm._displays.style import BLACK, SEQUENTIAL, diverging, several_axes
+from sklstm._plotting import BLACK, SEQUENTIAL, diverging, several_axes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -13,7 +13,7 @@ from sklstm._export.graph import Graph
 from sklstm._network.initial import EMBEDDINGS, NGRAM_BIAS, NGRAM_WEIGHTS
 from sklstm._network.ngram_table import FACTORS, GAIN
 from sklstm._network.spec import NetworkSpec
-from sklstm._vocabulary import UNKNOWN
+from sklstm._vocabulary import OOV_ID
 
 Weights = Mapping[str, NDArray[np.float32]]
 
@@ -95,7 +95,7 @@ def _within_vocabulary(graph: Graph, ids: str, vocab_size: int) -> str:
         graph.add("GreaterOrEqual", ids, np.int32(0)),
         graph.add("Less", ids, np.int32(vocab_size)),
     )
-    return graph.add("Where", is_known, ids, np.int32(UNKNOWN))
+    return graph.add("Where", is_known, ids, np.int32(OOV_ID))
 
 
 def _left_aligned(graph: Graph, ids: str, width: int | None) -> tuple[str, str]:

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
-from sklstm._cores import worker_threads
 from sklstm._network.initial import EMBEDDINGS
 from sklstm._network.spec import NetworkSpec
+from sklstm._runtime import worker_threads
 from sklstm._training.batches import prediction_widths
 
 if TYPE_CHECKING:
@@ -233,8 +233,10 @@ class _Lines:
         def at_points(_: int, batch: NDArray[np.int64]) -> tuple[Floats, Floats]:
             return self._at_points(documents[lines[batch]], points[lines[batch], numbers[batch]])
 
-        with worker_threads(len(batches) if self.network.scores_purely else 1) as run_all:
-            for batch, (found, rises) in zip(batches, run_all(at_points, batches), strict=True):
+        with worker_threads(len(batches) if self.network.scores_purely else 1) as parallel_map:
+            for batch, (found, rises) in zip(
+                batches, parallel_map(at_points, batches), strict=True
+            ):
                 scores[lines[batch], numbers[batch]] = found
                 weighted = rises * weights[numbers[batch], None]
                 np.add.at(values[:, : rises.shape[1]], lines[batch], weighted)

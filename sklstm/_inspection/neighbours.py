@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklstm._network.initial import EMBEDDINGS
-from sklstm._vocabulary import FIRST, UNKNOWN
+from sklstm._vocabulary import N_RESERVED, OOV_ID
 from sklstm.classifier import LSTMTextClassifier
 from sklstm.sequencer import TextSequencer
 
@@ -42,13 +42,13 @@ def similarities(
         If `id_` has none.
     """
     tokens = sequencer.tokens_
-    ids = np.arange(FIRST, min(len(tokens), classifier.vocab_size_), dtype=np.int32)
+    ids = np.arange(N_RESERVED, min(len(tokens), classifier.vocab_size_), dtype=np.int32)
     rows, _, weights = classifier._met(ids)
     matrix = weights[EMBEDDINGS]
     # Rows behind those of training hold pretrained vectors.
     is_known = np.ones(len(matrix), dtype=bool)
     is_known[: len(classifier._known_ids)] = classifier._known_ids
-    has_vector = (rows != UNKNOWN) & is_known[rows] & (tokens[ids] != "")
+    has_vector = (rows != OOV_ID) & is_known[rows] & (tokens[ids] != "")
     if id_ not in ids[has_vector]:
         raise ValueError(
             f"token={tokens[id_]!r:.60} has no vector: the classifier was not trained on it, and "

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklstm._inspection.scores import class_scores
-from sklstm._vocabulary import UNKNOWN
+from sklstm._vocabulary import OOV_ID
 
 # Rows scored in one call.
 _MOST_ROWS = 4096
@@ -51,8 +51,8 @@ def _variants(row: NDArray[np.int32]) -> NDArray[np.int32]:
     """Return a document as it is, with all tokens unknown, and with each one unknown."""
     places = np.flatnonzero(row)
     rows = np.tile(row, (2 + len(places), 1))
-    rows[1, places] = UNKNOWN
-    rows[np.arange(2, len(rows)), places] = UNKNOWN
+    rows[1, places] = OOV_ID
+    rows[np.arange(2, len(rows)), places] = OOV_ID
     return rows
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_array
 
-from sklstm._checks import check_ids
+from sklstm._validation import check_ids
 from sklstm.classifier import LSTMTextClassifier
 from sklstm.sequencer import TextSequencer
 

@@ -120,7 +120,7 @@ def _activation(name: str) -> _Activation:
     """Return the activation of Keras for arrays of numpy."""
     if name == "tanh":
         return np.tanh
-    from sklstm._backend import keras
+    from sklstm._runtime import keras
 
     function, ops = keras.activations.get(name), keras.ops
 

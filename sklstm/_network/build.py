@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sklstm._backend import handed_over, keras
 from sklstm._network.embedding import FastEmbedding
 from sklstm._network.lstm import FastLSTM
 from sklstm._network.ngram_table import as_in_training
 from sklstm._network.ngrams import MeanOfScores, ngram_scores
 from sklstm._network.spec import NetworkSpec
+from sklstm._runtime import keras, to_device
 
 if TYPE_CHECKING:
     from keras import KerasTensor
@@ -98,7 +98,7 @@ class NumpyZeros(keras.initializers.Initializer):
     """Zeros from numpy. Those of Keras let JAX compile a function for each shape."""
 
     def __call__(self, shape: tuple[int, ...], dtype: str | None = None) -> Any:
-        return handed_over(np.zeros(shape, dtype))
+        return to_device(np.zeros(shape, dtype))
 
 
 def _initializer(name: str, initialize: bool) -> Any:

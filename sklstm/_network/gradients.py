@@ -9,9 +9,9 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from sklstm._backend import keras
 from sklstm._network.initial import EMBEDDINGS
 from sklstm._network.network import Network
+from sklstm._runtime import keras
 
 Floats = NDArray[np.float32]
 Gradient = Callable[[Floats, NDArray[np.int32], Floats], tuple[Floats, Floats]]

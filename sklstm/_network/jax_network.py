@@ -20,8 +20,6 @@ import numpy as np
 from jax import Array
 from numpy.typing import NDArray
 
-from sklstm._backend import keras
-from sklstm._cores import cores_of_process
 from sklstm._network.initial import Weights
 from sklstm._network.jax_embedding import add_rows
 from sklstm._network.jax_lstm import scratch_shapes
@@ -41,6 +39,7 @@ from sklstm._network.network import (
     with_rows,
 )
 from sklstm._network.spec import NetworkSpec, TrainingSpec
+from sklstm._runtime import keras, process_cores
 
 # Rows of a part. Of long documents more of them gain little, and parts of fewer rows keep several
 # cores busy to the end of a step; of short ones the calls would cost too much.
@@ -119,7 +118,7 @@ class JaxNetwork(Network):
             self._ahead[self._learning_rate_at] = jax.device_put(np.float32(learning_rate))
 
     def train_on_batch(
-        self, parts: Sequence[Part], n_documents: int, run_all: Callable[..., Any]
+        self, parts: Sequence[Part], n_documents: int, parallel_map: Callable[..., Any]
     ) -> Callable[[], tuple[float, float]]:
         """Have one optimizer step computed, on the sum of the gradients of the parts."""
         values = self._values()
@@ -141,7 +140,7 @@ class JaxNetwork(Network):
             self._scratch.give(worker, shapes, scratch)
             return found, by_weights, by_vectors
 
-        found, by_weights, by_vectors = zip(*run_all(gradients, enumerate(parts)), strict=True)
+        found, by_weights, by_vectors = zip(*parallel_map(gradients, enumerate(parts)), strict=True)
         self._n_parts_trained += len(parts)
         for shape, *looked_up in _of_one_shape(by_vectors):
             self._by_embeddings = self._add_rows(shape, self._by_embeddings, *looked_up)
@@ -308,7 +307,7 @@ def _platform() -> str:
     """
     if "PJRT_NPROC" in os.environ:
         return jax.default_backend()
-    os.environ["PJRT_NPROC"] = str(cores_of_process())
+    os.environ["PJRT_NPROC"] = str(process_cores())
     try:
         return jax.default_backend()
     finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sklstm._backend import keras
+from sklstm._runtime import keras
 
 
 class FastLSTM(keras.layers.LSTM):

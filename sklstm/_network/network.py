@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklstm._backend import handed_over, keras
 from sklstm._network.build import NumpyZeros, build_models
 from sklstm._network.initial import EMBEDDINGS as EMBEDDINGS
 from sklstm._network.initial import NGRAM_IDS, Weights
 from sklstm._network.ngrams import LossOfEach, kinds_of
 from sklstm._network.spec import NetworkSpec, TrainingSpec
+from sklstm._runtime import keras, to_device
 
 Part = tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]
 Scorer = Callable[[NDArray[np.int32]], NDArray[np.float32]]
@@ -75,7 +75,7 @@ class Network:
     def load(self, weights: Mapping[str, NDArray[np.float32]]) -> None:
         """Set the weights from arrays by name."""
         for name, variable in self._variables.items():
-            variable.assign(handed_over(with_rows(weights[name], variable.shape[0])))
+            variable.assign(to_device(with_rows(weights[name], variable.shape[0])))
 
     def prepare_training(
         self, training_spec: TrainingSpec, learning_rate: float, dropout_seed: int
@@ -96,13 +96,13 @@ class Network:
         for variable, value in zip(
             self.model.optimizer.variables, self._initial_optimizer_state, strict=True
         ):
-            variable.assign(handed_over(value))
+            variable.assign(to_device(value))
         self.model.optimizer.learning_rate = learning_rate
         seeds = np.random.SeedSequence(dropout_seed).generate_state(len(self._dropout_states))
         # Keras holds them in 32 bits, on torch with a sign.
         self._dropout_seeds = (seeds // 2).tolist()
         for variable, seed in zip(self._dropout_states, self._dropout_seeds, strict=True):
-            variable.assign(handed_over(np.array([seed, 0], dtype=variable.dtype)))
+            variable.assign(to_device(np.array([seed, 0], dtype=variable.dtype)))
         self.model.stop_training = False
 
     def optimizer_state(self) -> list[NDArray[Any]]:
@@ -117,7 +117,7 @@ class Network:
         learning_rate = float(self.model.optimizer.learning_rate)
         for variable, value in zip(self.model.optimizer.variables, state, strict=True):
             same_rows = with_rows(value, variable.shape[0]) if value.ndim else value
-            variable.assign(handed_over(same_rows))
+            variable.assign(to_device(same_rows))
         self.model.optimizer.learning_rate = learning_rate
 
     def part_rows(self, mean_length: float) -> int | None:
@@ -135,7 +135,7 @@ class Network:
         self.model.optimizer.learning_rate = learning_rate
 
     def train_on_batch(
-        self, parts: Sequence[Part], n_documents: int, run_all: Callable[..., Any]
+        self, parts: Sequence[Part], n_documents: int, parallel_map: Callable[..., Any]
     ) -> Callable[[], tuple[float, float]]:
         """Take one optimizer step, or have it computed in the background.
 
@@ -146,8 +146,8 @@ class Network:
             documents; rows of weight 0 are none.
         n_documents : int
             Documents of the batch, by which the sum of the losses is divided.
-        run_all : callable
-            As `sklstm._cores.worker_threads` gives it.
+        parallel_map : callable
+            As `sklstm._runtime.worker_threads` gives it.
 
         Returns
         -------

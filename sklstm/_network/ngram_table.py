@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from sklstm._naive_bayes import log_count_ratio
-from sklstm._vocabulary import UNKNOWN
+from sklstm._vocabulary import OOV_ID
 
 #: A weight of the table counts so many times in a score: a step of an optimizer that suits the
 #: LSTM is small for a weight that stands alone.
@@ -41,7 +41,7 @@ def as_in_training(ids: Any, n_rows: int, xp: Any) -> Any:
     xp : module
         numpy or keras.ops.
     """
-    return xp.where(ids < n_rows, ids, UNKNOWN) if n_rows else ids
+    return xp.where(ids < n_rows, ids, OOV_ID) if n_rows else ids
 
 
 def buckets_of(ids: Any, length: int, n_buckets: int, xp: Any) -> tuple[Any, Any]:

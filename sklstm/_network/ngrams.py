@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sklstm._backend import keras
 from sklstm._network.ngram_table import GAIN, buckets_of
+from sklstm._runtime import keras
 
 
 def ngram_scores(ids: Any, longest: int, n_buckets: int, n_outputs: int) -> Any:

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from threading import Lock
 
-from sklstm._backend import keras
 from sklstm._network.network import Network
 from sklstm._network.shapes import with_room
 from sklstm._network.spec import NetworkSpec, TrainingSpec
+from sklstm._runtime import keras
 
 #: Idle networks kept at most; the one that was used longest ago goes first.
 MAX_IDLE = 8

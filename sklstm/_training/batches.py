@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from sklstm._cores import worker_threads
+from sklstm._runtime import worker_threads
 
 if TYPE_CHECKING:
     from sklstm._network.network import Network, Part, Scorer
@@ -277,8 +277,8 @@ def in_batches(network: Network, score: Scorer, ids: Ids, lengths: NDArray[np.in
         n_rows = next(n for n in _PREDICTION_ROWS if n >= len(rows))
         return score(_cut(ids, lengths, rows, n_rows, widths))[: len(rows)]
 
-    with worker_threads(n_batches if network.scores_purely else 1) as run_all:
-        parts: Sequence[Floats] = run_all(scores_of, np.array_split(by_length, n_batches))
+    with worker_threads(n_batches if network.scores_purely else 1) as parallel_map:
+        parts: Sequence[Floats] = parallel_map(scores_of, np.array_split(by_length, n_batches))
     values = np.empty((len(ids), parts[0].shape[1]), dtype=np.float32)
     values[by_length] = np.concatenate(parts)
     return values

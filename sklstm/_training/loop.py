@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from sklstm._backend import keras
-from sklstm._cores import worker_threads
+from sklstm._runtime import keras, worker_threads
 from sklstm._training.batches import (
     Examples,
     bucket_widths,
@@ -169,8 +168,8 @@ def _run_epochs(
             (sum(map(len, groups)), training_parts(examples, groups, n_parts, n_rows, widths))
             for groups in shuffled_batches(examples.lengths, schedule.batch_size, rng)
         )
-        with worker_threads(n_parts) as run_all:
-            logs = _train_epoch(network, batches, run_all, hooks, epoch, n_batches, schedule)
+        with worker_threads(n_parts) as parallel_map:
+            logs = _train_epoch(network, batches, parallel_map, hooks, epoch, n_batches, schedule)
         last: Weights = {}
         if schedule.average_weights:
             last = network.weights()
@@ -231,7 +230,7 @@ class _RunningMeans:
 def _train_epoch(
     network: Network,
     batches: Iterable[tuple[int, list[Part]]],
-    run_all: Callable[..., Any],
+    parallel_map: Callable[..., Any],
     hooks: Any,
     epoch: int,
     n_batches: int,
@@ -261,7 +260,9 @@ def _train_epoch(
             network.set_learning_rate(schedule.peak_rate * one_cycle(progress))
         if is_watched:
             hooks.on_train_batch_begin(step)
-        under_way.append((step, n_documents, network.train_on_batch(parts, n_documents, run_all)))
+        under_way.append(
+            (step, n_documents, network.train_on_batch(parts, n_documents, parallel_map))
+        )
         if is_watched:
             network.update_model()
         if schedule.average_weights:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sklstm._backend import keras
 from sklstm._progress import progress
+from sklstm._runtime import keras
 
 
 class ShowProgress(keras.callbacks.Callback):

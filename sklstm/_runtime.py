@@ -1,0 +1,172 @@
+"""Choose the Keras backend, count the cores, and run work in threads."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+import joblib
+from joblib.parallel import get_active_backend
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+#: Keras backends in order of preference.
+BACKENDS = ("jax", "tensorflow", "torch")
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def installed_backends() -> list[str]:
+    """Return the backends of `BACKENDS` that are installed."""
+    return [name for name in BACKENDS if find_spec(name) is not None]
+
+
+def choose_backend() -> None:
+    """Choose the Keras backend of this process, unless the user or Keras has already done so.
+
+    A ``KERAS_BACKEND`` in the environment and an imported Keras are respected. Otherwise the
+    backend in the user's ``keras.json`` is used if it is installed, else the first installed one of
+    `BACKENDS`. The choice is written to ``KERAS_BACKEND``, so that worker processes inherit it.
+
+    Raises
+    ------
+    ImportError
+        If no Keras backend is installed, or ``KERAS_BACKEND`` names one that is not installed or
+        cannot train.
+    """
+    if "keras" in sys.modules:
+        return
+    installed = installed_backends()
+    requested = os.environ.get("KERAS_BACKEND")
+    if requested:
+        if requested not in installed:
+            raise ImportError(_unusable_backend_message(requested, installed))
+        return
+    if not installed:
+        raise ImportError(
+            "Keras needs a backend, and none of jax, tensorflow and torch is installed. "
+            "Run `pip install jax`."
+        )
+    configured = _configured_backend()
+    os.environ["KERAS_BACKEND"] = configured if configured in installed else installed[0]
+
+
+def _configured_backend() -> str | None:
+    """Return the backend set in the user's ``keras.json``, if any.
+
+    On its first import Keras writes ``"tensorflow"`` there, whatever is installed, so that value is
+    not treated as the user's choice.
+    """
+    home = Path(os.environ.get("KERAS_HOME", Path("~").expanduser() / ".keras"))
+    try:
+        name = json.loads((home / "keras.json").read_text(encoding="utf-8")).get("backend")
+    except (OSError, ValueError, AttributeError):
+        return None
+    return name if name in BACKENDS and name != "tensorflow" else None
+
+
+def _unusable_backend_message(requested: str, installed: list[str]) -> str:
+    usable = f"one of {', '.join(installed)}" if installed else "jax, after `pip install jax`"
+    if requested in BACKENDS:
+        return (
+            f"KERAS_BACKEND={requested!r}, but {requested} is not installed. "
+            f"Run `pip install {requested}`, or set KERAS_BACKEND to {usable}."
+        )
+    return (
+        f"KERAS_BACKEND={requested!r} is not a backend that can train. "
+        f"Set KERAS_BACKEND to {usable}."
+    )
+
+
+def to_device(array: NDArray[np.generic]) -> object:
+    """Convert an array to the type that Keras accepts at the lowest cost.
+
+    Keras converts a numpy array for JAX by a function that is compiled for each shape. The result
+    may share memory with `array`; JAX never writes to it, even where it is donated.
+    """
+    import keras
+
+    if keras.backend.backend() != "jax":
+        return array
+    import jax
+
+    return jax.device_put(array)
+
+
+def available_cores() -> int:
+    """Return how many cores the calling thread may use.
+
+    One in a joblib worker, because the other workers use the others. Elsewhere all cores of the
+    process, or ``OMP_NUM_THREADS`` if that is set to fewer.
+    """
+    backend, _ = get_active_backend()
+    return 1 if getattr(backend, "nesting_level", 0) else process_cores()
+
+
+def process_cores() -> int:
+    """Return how many cores all threads of this process may use together."""
+    limit = os.environ.get("OMP_NUM_THREADS", "")
+    cores = int(joblib.cpu_count())
+    return min(cores, max(1, int(limit))) if limit.isdecimal() else cores
+
+
+class ParallelMap(Protocol):
+    """A function that maps ``function(worker, item)`` over items; see `worker_threads`."""
+
+    def __call__(self, function: Callable[[int, T], R], items: Iterable[T]) -> list[R]:
+        """Return the results in the order of the items."""
+
+
+def _serial_map(function: Callable[[int, T], R], items: Iterable[T]) -> list[R]:
+    return [function(0, item) for item in items]
+
+
+@contextmanager
+def worker_threads(max_threads: int) -> Iterator[ParallelMap]:
+    """Provide a map that runs in up to `max_threads` threads, at most one per available core.
+
+    Yields
+    ------
+    parallel_map : callable
+        Maps a function and items to the list of ``function(worker, item)``. Workers are numbered
+        from 0, take the items in turn, and worker 0 is the calling thread.
+    """
+    # Counting the cores takes longer than predicting one document.
+    n_threads = min(max_threads, available_cores()) if max_threads > 1 else 1
+    if n_threads == 1:
+        yield _serial_map
+        return
+    with ThreadPoolExecutor(n_threads - 1, thread_name_prefix="sklstm") as pool:
+
+        def parallel_map(function: Callable[[int, T], R], items: Iterable[T]) -> list[R]:
+            items = list(items)
+
+            def work(worker: int) -> list[R]:
+                return [function(worker, item) for item in items[worker::n_threads]]
+
+            futures = [pool.submit(work, worker) for worker in range(1, n_threads)]
+            by_worker = [work(0), *(future.result() for future in futures)]
+            return [by_worker[i % n_threads][i // n_threads] for i in range(len(items))]
+
+        yield parallel_map
+
+
+def __getattr__(name: str) -> object:
+    """Import Keras on the first ``from sklstm._runtime import keras``."""
+    if name != "keras":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    choose_backend()
+    import keras
+
+    globals()["keras"] = keras
+    return keras

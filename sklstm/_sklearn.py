@@ -1,0 +1,171 @@
+"""The only module that uses private and experimental parts of scikit-learn.
+
+Other modules import them from here, so that a change in scikit-learn is adapted to in one place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.base import _fit_context as _fit_context
+from sklearn.model_selection._search import BaseSearchCV as BaseSearchCV
+from sklearn.utils import _safe_indexing as safe_indexing
+from sklearn.utils._param_validation import HasMethods as HasMethods
+from sklearn.utils._param_validation import Interval as Interval
+from sklearn.utils._param_validation import Options as Options
+from sklearn.utils._param_validation import RealNotInt as RealNotInt
+from sklearn.utils._param_validation import StrOptions as StrOptions
+from sklearn.utils._param_validation import (
+    validate_parameter_constraints as validate_parameter_constraints,
+)
+from sklearn.utils.validation import _check_sample_weight as check_sample_weight
+from sklearn.utils.validation import _num_samples as num_samples
+
+try:
+    from sklearn.callback import CallbackSupportMixin as CallbackSupportMixin
+except ImportError:  # scikit-learn before 1.9
+
+    class CallbackSupportMixin:  # type: ignore[no-redef]
+        """Placeholder for releases of scikit-learn without callbacks."""
+
+
+__all__ = [
+    "BaseSearchCV",
+    "CallbackSupportMixin",
+    "FitTasks",
+    "HasMethods",
+    "Interval",
+    "Options",
+    "RealNotInt",
+    "StrOptions",
+    "check_sample_weight",
+    "fit_context",
+    "fit_task",
+    "num_samples",
+    "rollback_on_error",
+    "safe_indexing",
+    "validate_parameter_constraints",
+]
+
+#: Validates the parameters before `fit`, as scikit-learn's own estimators do.
+fit_context = _fit_context(prefer_skip_nested_validation=True)
+
+# Attributes that scikit-learn sets while it notifies callbacks.
+_WHILE_FITTING = ("_callback_fit_ctx", "_skl_callbacks_to_teardown")
+
+
+@contextmanager
+def rollback_on_error(estimator: BaseEstimator) -> Iterator[None]:
+    """Restore the attributes of an estimator if an error or Ctrl-C ends the block.
+
+    The attributes are restored, but not the contents of the objects they refer to, so the block
+    must replace these objects instead of changing them. The attributes that scikit-learn needs to
+    tear down its callbacks are kept.
+
+    Parameters
+    ----------
+    estimator : estimator
+        The estimator that the block fits.
+    """
+    before = estimator.__dict__.copy()
+    try:
+        yield
+    except BaseException:
+        current = vars(estimator)
+        kept = {name: current[name] for name in _WHILE_FITTING if name in current}
+        estimator.__dict__ = before | kept
+        raise
+
+
+@contextmanager
+def fit_task(estimator: BaseEstimator, X: object, y: object) -> Iterator[None]:
+    """Notify scikit-learn's callbacks of a fit without subtasks, which the block runs."""
+    tasks = FitTasks(estimator, 0, X, y)
+    yield
+    tasks.end({})
+
+
+class FitTasks:
+    """Notifies scikit-learn's callbacks (1.9, experimental) of a fit and of each of its epochs.
+
+    Does nothing if scikit-learn has no callbacks.
+
+    Parameters
+    ----------
+    estimator : estimator
+        The estimator, which inherits from `CallbackSupportMixin`.
+    max_epochs : int
+        Maximum number of epochs.
+    X, y : array-like
+        The arguments of `fit`.
+    sample_weight : array-like or None
+        The argument of `fit`.
+    rows : ndarray of int or None
+        Rows of X that are trained on; None for all.
+    """
+
+    def __init__(
+        self,
+        estimator: BaseEstimator,
+        max_epochs: int,
+        X: object,
+        y: object,
+        sample_weight: object = None,
+        rows: NDArray[np.intp] | None = None,
+    ) -> None:
+        self._context = None
+        if not hasattr(estimator, "_init_callback_context"):
+            return
+        metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
+        self._arguments = {
+            "estimator": estimator,
+            **_take_rows({"X": X, "y": y}, rows),
+            "metadata": _take_rows(metadata, rows),
+        }
+        self._context = estimator._init_callback_context(max_subtasks=max_epochs)
+        self._context.call_on_fit_task_begin(**self._arguments)
+
+    def begin_epoch(self) -> None:
+        """Notify the callbacks that an epoch begins."""
+        if self._context is not None:
+            self._epoch = self._context.subcontext(task_name="epoch")
+            self._epoch.call_on_fit_task_begin(**self._arguments)
+
+    def end_epoch(self, attributes: Callable[[], dict[str, object]]) -> bool:
+        """Notify the callbacks that an epoch has ended; return whether one of them requests a stop.
+
+        Parameters
+        ----------
+        attributes : callable
+            Returns the fitted attributes after the epoch. Called only if a callback asks for them.
+        """
+        if self._context is None:
+            return False
+        return bool(
+            self._epoch.call_on_fit_task_end(
+                **self._arguments, reconstruction_attributes=attributes
+            )
+        )
+
+    def end(self, attributes: dict[str, object]) -> None:
+        """Notify the callbacks that the fit has ended.
+
+        Parameters
+        ----------
+        attributes : dict of str to object
+            The fitted attributes that are not yet set on the estimator.
+        """
+        if self._context is not None:
+            self._context.call_on_fit_task_end(
+                **self._arguments, reconstruction_attributes=attributes
+            )
+
+
+def _take_rows(arrays: dict[str, object], rows: NDArray[np.intp] | None) -> dict[str, object]:
+    if rows is None:
+        return arrays
+    return {name: safe_indexing(array, rows) for name, array in arrays.items()}
