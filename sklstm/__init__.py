@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from sklstm.inspection import lstm_states as lstm_states
     from sklstm.inspection import nearest_tokens as nearest_tokens
     from sklstm.inspection import token_attributions as token_attributions
-    from sklstm.presets import make_text_classifier as make_text_classifier
-    from sklstm.scikeras import KerasTextClassifier as KerasTextClassifier
+    from sklstm.pipeline import make_text_classifier as make_text_classifier
+    from sklstm.keras_classifier import KerasTextClassifier as KerasTextClassifier
     from sklstm.sequencer import TextSequencer as TextSequencer
     from sklstm.streaming import fit_stream as fit_stream
     from sklstm.vectors import WordVectors as WordVectors
@@ -30,7 +30,7 @@ __version__ = "0.1.0"
 _EXPORTS = {
     "Comparison": "sklstm.comparison",
     "ComparisonDisplay": "sklstm.displays",
-    "KerasTextClassifier": "sklstm.scikeras",
+    "KerasTextClassifier": "sklstm.keras_classifier",
     "LSTMTextClassifier": "sklstm.classifier",
     "LSTMStateDisplay": "sklstm.displays",
     "NBSVMClassifier": "sklstm.baselines",
@@ -43,7 +43,7 @@ _EXPORTS = {
     "compare": "sklstm.comparison",
     "fit_stream": "sklstm.streaming",
     "lstm_states": "sklstm.inspection",
-    "make_text_classifier": "sklstm.presets",
+    "make_text_classifier": "sklstm.pipeline",
     "nearest_tokens": "sklstm.inspection",
     "to_onnx": "sklstm.export",
     "token_attributions": "sklstm.inspection",

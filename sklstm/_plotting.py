@@ -1,32 +1,31 @@
-"""Colours and axes that all displays share."""
+"""Colors and axes that all displays share."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
-from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import check_is_fitted
+from numpy.typing import ArrayLike, NDArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import Colormap
 
-#: Told apart by people with any colour vision, and in print (Okabe and Ito).
+#: Distinguishable with any color vision, and in print (Okabe and Ito).
 BLUE, VERMILION, BLACK, GREY = "#0072B2", "#D55E00", "#000000", "#6b6b6b"
 GRID = "#dddddd"
-#: Of numbers from 0 to 1.
+#: Color map for values from 0 to 1.
 SEQUENTIAL = "viridis"
 
 
-def pyplot(what: str) -> Any:
+def pyplot(user: str) -> ModuleType:
     """Return `matplotlib.pyplot`.
 
     Parameters
     ----------
-    what : str
-        What needs it, for the error.
+    user : str
+        Name of the class that needs it, for the error.
 
     Raises
     ------
@@ -37,41 +36,45 @@ def pyplot(what: str) -> Any:
         import matplotlib.pyplot as plt
     except ImportError as error:
         raise ImportError(
-            f"{what} needs matplotlib, which is not installed; `pip install matplotlib`."
+            f"{user} needs matplotlib, which is not installed; `pip install matplotlib`."
         ) from error
     return plt
 
 
 def diverging() -> Colormap:
-    """Return the colours of numbers on both sides of 0: orange below, blue above."""
+    """Return a color map for values around 0: orange below, blue above."""
     from matplotlib.colors import LinearSegmentedColormap
 
     return LinearSegmentedColormap.from_list("orange_blue", [VERMILION, "#ffffff", BLUE])
 
 
-def one_axes(what: str, ax: Axes | None, size: tuple[float, float]) -> Axes:
+def one_axes(user: str, ax: Axes | None, size: tuple[float, float]) -> Axes:
     """Return `ax`, or the axes of a new figure of `size` inches."""
-    plt = pyplot(what)
+    plt = pyplot(user)
     if ax is None:
         _, ax = plt.subplots(figsize=size, layout="constrained")
     return ax
 
 
 def several_axes(
-    what: str, ax: Any, n_rows: int, n_columns: int, size: tuple[float, float]
-) -> NDArray[Any]:
+    user: str,
+    ax: Axes | ArrayLike | None,
+    n_rows: int,
+    n_columns: int,
+    size: tuple[float, float],
+) -> NDArray[np.object_]:
     """Return axes in rows and columns.
 
     Parameters
     ----------
-    what : str
-        What needs them, for errors.
+    user : str
+        Name of the class that draws, for errors.
     ax : Axes, array-like of Axes or None
-        One to be divided, as many as are needed, or None for a new figure of `size` inches.
+        One Axes to divide, as many Axes as needed, or None for a new figure.
     n_rows, n_columns : int
-        How many are needed.
+        Shape of the grid.
     size : tuple of float
-        Width and height.
+        Width and height of a new figure, in inches.
 
     Returns
     -------
@@ -80,9 +83,9 @@ def several_axes(
     Raises
     ------
     ValueError
-        If there are not as many as are needed, or one cannot be divided.
+        If the number of Axes is wrong, or an Axes cannot be divided.
     """
-    plt = pyplot(what)
+    plt = pyplot(user)
     shape = (n_rows, n_columns)
     if ax is None:
         return plt.subplots(*shape, figsize=size, layout="constrained", squeeze=False)[1]
@@ -95,32 +98,19 @@ def several_axes(
     given = np.asarray(ax, dtype=object)
     if given.size != n_rows * n_columns:
         raise ValueError(
-            f"ax holds {given.size} axes, and {what} draws on {n_rows * n_columns}; pass as many, "
-            "one to be divided, or None."
+            f"ax contains {given.size} Axes, and {user} draws on {n_rows * n_columns}; pass as "
+            "many, one to divide, or None."
         )
     return given.reshape(shape)
 
 
 def room(ax: Axes) -> tuple[float, float]:
-    """Return width and height in inches that the layout of its figure leaves to an axes."""
+    """Return the width and height of an Axes in inches, after the layout of its figure."""
     ax.figure.canvas.figure.draw_without_rendering()
     extent = ax.get_window_extent()
     return extent.width / ax.figure.dpi, extent.height / ax.figure.dpi
 
 
 def tidy(ax: Axes) -> None:
-    """Leave out the lines of an axes that say nothing."""
+    """Hide the top and right spines of an Axes."""
     ax.spines[["top", "right"]].set_visible(False)
-
-
-def final_step(estimator: Any) -> Any:
-    """Return a fitted classifier, which may be the last step of a pipeline.
-
-    Raises
-    ------
-    NotFittedError
-        If it is not fitted.
-    """
-    classifier = estimator[-1] if isinstance(estimator, Pipeline) else estimator
-    check_is_fitted(classifier)
-    return classifier

@@ -16,6 +16,7 @@ import joblib
 from joblib.parallel import get_active_backend
 
 if TYPE_CHECKING:
+    import keras as keras
     import numpy as np
     from numpy.typing import NDArray
 
@@ -94,7 +95,7 @@ def to_device(array: NDArray[np.generic]) -> object:
     Keras converts a numpy array for JAX by a function that is compiled for each shape. The result
     may share memory with `array`; JAX never writes to it, even where it is donated.
     """
-    import keras
+    import keras as keras
 
     if keras.backend.backend() != "jax":
         return array

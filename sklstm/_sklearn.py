@@ -5,7 +5,7 @@ Other modules import them from here, so that a change in scikit-learn is adapted
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
 import numpy as np
@@ -59,7 +59,7 @@ _WHILE_FITTING = ("_callback_fit_ctx", "_skl_callbacks_to_teardown")
 
 
 @contextmanager
-def rollback_on_error(estimator: BaseEstimator) -> Iterator[None]:
+def rollback_on_error(estimator: BaseEstimator, discard: Collection[str] = ()) -> Iterator[None]:
     """Restore the attributes of an estimator if an error or Ctrl-C ends the block.
 
     The attributes are restored, but not the contents of the objects they refer to, so the block
@@ -70,8 +70,10 @@ def rollback_on_error(estimator: BaseEstimator) -> Iterator[None]:
     ----------
     estimator : estimator
         The estimator that the block fits.
+    discard : collection of str
+        Attributes that are removed instead of restored, because the block may change their content.
     """
-    before = estimator.__dict__.copy()
+    before = {name: value for name, value in vars(estimator).items() if name not in discard}
     try:
         yield
     except BaseException:

@@ -21,7 +21,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.sparsefuncs import inplace_column_scale
 from sklearn.utils.validation import check_is_fitted, check_non_negative, validate_data
 
-from sklstm._naive_bayes import log_count_ratio
+from sklstm._network.hashed_ngrams import log_count_ratio
 from sklstm._sklearn import Interval, fit_context
 from sklstm._texts import read_texts
 from sklstm.sequencer import TextSequencer

@@ -1,34 +1,85 @@
-"""LSTMTextClassifier: parameters, labels, and the scikit-learn contract around the network."""
+"""LSTMTextClassifier: an LSTM network behind the contract of a scikit-learn classifier."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, ClassifierMixin
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted
 
-from sklstm._network.ngram_table import MAX_LENGTH
+from sklstm._base import SHARED_CONSTRAINTS, BaseTextClassifier, Seeds, TrainingRun
+from sklstm._network.activations import ACTIVATIONS
+from sklstm._network.embedding_table import (
+    EmbeddingTable,
+    FittedNetwork,
+    make_table,
+    network_inputs,
+)
+from sklstm._network.hashed_ngrams import MAX_NGRAM, choose_n_buckets, naive_bayes_start
+from sklstm._network.pooling import POOLINGS
+from sklstm._network.saved_state import check_saved_state
+from sklstm._network.spec import (
+    EMBEDDINGS,
+    NGRAM_BIAS,
+    NGRAM_WEIGHTS,
+    OPTIMIZERS,
+    Floats,
+    Ids,
+    NetworkSpec,
+    TrainingSpec,
+    Weights,
+    initial_weights,
+    probabilities,
+)
+from sklstm._network.summary import Summary, summarize
+from sklstm._persistence import unpack_state
 from sklstm._sklearn import Interval, StrOptions
-from sklstm._trainable import TrainableNetwork
+from sklstm._training.data import (
+    Documents,
+    Examples,
+    TrainingData,
+    accuracy,
+    encode_labels,
+    mean_loss,
+)
+from sklstm._validation import check_callbacks, check_float32, check_ids, check_layer_sizes
+from sklstm._vocabulary import OOV_ID
+from sklstm.vectors import WordVectors
 
-# fmt: off
-OPTIMIZERS = {
-    "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "ftrl", "lion", "nadam",
-    "rmsprop", "sgd",
-}
-ACTIVATIONS = {
-    "celu", "elu", "exponential", "gelu", "hard_sigmoid", "hard_silu", "hard_tanh", "leaky_relu",
-    "linear", "mish", "relu", "relu6", "selu", "sigmoid", "silu", "softplus", "softsign", "swish",
-    "tanh",
-}
-# fmt: on
+if TYPE_CHECKING:
+    import keras
+
+    from sklstm._network.network import BaseNetwork, Logs, Network
+    from sklstm._training.loop import History
+
+__all__ = ["LSTMTextClassifier"]
+
+_POSITIVE = [Interval(Integral, 1, None, closed="left")]
+_SIZES = [*_POSITIVE, list, tuple, np.ndarray]
 _DROPOUT = [Interval(Real, 0, 1, closed="left")]
+# Fields of a spec that decide the shapes of weights, which training can only resume if equal.
+_SHAPE_FIELDS = (
+    "vocab_size",
+    "n_outputs",
+    "embedding_dim",
+    "units",
+    "bidirectional",
+    "pooling",
+    "dense_units",
+    "ngrams",
+    "ngram_buckets",
+    "width",
+)
 
 
-class LSTMTextClassifier(ClassifierMixin, TrainableNetwork, BaseEstimator):
+class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseTextClassifier):
     """Classify texts, given as token ids, by a long short-term memory network.
 
     The network is an embedding, one or more LSTM layers [1]_, a pooling over time, and a dense
@@ -229,56 +280,45 @@ class LSTMTextClassifier(ClassifierMixin, TrainableNetwork, BaseEstimator):
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        "units": [Interval(Integral, 1, None, closed="left"), list, tuple, np.ndarray],
+        "units": _SIZES,
         "bidirectional": ["boolean"],
-        "pooling": [StrOptions({"last", "max", "mean", "attention", "concat", "flatten"})],
-        "embedding_dim": [Interval(Integral, 1, None, closed="left")],
+        "pooling": [StrOptions(set(POOLINGS))],
+        "embedding_dim": _POSITIVE,
         "embedding_weights": ["array-like", None],
         "trainable_embeddings": ["boolean"],
-        "vocab_size": [Interval(Integral, 2, None, closed="left"), None],
-        "dense_units": [Interval(Integral, 1, None, closed="left"), list, tuple, np.ndarray],
-        "activation": [StrOptions(ACTIVATIONS)],
-        "dense_activation": [StrOptions(ACTIVATIONS)],
-        "ngrams": [Interval(Integral, 0, MAX_LENGTH, closed="both")],
+        "dense_units": _SIZES,
+        "activation": [StrOptions(set(ACTIVATIONS))],
+        "dense_activation": [StrOptions(set(ACTIVATIONS))],
+        "ngrams": [Interval(Integral, 0, MAX_NGRAM, closed="both")],
         "ngram_buckets": [Interval(Integral, 2, None, closed="left"), None],
         "mask_padding": ["boolean"],
-        "invalid_ids": [StrOptions({"error", "unknown"})],
         "embedding_dropout": _DROPOUT,
         "input_dropout": _DROPOUT,
         "recurrent_dropout": _DROPOUT,
         "dropout": _DROPOUT,
         "dense_dropout": _DROPOUT,
         "weight_decay": [Interval(Real, 0, None, closed="left")],
-        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
-        "optimizer": [StrOptions(OPTIMIZERS)],
+        "label_smoothing": _DROPOUT,
+        "optimizer": [StrOptions(set(OPTIMIZERS))],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
-        "learning_rate_schedule": [StrOptions({"constant", "one_cycle"})],
-        "epochs": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": _POSITIVE,
         "clipnorm": [Interval(Real, 0, None, closed="neither"), None],
-        "average_weights": ["boolean"],
-        "class_weight": [dict, StrOptions({"balanced"}), None],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-        "tol": [Interval(Real, 0, None, closed="left")],
         "callbacks": [list, tuple, None],
-        "warm_start": ["boolean"],
-        "random_state": ["random_state"],
         "verbose": [Interval(Integral, 0, 2, closed="both"), "boolean"],
+        **SHARED_CONSTRAINTS,
     }
 
     def __init__(
         self,
         *,
-        units: Any = 64,
+        units: int | Sequence[int] = 64,
         bidirectional: bool = False,
         pooling: str = "last",
         embedding_dim: int = 64,
-        embedding_weights: ArrayLike | None = None,
+        embedding_weights: WordVectors | ArrayLike | None = None,
         trainable_embeddings: bool = True,
         vocab_size: int | None = None,
-        dense_units: Any = (),
+        dense_units: int | Sequence[int] = (),
         activation: str = "tanh",
         dense_activation: str = "relu",
         ngrams: int = 0,
@@ -299,14 +339,14 @@ class LSTMTextClassifier(ClassifierMixin, TrainableNetwork, BaseEstimator):
         batch_size: int = 64,
         clipnorm: float | None = 1.0,
         average_weights: bool = False,
-        class_weight: Any = None,
+        class_weight: dict[object, float] | str | None = None,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 3,
         tol: float = 1e-4,
-        callbacks: Any = None,
+        callbacks: Sequence[keras.callbacks.Callback] | None = None,
         warm_start: bool = False,
-        random_state: Any = None,
+        random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
     ) -> None:
         self.units = units
@@ -347,10 +387,326 @@ class LSTMTextClassifier(ClassifierMixin, TrainableNetwork, BaseEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
+    def transform(self, X: ArrayLike) -> Floats:
+        """Compute the pooled document vectors, for another classifier or a plot.
+
+        Parameters
+        ----------
+        X : array-like of int of shape (n_documents, n_features_in_)
+            Token ids.
+
+        Returns
+        -------
+        vectors : ndarray of float32 of shape (n_documents, vector_size)
+            Input of the dense head of the network.
+
+        Raises
+        ------
+        NotFittedError
+            If the classifier is not fitted.
+        ValueError
+            If X is invalid, or its width differs from that in `fit`.
+
+        Examples
+        --------
+        >>> from sklstm import LSTMTextClassifier
+        >>> classifier = LSTMTextClassifier(units=4, embedding_dim=3, epochs=1)
+        >>> classifier.fit([[2, 3], [4, 3]], ["good", "bad"]).transform([[2, 3]]).shape
+        (1, 4)
+        """
+        return self._apply("document_vectors", X)
+
+    def to_keras(self) -> keras.Model:
+        """Return the fitted network as a model of stock Keras layers.
+
+        Returns
+        -------
+        model : keras.Model
+            Maps token ids to probabilities: that of ``classes_[1]`` for two classes, else of all
+            classes. It is a copy: training it does not change the classifier.
+
+        Raises
+        ------
+        NotFittedError
+            If the classifier is not fitted.
+
+        Examples
+        --------
+        >>> from sklstm import LSTMTextClassifier
+        >>> classifier = LSTMTextClassifier(units=4, embedding_dim=3, epochs=1)
+        >>> model = classifier.fit([[2, 3], [4, 3]], ["good", "bad"]).to_keras()
+        >>> [layer.name for layer in model.layers]
+        ['ids', 'embedding', 'lstm_1', 'output']
+        """
+        fitted = self._fitted_network()
+        from sklstm._network.network import stock_model
+
+        return stock_model(
+            replace(fitted.spec, vocab_size=self.vocab_size_), fitted.weights_by_id()
+        )
+
+    def summary(self) -> Summary:
+        """Return a table of the layers of the network, with their output shapes and weights.
+
+        Returns
+        -------
+        table : str
+            To be printed; in a notebook it is shown as an HTML table. The names of the layers are
+            those in ``weights_``.
+
+        Raises
+        ------
+        NotFittedError
+            If the classifier is not fitted.
+
+        See Also
+        --------
+        to_keras : The ``summary()`` of its result is the table of Keras, with every operation.
+
+        Examples
+        --------
+        >>> from sklstm import LSTMTextClassifier
+        >>> classifier = LSTMTextClassifier(units=4, embedding_dim=3, epochs=1)
+        >>> print(classifier.fit([[2, 3], [4, 3]], ["good", "bad"]).summary())
+        layer      description                      output shape                weights  trained
+        ----------------------------------------------------------------------------------------
+        embedding  a vector for each token          (n_documents, n_tokens, 3)       15  yes
+        lstm_1     LSTM, 4 units                    (n_documents, n_tokens, 4)      128  yes
+        pooling    the output after the last token  (n_documents, 4)                  -  -
+        output     dense, sigmoid                   (n_documents, 1)                  5  yes
+        ----------------------------------------------------------------------------------------
+        Total params: 148
+        """
+        fitted = self._fitted_network()
+        return summarize(fitted.spec, fitted.weights)
+
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        tags.input_tags.categorical = True
-        tags.input_tags.positive_only = self.invalid_ids == "error"
-        tags.classifier_tags.multi_label = True
         tags.transformer_tags.preserves_dtype = []
         return tags
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        kind = type(self)
+        attributes = unpack_state(state, kind)
+        super().__setstate__(check_saved_state(attributes, kind, self._parameter_constraints))
+
+    def _fitted_network(self) -> FittedNetwork:
+        """Return the fitted state that prediction, inspection and export need.
+
+        Raises
+        ------
+        NotFittedError
+            If the classifier is not fitted.
+        """
+        check_is_fitted(self)
+        return FittedNetwork(NetworkSpec(**self._architecture), self.weights_, self._table())
+
+    @property
+    def _is_multilabel(self) -> bool:
+        architecture = self._architecture
+        return architecture["output_activation"] == "sigmoid" and architecture["n_outputs"] > 1
+
+    @property
+    def _n_features_out(self) -> int:
+        return NetworkSpec(**self._architecture).vector_size
+
+    def _table(self) -> EmbeddingTable:
+        return EmbeddingTable(self.embedding_ids_, self._known_ids, self.vocab_size_, self._vectors)
+
+    def _apply(self, kind: str, X: ArrayLike) -> Floats:
+        fitted = self._fitted_network()
+        rows, spec, weights = fitted.resolve(check_ids(self, X))
+        inputs, lengths = network_inputs(rows, spec)
+        from sklstm._network.pool import acquire_network
+        from sklstm._training.batches import predict_in_batches
+
+        scores = "logits" if kind == "probabilities" else kind
+        with acquire_network(spec) as network:
+            scorer = network.scorer(scores, weights)
+            outputs = predict_in_batches(network, scorer, inputs, lengths)
+        return (
+            probabilities(outputs, spec.output_activation) if kind == "probabilities" else outputs
+        )
+
+    def _prepare(
+        self,
+        data: TrainingData,
+        seeds: Seeds,
+        *,
+        resume: bool,
+        is_partial: bool,
+        vocab_size: int | None,
+    ) -> TrainingRun:
+        if self.vocab_size is not None or self.embedding_weights is not None:
+            vocab_size = self.vocab_size
+        table, pretrained = make_table(
+            data.ids,
+            data.training.ids,
+            data.validation and data.validation.ids,
+            embedding_weights=self.embedding_weights,
+            vocab_size=vocab_size,
+            resume=self._table() if resume else None,
+            seed=seeds.vectors,
+        )
+        n_trained = len(table.ids) - (0 if pretrained is None else len(pretrained))
+        embedding_dim = self.embedding_dim if pretrained is None else pretrained.shape[1]
+        spec = self._network_spec(data, len(table.ids), int(embedding_dim), resume)
+        if resume:
+            self._check_same_shapes(replace(spec, vocab_size=n_trained))
+        if spec.ngrams and not spec.ngram_buckets:
+            n_buckets = choose_n_buckets(table.rows(data.training.ids), spec.ngrams)
+            spec = replace(spec, ngram_buckets=n_buckets)
+
+        def encode(documents: Documents, name: str) -> Examples:
+            weights = documents.normalized_weights(name)
+            inputs, lengths = network_inputs(table.rows(documents.ids), spec)
+            targets = encode_labels(documents.labels, data.classes, spec.n_outputs, name)
+            return Examples(inputs, targets, weights, lengths)
+
+        training = encode(data.training, "y")
+        validation = data.validation and encode(data.validation, "y_val")
+
+        def evaluate(network: BaseNetwork, examples: Examples) -> Logs:
+            from sklstm._training.batches import predict_in_batches
+
+            scorer = network.scorer("logits", network.weights())
+            logits = predict_in_batches(network, scorer, examples.ids, examples.lengths)
+            scored = (logits, examples.targets, examples.weights, spec.output_activation)
+            return {"val_loss": mean_loss(*scored), "val_accuracy": accuracy(*scored)}
+
+        start: Weights = {}
+        if resume:
+            start = dict(self.weights_)
+        elif spec.ngrams:
+            start[NGRAM_WEIGHTS], start[NGRAM_BIAS] = naive_bayes_start(
+                training.ids,
+                training.targets,
+                training.weights,
+                spec.ngrams,
+                spec.ngram_buckets,
+            )
+        check_float32(
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+            clipnorm=self.clipnorm,
+        )
+        kept = self._optimizer_state if resume and is_partial else None
+        return TrainingRun(
+            training,
+            validation,
+            self._training_network(spec, seeds, start, pretrained, n_trained, kept),
+            evaluate,
+            lambda weights, history: _fitted_attributes(data, table, spec, weights, history),
+        )
+
+    @contextmanager
+    def _training_network(
+        self,
+        spec: NetworkSpec,
+        seeds: Seeds,
+        start: Weights,
+        pretrained: Floats | None,
+        n_trained: int,
+        optimizer_state: dict[str, Any] | None,
+    ) -> Iterator[Network]:
+        """Acquire the network, load its initial weights, and prepare it for training."""
+        from sklstm._network.pool import acquire_network
+
+        training_spec = TrainingSpec(
+            optimizer=self.optimizer,
+            clipnorm=self.clipnorm,
+            weight_decay=self.weight_decay,
+            label_smoothing=self.label_smoothing,
+        )
+        # Callbacks may change a network, which then no longer matches its spec.
+        with acquire_network(spec, training_spec, keep=not self.callbacks) as network:
+            weights = start
+            if EMBEDDINGS not in start:
+                rng = np.random.default_rng(seeds.weights)
+                weights = initial_weights(network.weight_shapes, rng) | start
+            if pretrained is not None:
+                trained = weights[EMBEDDINGS][:n_trained]
+                weights[EMBEDDINGS] = np.concatenate([trained, pretrained])
+            network.load(weights)
+            network.prepare_training(training_spec, self.learning_rate, seeds.dropout)
+            if optimizer_state is not None and optimizer_state["optimizer"] == self.optimizer:
+                network.load_optimizer_state(optimizer_state["values"])
+            yield network
+
+    def _make_callbacks(self, network: BaseNetwork) -> list[keras.callbacks.Callback]:
+        from sklstm._runtime import keras
+
+        return check_callbacks(self.callbacks, keras.callbacks.Callback)
+
+    def _peak_learning_rate(self, network: BaseNetwork) -> float:
+        return self.learning_rate
+
+    def _optimizer_name(self, network: BaseNetwork) -> str:
+        return self.optimizer
+
+    def _network_spec(
+        self, data: TrainingData, n_rows: int, embedding_dim: int, resume: bool
+    ) -> NetworkSpec:
+        """Return the architecture that the parameters and the data define."""
+        n_buckets = 0
+        if self.ngrams:
+            fitted = self._architecture["ngram_buckets"] if resume else 0
+            n_buckets = int(self.ngram_buckets or fitted)
+        spec = NetworkSpec(
+            vocab_size=n_rows,
+            n_outputs=data.n_outputs,
+            output_activation=data.output_activation,
+            embedding_dim=embedding_dim,
+            trainable_embeddings=bool(self.trainable_embeddings),
+            units=check_layer_sizes("units", self.units, at_least_one=True),
+            bidirectional=bool(self.bidirectional),
+            pooling=self.pooling,
+            dense_units=check_layer_sizes("dense_units", self.dense_units, at_least_one=False),
+            activation=self.activation,
+            dense_activation=self.dense_activation,
+            mask_padding=bool(self.mask_padding),
+            embedding_dropout=float(self.embedding_dropout),
+            input_dropout=float(self.input_dropout),
+            recurrent_dropout=float(self.recurrent_dropout),
+            dropout=float(self.dropout),
+            dense_dropout=float(self.dense_dropout),
+            ngrams=int(self.ngrams),
+            ngram_buckets=n_buckets,
+        )
+        return replace(spec, width=data.ids.shape[1]) if spec.depends_on_width else spec
+
+    def _check_same_shapes(self, spec: NetworkSpec) -> None:
+        """Raise an error if the fitted weights do not fit a network whose training is resumed."""
+        for name in _SHAPE_FIELDS:
+            now, then = getattr(spec, name), self._architecture[name]
+            if now != then:
+                raise ValueError(
+                    f"{name} is {now!r}, but the fitted weights were trained with {then!r}. "
+                    "Set it back, or start again by fit with warm_start=False."
+                )
+
+
+def _fitted_attributes(
+    data: TrainingData,
+    table: EmbeddingTable,
+    spec: NetworkSpec,
+    weights: Weights,
+    history: History,
+) -> dict[str, Any]:
+    """Return the fitted attributes by name."""
+    embeddings = weights[EMBEDDINGS]
+    embeddings[~table.is_known] = embeddings[OOV_ID]
+    curves = {name: list(values) for name, values in history.items()}
+    return {
+        "classes_": data.classes,
+        "vocab_size_": table.vocab_size,
+        "embedding_ids_": table.ids,
+        "n_parameters_": sum(weight.size for weight in weights.values()),
+        "weights_": weights,
+        "history_": curves,
+        "loss_curve_": curves["loss"],
+        "n_iter_": len(curves["loss"]),
+        "_architecture": asdict(spec),
+        "_vectors": table.vectors,
+        "_known_ids": table.is_known,
+    }

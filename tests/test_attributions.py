@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from conftest import LABELS, TEXTS, make_ids, small_classifier
 from exporting import with_random_weights
-from own_networks import network
+from custom_models import network
 from reference import logits, ngram_score
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.model_selection import GridSearchCV

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from numpydoc.docscrape import ClassDoc, FunctionDoc
 from numpydoc.validate import ERROR_MSGS, validate
-from own_networks import network
+from custom_models import network
 from sklearn.exceptions import NotFittedError
 
 import sklstm

@@ -10,7 +10,7 @@ from contextlib import redirect_stdout
 
 import pytest
 from conftest import LABELS, TEXTS, assert_same_weights, make_ids, small_classifier
-from own_networks import network as own_network
+from custom_models import network as own_network
 from sklearn.pipeline import make_pipeline
 
 from sklstm import KerasTextClassifier, TextSequencer, fit_stream

@@ -12,7 +12,7 @@ from functools import partial
 import joblib
 import numpy as np
 import pytest
-from own_networks import (
+from custom_models import (
     ALL,
     IDS,
     IDS3,
@@ -157,7 +157,7 @@ def test_workers_give_the_same_bits():
 
 def test_global_generators_stay_as_they_are():
     python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002
-    fitted(network_with_dropout, validation_split=0.2).predict(IDS)
+    fitted(network_with_dropout, early_stopping=True, validation_fraction=0.2).predict(IDS)
     assert random.getstate() == python_state
     np.testing.assert_array_equal(np.random.get_state()[1], numpy_state[1])  # noqa: NPY002
 
@@ -198,15 +198,15 @@ def test_saved_classifier_gives_the_same_bits(model, save, tmp_path):
 def test_saved_state_holds_arrays_and_no_keras_object():
     state = fitted().__getstate__()
     assert "_network" not in state
-    assert all(type(array) is np.ndarray for array in state["weights_"])
-    assert b"keras" not in pickle.dumps(state).replace(b"sklstm.scikeras", b"")
+    assert all(type(array) is np.ndarray for array in state["weights_"].values())
+    assert b"keras" not in pickle.dumps(state).replace(b"sklstm.keras_classifier", b"")
 
 
 def test_loading_with_another_function_is_refused():
     classifier = fitted(model__dim=3)
     classifier._built_with = {**classifier._built_with, "model__dim": 4}
     loaded = pickle.loads(pickle.dumps(classifier))
-    with pytest.raises(ValueError, match="not those that were saved"):
+    with pytest.raises(ValueError, match="differ from those that were saved"):
         loaded.predict(IDS)
 
 
@@ -261,22 +261,23 @@ def test_validation_documents_are_scored_and_not_trained_on():
     np.testing.assert_array_equal(given.predict_proba(IDS), plain.predict_proba(IDS))
     expected = log_loss(Y[:9], given.predict_proba(IDS[:9]), labels=[0, 1])
     np.testing.assert_allclose(given.history_["val_loss"][-1], expected, rtol=1e-5)
-    split = fitted(validation_split=0.25)
+    split = fitted(early_stopping=True, validation_fraction=0.25)
     assert len(split.history_["val_accuracy"]) == 2
     assert not np.array_equal(split.predict_proba(IDS), plain.predict_proba(IDS))
 
 
 def test_callbacks_are_made_from_classes_and_stop_early():
-    classifier = fitted(
+    classifier = KerasTextClassifier(
+        network,
         epochs=50,
-        validation_split=0.2,
         callbacks=keras.callbacks.EarlyStopping,
         callbacks__patience=1,
         callbacks__monitor="val_loss",
         optimizer__learning_rate=0.0,
+        random_state=0,
     )
-    assert classifier.n_iter_ == 2
-    assert clone(classifier).fit(IDS, Y).n_iter_ == 2
+    for unfitted in (classifier, clone(classifier)):
+        assert unfitted.fit(IDS, Y, X_val=IDS[:9], y_val=Y[:9]).n_iter_ == 2
 
 
 def test_optimizer_that_is_an_object_serves_every_fit():
@@ -326,12 +327,17 @@ def test_initialize_builds_without_training():
         (None, {}, TypeError, "model=None must be a function"),
         (keras.Sequential(), {}, TypeError, "must be a function that returns a keras.Model"),
         (lambda: 3, {}, TypeError, "returned 3; it must return a keras.Model"),
-        (network, {"model__units": 5}, ValueError, "with 5 outputs, for y of 2 classes"),
+        (network, {"model__units": 5}, ValueError, "with 5 outputs, but y has 2 classes"),
         (network, {"epochs": 0}, ValueError, "'epochs' parameter"),
         (network, {"batch_size": 0}, ValueError, "'batch_size' parameter"),
-        (network, {"class_weight": {0: -1}}, ValueError, "class_weight gives 0 the weight -1"),
-        (network, {"validation_split": 0.01}, ValueError, "validation_split=0.01 of 60"),
-        (network, {"optimizer__learning_rate": 1e38}, ValueError, "training diverged"),
+        (network, {"class_weight": {0: -1}}, ValueError, "class_weight has the weight -1 for 0"),
+        (
+            network,
+            {"early_stopping": True, "validation_fraction": 0.01},
+            ValueError,
+            "validation_fraction=0.01 of 60",
+        ),
+        (network, {"optimizer__learning_rate": 1e38}, ValueError, "training loss became"),
         (network, {"dim": 3, "wrong": 1}, TypeError, "wrong"),
     ],
 )
@@ -342,7 +348,7 @@ def test_what_cannot_be_trained_is_refused_with_the_remedy(model, parameters, er
 
 def test_output_that_is_no_probability_is_refused():
     classifier = fitted(partial(constant_network, activation="linear"), epochs=1)
-    with pytest.raises(ValueError, match="which are no probabilities"):
+    with pytest.raises(ValueError, match="which are not probabilities"):
         classifier.predict_proba(IDS)
 
 

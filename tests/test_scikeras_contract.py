@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 
 import pytest
-from own_networks import network_that_knows_places as network
+from custom_models import network_that_knows_places as network
 from sklearn.base import is_classifier
 from sklearn.utils import estimator_checks, get_tags
 from sklearn.utils.estimator_checks import estimator_checks_generator

@@ -1,17 +1,20 @@
-"""Build the stock Keras model of a `NetworkSpec`."""
+"""Build the Keras model of a `NetworkSpec`."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from sklstm._network.embedding import FastEmbedding
-from sklstm._network.lstm import FastLSTM
-from sklstm._network.ngram_table import as_in_training
-from sklstm._network.ngrams import MeanOfScores, ngram_scores
+from sklstm._network.hashed_ngrams import map_unseen_to_oov
+from sklstm._network.layers import (
+    FastEmbedding,
+    FastLSTM,
+    MeanOfHeads,
+    NumpyZeros,
+    ngram_scores,
+)
+from sklstm._network.pooling import POOLINGS, DenseLayer, KerasInputs
 from sklstm._network.spec import NetworkSpec
-from sklstm._runtime import keras, to_device
+from sklstm._runtime import keras
 
 if TYPE_CHECKING:
     from keras import KerasTensor
@@ -23,34 +26,33 @@ _SEED = 0
 
 def build_models(
     spec: NetworkSpec, *, scores: str, initialize: bool, has_ngram_ids: bool = False
-) -> tuple[Any, Any]:
-    """Build the network of `spec`, and the part of it that ends at the pooled document vector.
+) -> tuple[keras.Model, keras.Model]:
+    """Build the model of a network, and the part of it that ends at the document vector.
 
     Parameters
     ----------
     spec : NetworkSpec
         The architecture.
     scores : {"logits", "probabilities"}
-        What the last layer gives: logits, on which the loss is computed accurately, or
+        Output of the last layer: logits, on which the loss is computed accurately, or
         ``spec.output_activation`` of them.
     initialize : bool
-        Whether to draw initial weights as Keras does, for a model that is handed out: it is of
-        stock layers. False leaves zeros, for weights that are set right away, and takes layers of
-        our own.
+        Whether to build a model for users: of stock layers, with weights drawn as Keras does. False
+        uses the faster layers of this package, and zeros for weights that are set afterwards.
     has_ngram_ids : bool
-        Whether a weight tells for each id the number that stands for it in n-grams; else it is the
-        id itself.
+        Whether a weight holds the id that stands for each token id in n-grams; otherwise it is the
+        token id itself.
 
     Returns
     -------
     model, encoder : keras.Model
         From ids ``(n, width)`` to scores ``(n, n_outputs)``, and to document vectors
-        ``(n, n_vector)``. They share their layers.
+        ``(n, vector_size)``. They share their layers.
     """
     layers = keras.layers
     fixed_width = None if spec.mask_padding else spec.width
     ids = keras.Input((fixed_width,), dtype="int32", name="ids")
-    # Padding that is masked matters to "flatten" alone, which then has the width in its spec.
+    # Where padding is masked, its side only matters to poolings that depend on the width.
     aligned = ids
     if spec.mask_padding and spec.width is not None:
         aligned = _left_aligned(ids, spec.width)
@@ -63,54 +65,59 @@ def build_models(
         embeddings_initializer=_initializer("RandomUniform", initialize),
         name="embedding",
     )(aligned)
+    pooling = POOLINGS[spec.pooling]
     if spec.embedding_dropout:
         x = layers.Dropout(spec.embedding_dropout, seed=_SEED, name="embedding_dropout")(x)
     for number, units in enumerate(spec.units, start=1):
-        is_last = number == len(spec.units)
-        returns_sequence = not is_last or spec.pooling != "last"
+        returns_sequence = number < len(spec.units) or pooling.needs_sequence
         x = _recurrent_layer(spec, units, f"lstm_{number}", returns_sequence, initialize)(x)
         if spec.dropout:
             x = layers.Dropout(spec.dropout, seed=_SEED, name=f"dropout_{number}")(x)
-    mask = keras.ops.not_equal(aligned, 0) if spec.mask_padding and spec.pooling != "last" else None
-    x = document_vector = _pool(spec, x, mask, initialize)
+    mask = None
+    if spec.mask_padding and pooling.needs_sequence:
+        mask = keras.ops.not_equal(aligned, 0)
+
+    def pooling_layer(layer: DenseLayer) -> keras.Layer:
+        return _dense(layer.units, layer.activation, layer.name, initialize, layer.use_bias)
+
+    document_vector = pooling.keras(
+        KerasInputs(x, mask, spec.units[-1], spec.bidirectional, pooling_layer)
+    )
+    x = document_vector
     for number, units in enumerate(spec.dense_units, start=1):
-        x = _dense_layer(units, spec.dense_activation, f"dense_{number}", initialize)(x)
+        x = _dense(units, spec.dense_activation, f"dense_{number}", initialize)(x)
         if spec.dense_dropout:
             x = layers.Dropout(spec.dense_dropout, seed=_SEED, name=f"dense_dropout_{number}")(x)
     activation = spec.output_activation if scores == "probabilities" else "linear"
     if spec.ngrams:
-        outputs = _dense_layer(spec.n_outputs, "linear", "output", initialize)(x)
-        tokens = _numbers_of_ngrams(aligned, spec) if has_ngram_ids else aligned
-        tokens = as_in_training(tokens, spec.ngram_rows, keras.ops)
+        outputs = _dense(spec.n_outputs, "linear", "output", initialize)(x)
+        tokens = _look_up_ngram_ids(aligned, spec) if has_ngram_ids else aligned
+        tokens = map_unseen_to_oov(tokens, spec.ngram_rows, keras.ops)
         by_ngrams = ngram_scores(tokens, spec.ngrams, spec.ngram_buckets, spec.n_outputs)
-        mean_of = layers.Average if initialize else MeanOfScores
-        outputs = mean_of(name="mean_of_scores")([outputs, by_ngrams])
+        mean_class = layers.Average if initialize else MeanOfHeads
+        outputs = mean_class(name="mean_of_scores")([outputs, by_ngrams])
         outputs = layers.Activation(activation, name="activation")(outputs)
     else:
-        outputs = _dense_layer(spec.n_outputs, activation, "output", initialize)(x)
+        outputs = _dense(spec.n_outputs, activation, "output", initialize)(x)
     return (
         keras.Model(ids, outputs, name="lstm_text_classifier"),
         keras.Model(ids, document_vector, name="document_encoder"),
     )
 
 
-class NumpyZeros(keras.initializers.Initializer):
-    """Zeros from numpy. Those of Keras let JAX compile a function for each shape."""
-
-    def __call__(self, shape: tuple[int, ...], dtype: str | None = None) -> Any:
-        return to_device(np.zeros(shape, dtype))
-
-
-def _initializer(name: str, initialize: bool) -> Any:
+def _initializer(name: str, initialize: bool) -> keras.initializers.Initializer | str:
     if not initialize:
         return NumpyZeros()
     return "zeros" if name == "Zeros" else getattr(keras.initializers, name)(seed=_SEED)
 
 
-def _dense_layer(units: int, activation: str, name: str, initialize: bool) -> Any:
+def _dense(
+    units: int, activation: str, name: str, initialize: bool, use_bias: bool = True
+) -> keras.Layer:
     return keras.layers.Dense(
         units,
         activation=activation,
+        use_bias=use_bias,
         kernel_initializer=_initializer("GlorotUniform", initialize),
         bias_initializer=_initializer("Zeros", initialize),
         name=name,
@@ -119,11 +126,11 @@ def _dense_layer(units: int, activation: str, name: str, initialize: bool) -> An
 
 def _recurrent_layer(
     spec: NetworkSpec, units: int, name: str, returns_sequence: bool, initialize: bool
-) -> Any:
-    """Return the layer that reads the sequence: the only place that chooses it."""
+) -> keras.Layer:
+    """Return an LSTM layer: the only place that chooses its class."""
     layer_class = keras.layers.LSTM if initialize else FastLSTM
 
-    def lstm(name: str, **direction: bool) -> Any:
+    def lstm(name: str, **direction: bool) -> keras.Layer:
         return layer_class(
             units,
             activation=spec.activation,
@@ -141,8 +148,8 @@ def _recurrent_layer(
 
     if not spec.bidirectional:
         return lstm(name)
-    # Keras makes the forward layer anew from its config, so it must know the class. It would make
-    # the backward layer from the same config, seeds included, if there were none given.
+    # Keras rebuilds the forward layer from its config, so it must find the class. Without a
+    # backward layer it would build that from the same config, seeds included.
     with keras.saving.CustomObjectScope({"FastLSTM": FastLSTM, "NumpyZeros": NumpyZeros}):
         return keras.layers.Bidirectional(
             lstm("forward"),
@@ -152,8 +159,11 @@ def _recurrent_layer(
         )
 
 
-def _numbers_of_ngrams(ids: KerasTensor, spec: NetworkSpec) -> KerasTensor:
-    """Look up what stands for each id in n-grams, in a stock layer: exact up to 2**24."""
+def _look_up_ngram_ids(ids: KerasTensor, spec: NetworkSpec) -> KerasTensor:
+    """Look up the id that stands for each token id in n-grams, by a stock layer.
+
+    The layer holds them as float32, which is exact up to 2**24.
+    """
     layer = keras.layers.Embedding(
         spec.vocab_size,
         1,
@@ -165,92 +175,10 @@ def _numbers_of_ngrams(ids: KerasTensor, spec: NetworkSpec) -> KerasTensor:
 
 
 def _left_aligned(ids: KerasTensor, width: int) -> KerasTensor:
-    """Move the padding of each row behind its tokens, whose order stays, and make it `width`."""
+    """Move the padding of each row behind its tokens, and cut or pad the row to `width`."""
     ops = keras.ops
     positions = ops.cumsum(ops.ones_like(ids), axis=1)
-    behind = ops.where(ops.equal(ids, 0), positions + positions[:, -1:], positions)
-    tokens_first = ops.take_along_axis(ids, ops.argsort(behind, axis=1), axis=1)
-    of_width = ops.pad(tokens_first, ((0, 0), (0, width)))[:, :width]
-    return ops.reshape(of_width, (-1, width))  # Tells Keras the width.
-
-
-def _pool(
-    spec: NetworkSpec, x: KerasTensor, mask: KerasTensor | None, initialize: bool
-) -> KerasTensor:
-    """Turn the outputs of the last LSTM into one vector a document; `mask` is True at tokens."""
-    if spec.pooling == "last":
-        return x
-    if spec.pooling == "max":
-        return _max_over_time(x, mask)
-    if spec.pooling == "mean":
-        return _mean_over_time(x, mask)
-    if spec.pooling == "attention":
-        return _attention_over_time(x, mask, spec, initialize)
-    if spec.pooling == "concat":
-        pooled = [
-            _last_of_sequence(spec, x, mask),
-            _max_over_time(x, mask),
-            _mean_over_time(x, mask),
-        ]
-        return keras.layers.Concatenate(name="pooling")(pooled)
-    if mask is not None:
-        x = x * _as_weights(mask, x)
-    return keras.layers.Flatten(name="pooling")(x)
-
-
-def _as_weights(mask: KerasTensor, x: KerasTensor) -> KerasTensor:
-    """Return `mask` ``(n, width)`` as numbers ``(n, width, 1)`` of the type of `x`."""
-    return keras.ops.expand_dims(keras.ops.cast(mask, x.dtype), -1)
-
-
-def _last_of_sequence(spec: NetworkSpec, x: KerasTensor, mask: KerasTensor | None) -> KerasTensor:
-    """Return what each direction gives after its last token; the backward one ends at the first."""
-    ops = keras.ops
-    units = spec.units[-1]
-    if mask is None:
-        ends = [x[:, -1, :units], x[:, 0, units:]]
-    else:
-        tokens_so_far = ops.cumsum(ops.cast(mask, "int32"), axis=1)
-        is_last = ops.logical_and(mask, ops.equal(tokens_so_far, tokens_so_far[:, -1:]))
-        is_first = ops.logical_and(mask, ops.equal(tokens_so_far, 1))
-        ends = [
-            ops.sum(x[:, :, :units] * _as_weights(is_last, x), axis=1),
-            ops.sum(x[:, :, units:] * _as_weights(is_first, x), axis=1),
-        ]
-    return ops.concatenate(ends, axis=-1) if spec.bidirectional else ends[0]
-
-
-def _max_over_time(x: KerasTensor, mask: KerasTensor | None) -> KerasTensor:
-    if mask is None:
-        return keras.layers.GlobalMaxPooling1D(name="max_pooling")(x)
-    ops = keras.ops
-    weights = _as_weights(mask, x)
-    highest = ops.max(x * weights + (weights - 1.0) * 1e9, axis=1)
-    return highest * ops.max(weights, axis=1)
-
-
-def _mean_over_time(x: KerasTensor, mask: KerasTensor | None) -> KerasTensor:
-    if mask is None:
-        return keras.layers.GlobalAveragePooling1D(name="mean_pooling")(x)
-    ops = keras.ops
-    weights = _as_weights(mask, x)
-    return ops.sum(x * weights, axis=1) / ops.maximum(ops.sum(weights, axis=1), 1.0)
-
-
-def _attention_over_time(
-    x: KerasTensor, mask: KerasTensor | None, spec: NetworkSpec, initialize: bool
-) -> KerasTensor:
-    """Weigh the steps by a learned relevance, as the word attention of Yang et al. (2016)."""
-    ops = keras.ops
-    hidden = _dense_layer(x.shape[-1], "tanh", "attention_hidden", initialize)(x)
-    relevance = keras.layers.Dense(
-        1,
-        use_bias=False,
-        kernel_initializer=_initializer("GlorotUniform", initialize),
-        name="attention_relevance",
-    )(hidden)
-    if mask is None:
-        return ops.sum(ops.softmax(relevance, axis=1) * x, axis=1)
-    weights = _as_weights(mask, x)
-    shares = ops.softmax(relevance + (weights - 1.0) * 1e9, axis=1) * weights
-    return ops.sum(shares * x, axis=1)
+    sort_keys = ops.where(ops.equal(ids, 0), positions + positions[:, -1:], positions)
+    tokens_first = ops.take_along_axis(ids, ops.argsort(sort_keys, axis=1), axis=1)
+    resized = ops.pad(tokens_first, ((0, 0), (0, width)))[:, :width]
+    return ops.reshape(resized, (-1, width))  # Tells Keras the static width.

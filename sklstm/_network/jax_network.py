@@ -1,8 +1,8 @@
-"""A network on JAX: compiled functions of our own in place of Keras's loops.
+"""A network on JAX: compiled functions of this package in place of the loops of Keras.
 
-On a CPU a batch is computed in parts of some rows, which fit the processor's cache and can run on
-several cores at once. Their gradients are summed in the order of the parts, so that the result
-does not depend on the number of cores.
+On a CPU a batch is computed in micro-batches, which fit the cache of the processor and can run on
+several cores at once. Their gradients are summed in a fixed order, so that the result does not
+depend on the number of cores.
 """
 
 from __future__ import annotations
@@ -10,167 +10,171 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import cache, reduce
 from math import prod
+from operator import add
 from threading import Lock
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
-from jax import Array
-from numpy.typing import NDArray
+from jax import Array, lax
 
-from sklstm._network.initial import Weights
-from sklstm._network.jax_embedding import add_rows
-from sklstm._network.jax_lstm import scratch_shapes
-from sklstm._network.jax_steps import (
-    gradient_function,
-    moved_towards,
-    score_function,
-    update_function,
+from sklstm._network.jax_kernels import (
+    add_rows,
+    capture_lookup_gradient,
+    use_workspaces,
+    workspace_shapes,
 )
-from sklstm._network.lstm import FastLSTM
+from sklstm._network.layers import FastLSTM
 from sklstm._network.network import (
-    EMBEDDINGS,
+    InputGradient,
+    Logs,
+    MicroBatch,
     Network,
-    Part,
     Scorer,
     named_weights,
-    with_rows,
+    pad_rows,
 )
-from sklstm._network.spec import NetworkSpec, TrainingSpec
-from sklstm._runtime import keras, process_cores
+from sklstm._network.spec import EMBEDDINGS, Floats, Ids, NetworkSpec, TrainingSpec, Weights
+from sklstm._runtime import ParallelMap, keras, process_cores
 
-# Rows of a part. Of long documents more of them gain little, and parts of fewer rows keep several
-# cores busy to the end of a step; of short ones the calls would cost too much.
-_ROWS_OF_SHORT = 32
-_ROWS_OF_LONG = 16
-# Mean tokens of documents that count as long.
+# Rows of a micro-batch. More rows gain little on long documents, and fewer rows keep several cores
+# busy to the end of a step; on short documents the calls would cost too much.
+_ROWS_SHORT = 32
+_ROWS_LONG = 16
+# Mean tokens per document from which on documents count as long.
 _LONG = 64
-# A layer draws from its dropout state at most this often in one pass over a part.
-_DRAWS_A_PART = 16
-# Scratch that is kept from part to part; more goes back to the operating system.
-_MOST_SCRATCH_BYTES = 2**28
+# Upper bound for how often a layer draws from its dropout state in one pass over a micro-batch.
+_MAX_DRAWS = 16
+# Workspace memory that is kept between micro-batches; more is released.
+_MAX_WORKSPACE_BYTES = 2**28
 
-# Of the scratch arrays of each layer.
-_Shapes = tuple[tuple[tuple[int, ...], ...], ...]
+Shape = tuple[int, ...]
+# Shapes of the workspace buffers of each layer.
+WorkspaceShapes = tuple[tuple[Shape, ...], ...]
+JaxFunction = Callable[..., Any]
 
 
 class JaxNetwork(Network):
     """A `Network` that trains and scores by functions that JAX compiles."""
 
-    scores_purely = True
+    is_thread_safe = True
 
     def __init__(self, spec: NetworkSpec) -> None:
         _platform()
         super().__init__(spec)
-        # Layers of Keras are not made for being traced by two threads at once.
+        # Layers of Keras must not be traced by two threads at once.
         self._tracing = Lock()
         self._score_functions = {}
         self._n_rows = {}
         for kind in ("logits", "document_vectors"):
-            model = self._part_of_model(kind)
-            function = score_function(model)
-            self._score_functions[kind] = self._compiled(function, one_core=True)
+            model = self._submodel(kind)
+            self._score_functions[kind] = self._jit(_score_function(model), one_core=True)
             self._n_rows[kind] = {name: v.shape[0] for name, v in named_weights(model).items()}
+        self._input_gradient: _Jitted | None = None
         layers = _lstm_layers(self.model)
         has_fast_loop = all(layer.has_fast_loop for layer in layers)
         self.skips_padding = has_fast_loop and spec.mask_padding and spec.width is None
         self._layer_sizes = [
             (layer.cell.kernel.shape[0], layer.units) for layer in layers if has_fast_loop
         ]
-        self._scratch = _ScratchPool()
-        self._scratch_shapes = cache(self._shapes_of_scratch)
-        # Keras walks through all layers to find them.
+        self._workspaces = _WorkspacePool()
+        self._workspace_shapes = cache(self._compute_workspace_shapes)
+        # Keras searches all layers for them.
         self._n_trainable = len(self.model.trainable_variables)
-        self._not_trained = self.model.non_trainable_variables
-        self._n_parts_trained = 0
-        # Gradients by the embeddings, if they are trained, are added up on their own.
-        self._embeddings_at = self._place_of_embeddings()
+        self._frozen = self.model.non_trainable_variables
+        self._n_trained = 0
+        # The gradient of trainable embeddings is accumulated separately.
+        self._embeddings_at = self._find_embeddings()
         self._by_embeddings: Array | None = None
-        # Weights and state of the optimizer, while the model does not have them.
-        self._ahead: list[Array] | None = None
-        self._add_rows = self._compiled(add_rows, (0,), one_core=False)
+        # Weights and optimizer state after the last step, while the model does not hold them.
+        self._pending: list[Array] | None = None
+        self._add_rows = self._jit(add_rows, (0,), one_core=False)
         self._means: list[Array] = []
-        self._move_means = self._compiled(moved_towards, (0,), one_core=False)
+        self._update_means = self._jit(_update_means, (0,), one_core=False)
 
     def prepare_training(
         self, training_spec: TrainingSpec, learning_rate: float, dropout_seed: int
     ) -> None:
-        """Put optimizer and dropout into the state of a network never trained before."""
+        """Reset the optimizer and dropout to the state before any training."""
         super().prepare_training(training_spec, learning_rate, dropout_seed)
-        self._n_parts_trained = 0
+        self._n_trained = 0
         if self._embeddings_at is not None:
             embeddings = self.model.trainable_variables[self._embeddings_at]
             self._by_embeddings = jax.device_put(np.zeros(embeddings.shape, np.float32))
 
-    def part_rows(self, mean_length: float) -> int | None:
-        """Return how many rows the parts of a batch are to have; None if it is computed whole."""
+    def micro_batch_rows(self, mean_length: float) -> int | None:
+        """Return the preferred rows per micro-batch; None to compute a batch as a whole."""
         if _platform() != "cpu":
             return None
-        return _ROWS_OF_LONG if mean_length >= _LONG else _ROWS_OF_SHORT
+        return _ROWS_LONG if mean_length >= _LONG else _ROWS_SHORT
 
     def set_learning_rate(self, learning_rate: float) -> None:
-        """Set the step size of the optimizer, from the next step on."""
-        if self._ahead is None:
+        """Set the step size of the optimizer from the next step on."""
+        if self._pending is None:
             super().set_learning_rate(learning_rate)
         else:
-            self._ahead[self._learning_rate_at] = jax.device_put(np.float32(learning_rate))
+            self._pending[self._learning_rate_at] = jax.device_put(np.float32(learning_rate))
 
     def train_on_batch(
-        self, parts: Sequence[Part], n_documents: int, parallel_map: Callable[..., Any]
-    ) -> Callable[[], tuple[float, float]]:
-        """Have one optimizer step computed, on the sum of the gradients of the parts."""
-        values = self._values()
-        trainable, state = values[: self._n_trainable], values[self._n_trainable :]
+        self, micro_batches: Sequence[MicroBatch], n_documents: int, parallel_map: ParallelMap
+    ) -> Callable[[], Logs]:
+        """Start one optimizer step on the sum of the gradients of the micro-batches."""
+        state = self._state()
+        trainable, others = state[: self._n_trainable], state[self._n_trainable :]
 
-        def gradients(worker: int, numbered: tuple[int, Part]) -> tuple[Any, Any, Any]:
+        def gradients(
+            worker: int, numbered: tuple[int, MicroBatch]
+        ) -> tuple[tuple[Array, Array], list[Array], tuple[Array, Array] | None]:
             number, (ids, targets, weights) = numbered
-            shapes = self._scratch_shapes(*ids.shape)
-            fixed = self._fixed_values(self._n_parts_trained + number)
-            scratch, found, by_weights, by_vectors = self._gradients(
+            shapes = self._workspace_shapes(*ids.shape)
+            workspaces, metrics, by_weights, by_vectors = self._gradients(
                 ids.shape,
                 trainable,
-                self._scratch.take(worker, shapes),
-                fixed,
+                self._workspaces.take(worker, shapes),
+                self._frozen_values(self._n_trained + number),
                 ids,
                 targets,
                 weights * np.float32(1 / n_documents),
             )
-            self._scratch.give(worker, shapes, scratch)
-            return found, by_weights, by_vectors
+            self._workspaces.put(worker, shapes, workspaces)
+            return metrics, by_weights, by_vectors
 
-        found, by_weights, by_vectors = zip(*parallel_map(gradients, enumerate(parts)), strict=True)
-        self._n_parts_trained += len(parts)
-        for shape, *looked_up in _of_one_shape(by_vectors):
+        metrics, by_weights, by_vectors = zip(
+            *parallel_map(gradients, enumerate(micro_batches)), strict=True
+        )
+        self._n_trained += len(micro_batches)
+        for shape, *looked_up in _group_by_shape(by_vectors):
             self._by_embeddings = self._add_rows(shape, self._by_embeddings, *looked_up)
-        self._ahead, self._by_embeddings = self._update(
-            (len(parts),), trainable, state, self._by_embeddings, by_weights
+        self._pending, self._by_embeddings = self._update(
+            (len(micro_batches),), trainable, others, self._by_embeddings, by_weights
         )
 
-        def result() -> tuple[float, float]:
-            total_weight = sum(float(weights.sum()) for _, _, weights in parts) / n_documents
-            losses, n_right = zip(*(map(float, pair) for pair in found), strict=True)
-            return sum(losses), sum(n_right) / total_weight if total_weight else 0.0
+        def result() -> Logs:
+            total = sum(float(weights.sum()) for _, _, weights in micro_batches) / n_documents
+            losses, n_correct = zip(*(map(float, pair) for pair in metrics), strict=True)
+            return {"loss": sum(losses), "accuracy": sum(n_correct) / total if total else 0.0}
 
         return result
 
     def update_model(self) -> None:
-        """Give `model` the state after the last step."""
-        # Too slow to be done at each step.
-        for variable, value in zip(self._updated, self._ahead or [], strict=False):
+        """Copy the state after the last step to `model`."""
+        # Too slow to do at each step.
+        for variable, value in zip(self._updated, self._pending or [], strict=False):
             variable.assign(value)
-        self._ahead = None
+        self._pending = None
 
     def add_to_mean(self, n_before: int) -> None:
-        """Take the weights after the last step into their mean."""
-        trainable = self._values()[: self._n_trainable]
+        """Add the weights after the last step to their running mean."""
+        trainable = self._state()[: self._n_trainable]
         if not n_before:
             self._means = [jax.device_put(np.zeros(value.shape, np.float32)) for value in trainable]
-        self._means = self._move_means((), self._means, trainable, np.float32(1 / (n_before + 1)))
+        self._means = self._update_means((), self._means, trainable, np.float32(1 / (n_before + 1)))
 
     def mean_weights(self) -> Weights:
-        """Return the mean that `add_to_mean` has made."""
+        """Return the mean that `add_to_mean` has computed."""
         trainable = self.model.trainable_variables
         means = {id(v): np.array(mean) for v, mean in zip(trainable, self._means, strict=True)}
         return {
@@ -179,83 +183,99 @@ class JaxNetwork(Network):
         }
 
     def finish_training(self) -> None:
-        """Let go of memory that only training needs."""
+        """Release the memory that only training needs."""
         super().finish_training()
         self._means = []
-        self._scratch = _ScratchPool()
+        self._workspaces = _WorkspacePool()
         self._by_embeddings = None
 
-    def scorer(self, kind: str, weights: Mapping[str, NDArray[np.float32]]) -> Scorer:
-        """Return a function that applies the network with given weights."""
+    def scorer(self, kind: str, weights: Mapping[str, Floats]) -> Scorer:
+        """Return a function that applies the network with the given weights."""
         function = self._score_functions[kind]
         arrays = jax.device_put(
-            {name: with_rows(weights[name], n) for name, n in self._n_rows[kind].items()}
+            {name: pad_rows(weights[name], n) for name, n in self._n_rows[kind].items()}
         )
         return lambda ids: np.asarray(function(ids.shape, arrays, ids))
 
-    def _values(self) -> list[Array]:
-        """Return weights and state of the optimizer after the last step."""
-        return self._ahead or [variable.value for variable in self._updated]
+    def input_gradient(self, weights: Mapping[str, Floats]) -> InputGradient:
+        """Return a function that differentiates scores with respect to the embedding matrix."""
+        if self._input_gradient is None:
+            self._input_gradient = self._jit(_input_gradient_function(self.model), one_core=True)
+        function = self._input_gradient
+        others = jax.device_put({name: w for name, w in weights.items() if name != EMBEDDINGS})
+
+        def gradient(matrix: Floats, ids: Ids, output_weights: Floats) -> tuple[Floats, Floats]:
+            scores, by_matrix = function(ids.shape, others, matrix, ids, output_weights)
+            return np.asarray(scores), np.asarray(by_matrix)
+
+        return gradient
+
+    def _state(self) -> list[Array]:
+        """Return the weights and the optimizer state after the last step."""
+        return self._pending or [variable.value for variable in self._updated]
 
     def _compile(self, training_spec: TrainingSpec) -> None:
         before = self.training_spec
         super()._compile(training_spec)
         if before is None or before.label_smoothing != training_spec.label_smoothing:
-            loss = self._loss(training_spec, "sum")
-            function = gradient_function(
-                self.model, self.spec, self._embeddings_at, loss, self._is_right
+            function = _gradient_function(
+                self.model,
+                self.spec,
+                self._embeddings_at,
+                self._loss(training_spec, "sum"),
+                self._is_correct,
             )
-            self._gradients = self._compiled(function, (1,), one_core=True)
+            self._gradients = self._jit(function, (1,), one_core=True)
         optimizer = self.model.optimizer
         self._updated = [*self.model.trainable_variables, *optimizer.variables]
         # The attribute of the optimizer is the value of the variable.
         names = [variable.name for variable in self._updated]
         self._learning_rate_at = names.index("learning_rate")
-        function = update_function(optimizer, self._embeddings_at)
-        self._update = self._compiled(function, (0, 1, 2), one_core=False)
+        function = _update_function(optimizer, self._embeddings_at)
+        self._update = self._jit(function, (0, 1, 2), one_core=False)
 
-    def _compiled(
-        self, function: Callable[..., Any], donate: tuple[int, ...] = (), *, one_core: bool
-    ) -> _Compiled:
+    def _jit(
+        self, function: JaxFunction, donate: tuple[int, ...] = (), *, one_core: bool
+    ) -> _Jitted:
         options = _compiler_options(one_core=one_core)
         jitted = jax.jit(function, donate_argnums=donate, compiler_options=options)
-        return _Compiled(jitted, self._tracing)
+        return _Jitted(jitted, self._tracing)
 
-    def _place_of_embeddings(self) -> int | None:
+    def _find_embeddings(self) -> int | None:
         embeddings = named_weights(self.model)[EMBEDDINGS]
         places = [i for i, v in enumerate(self.model.trainable_variables) if v is embeddings]
         return places[0] if places else None
 
-    def _shapes_of_scratch(self, n_rows: int, width: int) -> _Shapes:
-        return tuple(scratch_shapes(width, n_rows, *sizes) for sizes in self._layer_sizes)
+    def _compute_workspace_shapes(self, n_rows: int, width: int) -> WorkspaceShapes:
+        return tuple(workspace_shapes(width, n_rows, *sizes) for sizes in self._layer_sizes)
 
-    def _fixed_values(self, n_parts_before: int) -> list[Any]:
-        """Return what is not trained: frozen weights, and a dropout state for each part."""
+    def _frozen_values(self, n_before: int) -> list[Array]:
+        """Return the frozen weights, and dropout states for one micro-batch."""
         seeds = {
-            id(variable): np.array([seed, n_parts_before * _DRAWS_A_PART], dtype=variable.dtype)
+            id(variable): np.array([seed, n_before * _MAX_DRAWS], dtype=variable.dtype)
             for variable, seed in zip(self._dropout_states, self._dropout_seeds, strict=True)
         }
-        return [seeds.get(id(v), v.value) for v in self._not_trained]
+        return [seeds.get(id(v), v.value) for v in self._frozen]
 
 
-class _Compiled:
-    """A function of `jax.jit`, which one thread at a time traces and compiles.
+class _Jitted:
+    """A function of `jax.jit` that only one thread at a time traces and compiles.
 
     Parameters
     ----------
     function : callable
-        From `jax.jit`.
+        Returned by `jax.jit`.
     tracing : threading.Lock
-        Held while it compiles.
+        Held during compilation.
     """
 
-    def __init__(self, function: Callable[..., Any], tracing: Lock) -> None:
+    def __init__(self, function: JaxFunction, tracing: Lock) -> None:
         self._function = function
         self._tracing = tracing
-        self._shapes: set[tuple[int, ...]] = set()
+        self._shapes: set[Shape] = set()
 
-    def __call__(self, shape: tuple[int, ...], *arguments: Any) -> Any:
-        """Call the function; `shape` tells what it is compiled for."""
+    def __call__(self, shape: Shape, *arguments: object) -> Any:
+        """Call the function; it is compiled once for each value of `shape`."""
         if shape in self._shapes:
             return self._function(*arguments)
         with self._tracing:
@@ -264,46 +284,193 @@ class _Compiled:
         return result
 
 
-class _ScratchPool:
-    """Arrays that the LSTM layers have written to, for the next part of the same shape.
+class _WorkspacePool:
+    """Workspace buffers of the LSTM layers, reused by micro-batches of the same shape.
 
-    Each worker has its own, because JAX would let one that takes arrays still being written to
-    wait for the other.
+    Each worker has its own buffers: JAX lets a function wait whose arguments are still being
+    written to.
     """
 
     def __init__(self) -> None:
-        self._free: dict[tuple[int, _Shapes], Any] = {}
+        self._free: dict[tuple[int, WorkspaceShapes], list[tuple[Array, ...]]] = {}
         self._n_bytes = 0
         self._lock = Lock()
 
-    def take(self, worker: int, shapes: _Shapes) -> Any:
-        """Return arrays of given shapes for each layer."""
+    def take(self, worker: int, shapes: WorkspaceShapes) -> list[tuple[Array, ...]]:
+        """Return buffers of the given shapes for each layer."""
         with self._lock:
             free = self._free.pop((worker, shapes), None)
             if free is not None:
                 self._n_bytes -= _n_bytes(shapes)
                 return free
-        # Not by jax.numpy, which would compile a function for each shape.
+        # jax.numpy would compile a function for each shape.
         return [
             tuple(jax.device_put(np.empty(shape, np.float32)) for shape in layer)
             for layer in shapes
         ]
 
-    def give(self, worker: int, shapes: _Shapes, scratch: Any) -> None:
-        """Keep arrays for later, unless there are enough."""
+    def put(
+        self, worker: int, shapes: WorkspaceShapes, workspaces: list[tuple[Array, ...]]
+    ) -> None:
+        """Keep buffers for reuse, unless the pool is full."""
         with self._lock:
-            if self._n_bytes + _n_bytes(shapes) <= _MOST_SCRATCH_BYTES:
+            if self._n_bytes + _n_bytes(shapes) <= _MAX_WORKSPACE_BYTES:
                 self._n_bytes += _n_bytes(shapes)
-                self._free[worker, shapes] = scratch
+                self._free[worker, shapes] = workspaces
+
+
+def _score_function(model: keras.Model) -> JaxFunction:
+    """Return a pure function from weights by name and ids to the outputs of a model."""
+    names = {id(variable): name for name, variable in named_weights(model).items()}
+
+    def score(weights: Mapping[str, Array], ids: Array) -> Array:
+        trainable = [weights[names[id(v)]] for v in model.trainable_variables]
+        frozen = [
+            weights[names[id(v)]] if id(v) in names else jnp.zeros(v.shape, v.dtype)
+            for v in model.non_trainable_variables
+        ]
+        outputs, _ = model.stateless_call(trainable, frozen, ids, training=False)
+        return outputs
+
+    return score
+
+
+def _input_gradient_function(model: keras.Model) -> JaxFunction:
+    """Return a pure function to scores and to their gradient by the embedding matrix."""
+    logits_of = _score_function(model)
+
+    def total(
+        matrix: Array, others: Mapping[str, Array], ids: Array, output_weights: Array
+    ) -> tuple[Array, Array]:
+        scores = (logits_of({**others, EMBEDDINGS: matrix}, ids) * output_weights).sum(axis=1)
+        return scores.sum(), scores
+
+    def scores_and_gradient(
+        others: Mapping[str, Array], matrix: Array, ids: Array, output_weights: Array
+    ) -> tuple[Array, Array]:
+        by_matrix, scores = jax.grad(total, has_aux=True)(matrix, others, ids, output_weights)
+        return scores, by_matrix
+
+    return scores_and_gradient
+
+
+def _gradient_function(
+    model: keras.Model,
+    spec: NetworkSpec,
+    embeddings_at: int | None,
+    loss_function: Callable[..., Array],
+    is_correct: Callable[[Array, Array], Array],
+) -> JaxFunction:
+    """Return a pure function to the loss of a micro-batch and its gradients.
+
+    Parameters
+    ----------
+    model : keras.Model
+        From ids to logits.
+    spec : NetworkSpec
+        Its architecture.
+    embeddings_at : int or None
+        Position of the embeddings among the trainable weights; None if they are frozen.
+    loss_function, is_correct : callable
+        From targets and logits to the loss, and to whether each row is predicted correctly.
+
+    Returns
+    -------
+    gradients : callable
+        Takes trainable weights, workspace buffers of the LSTM layers, frozen weights, ids, targets
+        and document weights. Returns the workspace buffers; the loss, and the weight of the
+        documents predicted correctly; gradients by the trainable weights except the embeddings;
+        ids and gradients of the embeddings that were looked up.
+    """
+
+    def gradients(
+        trainable: list[Array],
+        workspaces: list[tuple[Array, ...]],
+        frozen: list[Array],
+        ids: Array,
+        targets: Array,
+        weights: Array,
+    ) -> tuple[object, ...]:
+        def loss(
+            others: list[Array], workspaces: list[tuple[Array, ...]], slot: Array
+        ) -> tuple[Array, tuple[Array, Array | None]]:
+            values = list(others)
+            if embeddings_at is not None:
+                values.insert(embeddings_at, trainable[embeddings_at])
+            with use_workspaces(workspaces), capture_lookup_gradient(slot) as captured:
+                logits, _ = model.stateless_call(values, frozen, ids, training=True)
+            n_correct = jnp.sum(weights * is_correct(targets, logits))
+            return loss_function(targets, logits, sample_weight=weights), (n_correct, captured.ids)
+
+        n_rows, width = ids.shape
+        if spec.mask_padding and spec.width is not None:
+            width = spec.width
+        slot = jnp.zeros((width, n_rows, spec.embedding_dim))
+        others = [value for place, value in enumerate(trainable) if place != embeddings_at]
+        differentiated = (0, 1) if embeddings_at is None else (0, 1, 2)
+        compute = jax.value_and_grad(loss, differentiated, has_aux=True)
+        (loss_value, (n_correct, looked_up)), (by_others, workspaces, *by_vectors) = compute(
+            others, workspaces, slot
+        )
+        by_looked_up = (looked_up, *by_vectors) if by_vectors else None
+        # The buffers come first: JAX matches results to donated arguments in this order.
+        return workspaces, (loss_value, n_correct), by_others, by_looked_up
+
+    return gradients
+
+
+def _update_function(
+    optimizer: keras.optimizers.Optimizer, embeddings_at: int | None
+) -> JaxFunction:
+    """Return a pure function for one step of an optimizer.
+
+    Parameters
+    ----------
+    optimizer : keras.optimizers.Optimizer
+        Built for the trainable weights.
+    embeddings_at : int or None
+        Position of the embeddings among them; None if they are frozen.
+
+    Returns
+    -------
+    update : callable
+        Takes trainable weights, optimizer state, the gradient by the embeddings, and the gradients
+        by the other weights of each micro-batch. Returns weights and state in one list, and zeros
+        in place of the gradient by the embeddings.
+    """
+
+    def update(
+        trainable: list[Array],
+        state: list[Array],
+        by_embeddings: Array | None,
+        by_others: Sequence[list[Array]],
+    ) -> tuple[list[Array], Array | None]:
+        total = [reduce(add, gradients) for gradients in zip(*by_others, strict=True)]
+        if embeddings_at is not None:
+            total.insert(embeddings_at, by_embeddings)
+        trainable, state = optimizer.stateless_apply(state, total, trainable)
+        updated = [*trainable, *state]
+        if embeddings_at is None:
+            return updated, None
+        # Computed from the updated embeddings, so that XLA can reuse the memory of the gradient
+        # without a copy.
+        return updated, lax.optimization_barrier(updated[embeddings_at]) * 0.0
+
+    return update
+
+
+def _update_means(means: list[Array], values: list[Array], fraction: Array) -> list[Array]:
+    """Move each mean by a fraction of its distance to the value."""
+    return [mean + fraction * (value - mean) for mean, value in zip(means, values, strict=True)]
 
 
 @cache
 def _platform() -> str:
-    """Return where JAX computes, having started it with as many threads as the process may use.
+    """Start JAX with as many threads as the process may use; return the platform it computes on.
 
-    XLA starts a thread for each core of the machine, whatever ``OMP_NUM_THREADS`` says, which
-    joblib, dask, Ray and Spark set for their workers. If JAX has been started before, it stays as
-    it is, and so does a ``PJRT_NPROC`` of the user.
+    XLA starts one thread per core of the machine, and ignores ``OMP_NUM_THREADS``, which joblib,
+    dask, Ray and Spark set for their workers. If JAX is running already, its threads stay as they
+    are. A ``PJRT_NPROC`` set by the user is respected.
     """
     if "PJRT_NPROC" in os.environ:
         return jax.default_backend()
@@ -318,10 +485,10 @@ def _platform() -> str:
 def _compiler_options(*, one_core: bool) -> dict[str, Any]:
     """Return options for XLA's CPU compiler.
 
-    Less optimization compiles sooner, to functions that are no slower. What computes a part of a
-    batch is to stay on one core, for other parts have the others, and its matrix products are too
-    small to be worth several threads. What the user sets in ``XLA_FLAGS`` stands. The options are
-    XLA's own affair: where it does not know them any more, there are none.
+    Less optimization compiles faster, to functions that are not slower. A function that computes a
+    micro-batch stays on one core: other micro-batches use the others, and its matrix products are
+    too small for several threads. Options that the user sets in ``XLA_FLAGS`` are respected. The
+    options are internal to XLA; a release that does not accept them gets none.
     """
     if _platform() != "cpu":
         return {}
@@ -342,33 +509,34 @@ def _compiler_options(*, one_core: bool) -> dict[str, Any]:
 
 
 @cache
-def _n_bytes(shapes: _Shapes) -> int:
+def _n_bytes(shapes: WorkspaceShapes) -> int:
     return sum(4 * prod(shape) for layer in shapes for shape in layer)
 
 
-def _of_one_shape(by_vectors: Sequence[Any]) -> list[tuple[Any, ...]]:
-    """Group the parts' gradients by looked-up vectors for `add_rows`.
+def _group_by_shape(
+    by_vectors: Sequence[tuple[Array, Array] | None],
+) -> list[tuple[Any, ...]]:
+    """Group the gradients of looked-up vectors by shape for `add_rows`.
 
-    One call costs less than several, but there is not to be a function compiled for each mixture
-    of shapes.
+    One call costs less than several, but no function must be compiled for each mixture of shapes.
 
     Parameters
     ----------
     by_vectors : sequence of (tuple of array) or None
-        Ids and gradients of each part; None without trained embeddings.
+        Ids and gradients of each micro-batch; None with frozen embeddings.
 
     Returns
     -------
     groups : list of tuple
-        What the call is compiled for, ids, and gradients, of all parts or of each one.
+        The shape to compile for, ids, and gradients: of all micro-batches, or of each one.
     """
     pairs = [pair for pair in by_vectors if pair is not None]
-    is_one = len({ids.shape for ids, _ in pairs}) == 1
-    groups = [pairs] if is_one else [[pair] for pair in pairs]
+    has_one_shape = len({ids.shape for ids, _ in pairs}) == 1
+    groups = [pairs] if has_one_shape else [[pair] for pair in pairs]
     return [((len(group), *group[0][0].shape), *zip(*group, strict=True)) for group in groups]
 
 
-def _lstm_layers(model: Any) -> list[FastLSTM]:
+def _lstm_layers(model: keras.Model) -> list[FastLSTM]:
     """Return the LSTM layers of a model in the order in which they are called."""
     layers = []
     for layer in model.layers:

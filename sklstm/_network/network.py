@@ -1,95 +1,209 @@
-"""A Keras model whose weights, optimizer and dropout can be put into any state."""
+"""Networks for training and prediction: Keras models whose whole state can be read and set."""
 
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sklstm._network.build import NumpyZeros, build_models
-from sklstm._network.initial import EMBEDDINGS as EMBEDDINGS
-from sklstm._network.initial import NGRAM_IDS, Weights
-from sklstm._network.ngrams import LossOfEach, kinds_of
-from sklstm._network.spec import NetworkSpec, TrainingSpec
-from sklstm._runtime import keras, to_device
+from sklstm._network.build import build_models
+from sklstm._network.layers import MultiHeadLoss, NumpyZeros, split_heads
+from sklstm._network.spec import (
+    EMBEDDINGS,
+    NGRAM_IDS,
+    Floats,
+    Ids,
+    NetworkSpec,
+    Shapes,
+    TrainingSpec,
+    Weights,
+)
+from sklstm._runtime import ParallelMap, keras, to_device
 
-Part = tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]
-Scorer = Callable[[NDArray[np.int32]], NDArray[np.float32]]
+if TYPE_CHECKING:
+    from keras import KerasTensor
+
+#: Token ids, targets and document weights of a micro-batch.
+MicroBatch = tuple[Ids, Floats, Floats]
+#: Values by name, such as "loss" and "accuracy".
+Logs = dict[str, float]
+Scorer = Callable[[Ids], Floats]
+#: From an embedding matrix, ids and output weights to scores, and their gradient by the matrix.
+InputGradient = Callable[[Floats, Ids, Floats], tuple[Floats, Floats]]
+OptimizerState = list[NDArray[np.generic]]
 
 
-class Network:
-    """The compiled network of a spec: trains, scores, and hands out its weights as arrays.
-
-    Training and scoring are Keras's own here, on any backend.
-
-    Parameters
-    ----------
-    spec : NetworkSpec
-        The architecture.
+class BaseNetwork(ABC):
+    """A Keras model as the training loop and the classifiers use it.
 
     Attributes
     ----------
     model : keras.Model
-        From ids ``(n, width)`` to logits ``(n, n_outputs)``.
-    vocab_size : int
-        Rows of the embedding matrix in use, at most those of `spec`. The others are zeros, which
-        no id points at, and are not handed out.
-    training_spec : TrainingSpec or None
-        What `model` is compiled for.
+        The compiled model.
     skips_padding : bool
-        Whether steps at which all documents have padding cost next to nothing.
-    scores_purely : bool
+        Whether steps at which all documents are padded cost almost no time.
+    is_thread_safe : bool
         Whether several threads may use `scorer` at once, and while the network is trained.
+    divergence_remedy : str
+        Advice in the error for a loss that is not finite.
     """
 
+    model: keras.Model
     skips_padding = False
-    scores_purely = False
+    is_thread_safe = False
+    divergence_remedy: str
+
+    def __init__(self) -> None:
+        self._mean_weights: Weights = {}
+
+    @abstractmethod
+    def weights(self) -> Weights:
+        """Return a copy of the weights by name."""
+
+    @abstractmethod
+    def load(self, weights: Mapping[str, Floats]) -> None:
+        """Set the weights from arrays by name."""
+
+    @abstractmethod
+    def scorer(self, kind: str, weights: Mapping[str, Floats]) -> Scorer:
+        """Return a function that applies the network with the given weights to token ids."""
+
+    @abstractmethod
+    def train_on_batch(
+        self, micro_batches: Sequence[MicroBatch], n_documents: int, parallel_map: ParallelMap
+    ) -> Callable[[], Logs]:
+        """Run one optimizer step, possibly in the background.
+
+        Parameters
+        ----------
+        micro_batches : sequence of tuple of ndarray
+            Ids ``(n_rows, width)``, targets ``(n_rows, n_outputs)`` and weights ``(n_rows,)`` of
+            documents. The documents of a batch precede rows that fill it up, of weight 0.
+        n_documents : int
+            Documents in the batch, by which the sum of the losses is divided.
+        parallel_map : callable
+            As provided by `sklstm._runtime.worker_threads`.
+
+        Returns
+        -------
+        result : callable
+            Without arguments; waits for the gradients, and returns the loss and metrics of the
+            batch before the step.
+        """
+
+    def micro_batch_rows(self, mean_length: float) -> int | None:
+        """Return the preferred rows per micro-batch; None to compute a batch as a whole.
+
+        Parameters
+        ----------
+        mean_length : float
+            Mean tokens per document.
+        """
+        return None
+
+    def set_learning_rate(self, learning_rate: float) -> None:
+        """Set the step size of the optimizer from the next step on."""
+        self.model.optimizer.learning_rate = learning_rate
+
+    def optimizer_state(self) -> OptimizerState:
+        """Return a copy of the variables of the optimizer."""
+        return [to_numpy(variable) for variable in self.model.optimizer.variables]
+
+    def add_to_mean(self, n_before: int) -> None:
+        """Add the weights after the last step to their running mean.
+
+        Parameters
+        ----------
+        n_before : int
+            Number of weights in the mean so far; 0 starts a new mean.
+        """
+        if not n_before:
+            self._mean_weights = {}
+        for name, weight in self.weights().items():
+            # The states of dropout are integers.
+            if weight.dtype.kind == "f":
+                mean = self._mean_weights.setdefault(name, np.zeros_like(weight))
+                mean += (weight - mean) / (n_before + 1)
+
+    def mean_weights(self) -> Weights:
+        """Return the mean that `add_to_mean` has computed."""
+        return self._mean_weights
+
+    def update_model(self) -> None:
+        """Copy the state after the last step to `model`, if it is held elsewhere."""
+
+    def finish_training(self) -> None:
+        """Release the memory that only training needs."""
+        self._mean_weights = {}
+
+
+class Network(BaseNetwork):
+    """The network of a spec, trained and scored by Keras itself on any backend.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+        The architecture. `model` maps ids ``(n, width)`` to logits ``(n, n_outputs)``.
+
+    Attributes
+    ----------
+    vocab_size : int
+        Rows of the embedding matrix in use, at most those of `spec`. The other rows are zeros that
+        no id refers to, and are not part of `weights`.
+    training_spec : TrainingSpec or None
+        The settings that `model` is compiled with.
+    """
+
+    divergence_remedy = (
+        "Lower learning_rate, set clipnorm (such as clipnorm=1.0), or keep activation='tanh'."
+    )
 
     def __init__(self, spec: NetworkSpec) -> None:
+        super().__init__()
         self.spec = spec
         self.vocab_size = spec.vocab_size
         self.training_spec: TrainingSpec | None = None
         self.model, self._encoder = build_models(spec, scores="logits", initialize=False)
         self._variables = named_weights(self.model)
-        # Copied before compiling, which adds the metrics' variables.
+        # Before compiling, which adds the variables of the metrics.
         weights = {id(variable) for variable in self.model.weights}
         self._dropout_states = [v for v in self.model.variables if id(v) not in weights]
         self._dropout_seeds: list[int] = []
-        self._initial_optimizer_state: list[NDArray[Any]] = []
-        self._mean_weights: Weights = {}
+        self._initial_optimizer_state: OptimizerState = []
 
     @property
-    def weight_shapes(self) -> dict[str, tuple[int, ...]]:
+    def weight_shapes(self) -> Shapes:
         """Shape of each weight by name."""
         shapes = {name: tuple(variable.shape) for name, variable in self._variables.items()}
         return shapes | {EMBEDDINGS: (self.vocab_size, *shapes[EMBEDDINGS][1:])}
 
     def weights(self) -> Weights:
         """Return a copy of the weights by name."""
-        weights = {name: _copied(variable) for name, variable in self._variables.items()}
+        weights = {name: to_numpy(variable) for name, variable in self._variables.items()}
         return weights | {EMBEDDINGS: weights[EMBEDDINGS][: self.vocab_size]}
 
-    def load(self, weights: Mapping[str, NDArray[np.float32]]) -> None:
+    def load(self, weights: Mapping[str, Floats]) -> None:
         """Set the weights from arrays by name."""
         for name, variable in self._variables.items():
-            variable.assign(to_device(with_rows(weights[name], variable.shape[0])))
+            variable.assign(to_device(pad_rows(weights[name], variable.shape[0])))
 
     def prepare_training(
         self, training_spec: TrainingSpec, learning_rate: float, dropout_seed: int
     ) -> None:
-        """Put optimizer and dropout into the state of a network never trained before.
+        """Reset the optimizer and dropout to the state before any training.
 
         Parameters
         ----------
         training_spec : TrainingSpec
-            What the training step is compiled for; an equal one compiles nothing anew.
+            Settings to compile the training step with; nothing is compiled for equal settings.
         learning_rate : float
             Step size of the optimizer.
         dropout_seed : int
-            What all dropout masks follow from.
+            Seed of all dropout masks.
         """
         if training_spec != self.training_spec:
             self._compile(training_spec)
@@ -99,115 +213,93 @@ class Network:
             variable.assign(to_device(value))
         self.model.optimizer.learning_rate = learning_rate
         seeds = np.random.SeedSequence(dropout_seed).generate_state(len(self._dropout_states))
-        # Keras holds them in 32 bits, on torch with a sign.
+        # Keras stores seeds in 32 bits, on torch with a sign.
         self._dropout_seeds = (seeds // 2).tolist()
         for variable, seed in zip(self._dropout_states, self._dropout_seeds, strict=True):
             variable.assign(to_device(np.array([seed, 0], dtype=variable.dtype)))
         self.model.stop_training = False
 
-    def optimizer_state(self) -> list[NDArray[Any]]:
-        """Return a copy of the optimizer's variables."""
-        return [_copied(variable) for variable in self.model.optimizer.variables]
+    def load_optimizer_state(self, state: OptimizerState) -> None:
+        """Set the variables of the optimizer, except the learning rate.
 
-    def load_optimizer_state(self, state: list[NDArray[Any]]) -> None:
-        """Set the optimizer's variables, but for the learning rate, which stays as prepared.
-
-        Where the state is of a network with fewer tokens, it is zero for the others.
+        If the state is that of a network with fewer tokens, it is padded with zeros.
         """
         learning_rate = float(self.model.optimizer.learning_rate)
         for variable, value in zip(self.model.optimizer.variables, state, strict=True):
-            same_rows = with_rows(value, variable.shape[0]) if value.ndim else value
-            variable.assign(to_device(same_rows))
-        self.model.optimizer.learning_rate = learning_rate
-
-    def part_rows(self, mean_length: float) -> int | None:
-        """Return how many rows the parts of a batch are to have; None if it is computed whole.
-
-        Parameters
-        ----------
-        mean_length : float
-            Tokens a document.
-        """
-        return None
-
-    def set_learning_rate(self, learning_rate: float) -> None:
-        """Set the step size of the optimizer, from the next step on."""
+            padded = pad_rows(value, variable.shape[0]) if value.ndim else value
+            variable.assign(to_device(padded))
         self.model.optimizer.learning_rate = learning_rate
 
     def train_on_batch(
-        self, parts: Sequence[Part], n_documents: int, parallel_map: Callable[..., Any]
-    ) -> Callable[[], tuple[float, float]]:
-        """Take one optimizer step, or have it computed in the background.
-
-        Parameters
-        ----------
-        parts : sequence of tuple of ndarray
-            Ids ``(n_rows, width)``, targets ``(n_rows, n_outputs)`` and weights ``(n_rows,)`` of
-            documents; rows of weight 0 are none.
-        n_documents : int
-            Documents of the batch, by which the sum of the losses is divided.
-        parallel_map : callable
-            As `sklstm._runtime.worker_threads` gives it.
-
-        Returns
-        -------
-        result : callable
-            Without arguments; gives loss and accuracy of the batch before the step. Waits for the
-            gradients if they are not computed yet.
-        """
-        ((ids, targets, weights),) = parts
+        self, micro_batches: Sequence[MicroBatch], n_documents: int, parallel_map: ParallelMap
+    ) -> Callable[[], Logs]:
+        """Run one optimizer step on the only micro-batch."""
+        ((ids, targets, weights),) = micro_batches
         self.model.reset_metrics()
         # Keras divides by the number of rows.
-        loss, accuracy = self.model.train_on_batch(
-            ids, targets, sample_weight=weights * np.float32(len(ids) / n_documents)
+        logs = self.model.train_on_batch(
+            ids,
+            targets,
+            sample_weight=weights * np.float32(len(ids) / n_documents),
+            return_dict=True,
         )
-        return lambda: (float(loss), float(accuracy))
+        return lambda: as_floats(logs)
 
-    def add_to_mean(self, n_before: int) -> None:
-        """Take the weights after the last step into their mean.
-
-        Parameters
-        ----------
-        n_before : int
-            How many it is the mean of so far; it begins anew at 0.
-        """
-        if not n_before:
-            self._mean_weights = {}
-        for name, weight in self.weights().items():
-            mean = self._mean_weights.setdefault(name, np.zeros_like(weight))
-            mean += (weight - mean) / (n_before + 1)
-
-    def mean_weights(self) -> Weights:
-        """Return the mean that `add_to_mean` has made."""
-        return self._mean_weights
-
-    def update_model(self) -> None:
-        """Give `model` the state after the last step, which it need not have before."""
-
-    def finish_training(self) -> None:
-        """Let go of memory that only training needs."""
-        self._mean_weights = {}
-
-    def scorer(self, kind: str, weights: Mapping[str, NDArray[np.float32]]) -> Scorer:
-        """Return a function that applies the network with given weights.
+    def scorer(self, kind: str, weights: Mapping[str, Floats]) -> Scorer:
+        """Return a function that applies the network with the given weights.
 
         Parameters
         ----------
         kind : {"logits", "document_vectors"}
-            What it is to return.
+            Result of the function.
         weights : mapping of str to ndarray of float32
             As in `load`.
 
         Returns
         -------
         function : callable
-            From ids ``(n, width)`` to scores ``(n, n_outputs)`` or vectors ``(n, n_values)``.
+            Maps ids ``(n, width)`` to logits ``(n, n_outputs)`` or vectors ``(n, vector_size)``.
         """
         self.load(weights)
-        model = self._part_of_model(kind)
+        model = self._submodel(kind)
         return lambda ids: np.asarray(model.predict_on_batch(ids))
 
-    def _part_of_model(self, kind: str) -> Any:
+    def input_gradient(self, weights: Mapping[str, Floats]) -> InputGradient:
+        """Return a function that differentiates scores with respect to the embedding matrix.
+
+        If each position of each document has a row of the matrix to itself, the gradient with
+        respect to that row is the one with respect to the vector read at that position.
+
+        Parameters
+        ----------
+        weights : mapping of str to ndarray of float32
+            As in `load`; the embeddings in it are ignored. The embeddings of the network must be
+            trainable.
+
+        Returns
+        -------
+        gradient : callable
+            Maps an embedding matrix with ``spec.vocab_size`` rows, ids ``(n_rows, width)`` and the
+            weight of each output in the score ``(n_rows, n_outputs)`` to the scores ``(n_rows,)``
+            and to the gradient of their sum, which has the shape of the matrix.
+        """
+        self.load({**weights, EMBEDDINGS: weights[EMBEDDINGS][:0]})
+        embeddings = self._variables[EMBEDDINGS]
+        on_torch = keras.backend.backend() == "torch"
+        differentiate = _torch_gradient if on_torch else _tensorflow_gradient
+
+        def gradient(matrix: Floats, ids: Ids, output_weights: Floats) -> tuple[Floats, Floats]:
+            embeddings.assign(matrix)
+
+            def score() -> KerasTensor:
+                logits = self.model(ids, training=False)
+                return keras.ops.sum(logits * keras.ops.convert_to_tensor(output_weights), axis=1)
+
+            return differentiate(score, embeddings.value)
+
+        return gradient
+
+    def _submodel(self, kind: str) -> keras.Model:
         return {"logits": self.model, "document_vectors": self._encoder}[kind]
 
     def _compile(self, training_spec: TrainingSpec) -> None:
@@ -222,52 +314,44 @@ class Network:
         )
         if training_spec.weight_decay:
             optimizer.exclude_from_weight_decay(var_names=["bias"])
-        _let_numpy_make_zeros(optimizer)
+        _use_numpy_zeros(optimizer)
         optimizer.build(self.model.trainable_variables)
-        self._initial_optimizer_state = [_copied(variable) for variable in optimizer.variables]
+        self._initial_optimizer_state = [to_numpy(variable) for variable in optimizer.variables]
         self.model.compile(
             optimizer,
             loss=self._loss(training_spec, "sum_over_batch_size"),
-            weighted_metrics=[keras.metrics.MeanMetricWrapper(self._is_right, name="accuracy")],
+            weighted_metrics=[keras.metrics.MeanMetricWrapper(self._is_correct, name="accuracy")],
         )
         self.training_spec = training_spec
 
-    def _loss(self, training_spec: TrainingSpec, reduction: str) -> Any:
+    def _loss(self, training_spec: TrainingSpec, reduction: str) -> keras.losses.Loss:
         is_softmax = self.spec.output_activation == "softmax"
         loss_class = "CategoricalCrossentropy" if is_softmax else "BinaryCrossentropy"
         loss = getattr(keras.losses, loss_class)(
             from_logits=True, label_smoothing=training_spec.label_smoothing, reduction=reduction
         )
-        return LossOfEach(loss) if self.spec.ngrams else loss
+        return MultiHeadLoss(loss) if self.spec.ngrams else loss
 
     @property
-    def _is_right(self) -> Callable[[Any, Any], Any]:
-        """Function of targets and logits that tells which rows are predicted right."""
+    def _is_correct(self) -> Callable[[KerasTensor, KerasTensor], KerasTensor]:
+        """Function of targets and scores that returns whether each row is predicted correctly."""
         is_softmax = self.spec.output_activation == "softmax"
-        is_right = _is_right_class if is_softmax else _are_right_labels
+        is_correct = _is_correct_class if is_softmax else _are_correct_labels
         if not self.spec.ngrams:
-            return is_right
-        return lambda targets, scores: is_right(targets, sum(kinds_of(scores)))
+            return is_correct
+        return lambda targets, scores: is_correct(targets, sum(split_heads(scores)))
 
 
-def named_weights(model: Any) -> dict[str, Any]:
-    """Return the weights of a model of ours by their names in `LSTMTextClassifier.weights_`.
+def named_weights(model: keras.Model) -> dict[str, keras.Variable]:
+    """Return the weights of a model from `build_models` by their names in ``weights_``.
 
-    Parameters
-    ----------
-    model : keras.Model
-        A model from `build_models`.
-
-    Returns
-    -------
-    variables : dict of str to keras.Variable
-        By the path of layers and weight, such as ``"lstm_1/kernel"``.
+    A name is the path of layers and weight, such as ``"lstm_1/kernel"``.
     """
     return {_weight_name(variable.path): variable for variable in model.weights}
 
 
-def stock_model(spec: NetworkSpec, weights: Mapping[str, NDArray[np.float32]]) -> Any:
-    """Return a keras.Model of stock layers with given weights, from ids to probabilities."""
+def stock_model(spec: NetworkSpec, weights: Mapping[str, Floats]) -> keras.Model:
+    """Return a model of stock layers with the given weights, from ids to probabilities."""
     model, _ = build_models(
         spec, scores="probabilities", initialize=True, has_ngram_ids=NGRAM_IDS in weights
     )
@@ -276,24 +360,34 @@ def stock_model(spec: NetworkSpec, weights: Mapping[str, NDArray[np.float32]]) -
     return model
 
 
-def _weight_name(path: str) -> str:
-    """Leave what Keras adds out of a variable's path."""
-    return re.sub(r"/(forward|backward)_\1", r"/\1", path.replace("/lstm_cell", ""))
+def to_numpy(variable: keras.Variable) -> NDArray[Any]:
+    """Return a copy of a variable as an array."""
+    return np.array(keras.ops.convert_to_numpy(variable))
 
 
-def with_rows(array: NDArray[np.float32], n_rows: int) -> NDArray[np.float32]:
-    """Return an array as it is, or a matrix with rows of zeros added, up to `n_rows`."""
+def as_floats(logs: Mapping[str, Any]) -> Logs:
+    """Convert the values of logs to Python floats."""
+    return {name: float(value) for name, value in logs.items()}
+
+
+def pad_rows(array: NDArray[Any], n_rows: int) -> NDArray[Any]:
+    """Append rows of zeros to a matrix, up to `n_rows`; arrays of that length are returned."""
     missing = n_rows - len(array)
     return np.pad(array, ((0, missing), (0, 0))) if missing else array
 
 
-def _let_numpy_make_zeros(optimizer: Any) -> None:
-    """Keep an optimizer that is not built yet from compiling something for each shape."""
+def _weight_name(path: str) -> str:
+    """Remove what Keras adds to the path of a variable."""
+    return re.sub(r"/(forward|backward)_\1", r"/\1", path.replace("/lstm_cell", ""))
+
+
+def _use_numpy_zeros(optimizer: keras.optimizers.Optimizer) -> None:
+    """Keep an optimizer that is not built yet from compiling a function for each shape."""
     add_variable = optimizer.add_variable_from_reference
 
     def add_variable_from_reference(
-        reference_variable: Any, name: str | None = None, initializer: Any = "zeros"
-    ) -> Any:
+        reference_variable: keras.Variable, name: str | None = None, initializer: object = "zeros"
+    ) -> keras.Variable:
         if initializer == "zeros":
             initializer = NumpyZeros()
         return add_variable(reference_variable, name=name, initializer=initializer)
@@ -301,17 +395,35 @@ def _let_numpy_make_zeros(optimizer: Any) -> None:
     optimizer.add_variable_from_reference = add_variable_from_reference
 
 
-def _copied(variable: Any) -> NDArray[Any]:
-    return np.array(keras.ops.convert_to_numpy(variable))
-
-
-def _is_right_class(targets: Any, logits: Any) -> Any:
-    """Tell for each row whether the class of the largest score is the true one."""
+def _is_correct_class(targets: KerasTensor, logits: KerasTensor) -> KerasTensor:
+    """Return for each row whether the largest logit is that of the true class."""
     ops = keras.ops
     return ops.equal(ops.argmax(targets, axis=-1), ops.argmax(logits, axis=-1))
 
 
-def _are_right_labels(targets: Any, logits: Any) -> Any:
-    """Tell for each row whether all labels are on the right side of a logit of zero."""
+def _are_correct_labels(targets: KerasTensor, logits: KerasTensor) -> KerasTensor:
+    """Return for each row whether all logits have the right sign."""
     ops = keras.ops
     return ops.all(ops.equal(targets > 0.5, logits > 0.0), axis=-1)
+
+
+def _tensorflow_gradient(
+    score: Callable[[], KerasTensor], matrix: KerasTensor
+) -> tuple[Floats, Floats]:
+    import tensorflow as tf
+
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(matrix)
+        scores = score()
+        total = keras.ops.sum(scores)
+    by_matrix = tf.convert_to_tensor(tape.gradient(total, matrix))
+    return scores.numpy(), by_matrix.numpy()
+
+
+def _torch_gradient(score: Callable[[], KerasTensor], matrix: KerasTensor) -> tuple[Floats, Floats]:
+    import torch
+
+    with torch.enable_grad():
+        scores = score()
+        (by_matrix,) = torch.autograd.grad(scores.sum(), matrix)
+    return keras.ops.convert_to_numpy(scores), keras.ops.convert_to_numpy(by_matrix)

@@ -1,23 +1,69 @@
-"""Say everything about a network, and about how it is compiled for training, in plain values."""
+"""Plain descriptions of a network and its training, and the names, shapes and start of its weights.
+
+Nothing here needs Keras.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from math import ceil
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, softmax
+
+from sklstm._network.pooling import POOLINGS
+
+Ids = NDArray[np.int32]
+Lengths = NDArray[np.int64]
+Floats = NDArray[np.float32]
+Weights = dict[str, Floats]
+Shapes = dict[str, tuple[int, ...]]
+
+EMBEDDINGS = "embedding/embeddings"
+NGRAM_WEIGHTS = "ngrams/embeddings"
+NGRAM_BIAS = "ngram_bias/embeddings"
+#: Only in exported models, and not trained: the id that stands for each token id in n-grams.
+NGRAM_IDS = "ngram_ids/embeddings"
+
+#: Order of the gates in the kernels and biases of an LSTM, as in Keras.
+GATES = ("input", "forget", "cell", "output")
+
+#: Optimizers of Keras; those that are True treat a matrix as a whole, so that rows of zeros added
+#: to the embeddings would change their steps.
+OPTIMIZERS = {
+    "adadelta": False,
+    "adafactor": True,
+    "adagrad": False,
+    "adam": False,
+    "adamax": False,
+    "adamw": False,
+    "ftrl": False,
+    "lion": False,
+    "nadam": False,
+    "rmsprop": False,
+    "sgd": False,
+}
+
+# Vocabulary sizes are rounded up to one of this many sizes per doubling, so that the folds of a
+# corpus, whose vocabularies differ a little, share a compiled network.
+_SIZES_PER_DOUBLING = 8
 
 
 @dataclass(frozen=True)
 class NetworkSpec:
-    """An architecture, from token ids to one score (logit) a class.
+    """An architecture, from token ids to one logit per output.
 
-    Equal specs give interchangeable networks. The fields are those parameters of
-    `LSTMTextClassifier` that shape the network, and what the training data decides.
+    Equal specs describe interchangeable networks. The fields are the parameters of
+    `LSTMTextClassifier` that shape the network, and properties of the training data.
     """
 
     vocab_size: int
     n_outputs: int
     output_activation: str
     width: int | None = None
-    """Token ids a row; None where the network does not depend on it."""
+    """Token ids per row; None where the network does not depend on it."""
     embedding_dim: int = 64
     trainable_embeddings: bool = True
     units: tuple[int, ...] = (64,)
@@ -35,24 +81,133 @@ class NetworkSpec:
     ngrams: int = 0
     ngram_buckets: int = 0
     ngram_rows: int = 0
-    """Rows of the embedding, the first ones, whose tokens n-grams are made of: those that training
-    met. Others count as the unknown token there. 0 for all."""
+    """Number of leading rows of the embedding that n-grams are built from: those seen in training.
+    Later rows count as out of vocabulary in n-grams. 0 stands for all rows."""
+
+    @property
+    def lstm_outputs(self) -> int:
+        """Outputs of the last LSTM layer per token."""
+        return self.units[-1] * (2 if self.bidirectional else 1)
 
     @property
     def vector_size(self) -> int:
-        """Numbers in the pooled document vector."""
-        n_outputs = self.units[-1] * (2 if self.bidirectional else 1)
-        if self.pooling == "flatten":
-            assert self.width is not None
-            return n_outputs * self.width
-        return n_outputs * (3 if self.pooling == "concat" else 1)
+        """Size of the pooled document vector."""
+        return POOLINGS[self.pooling].output_size(self.lstm_outputs, self.width)
+
+    @property
+    def depends_on_width(self) -> bool:
+        """Whether the network only takes rows of a fixed width."""
+        return not self.mask_padding or POOLINGS[self.pooling].depends_on_width
 
 
 @dataclass(frozen=True)
 class TrainingSpec:
-    """What the compiled training step of a network depends on, beside its `NetworkSpec`."""
+    """Settings that the compiled training step of a network depends on, besides its spec."""
 
     optimizer: str = "adam"
     clipnorm: float | None = None
     weight_decay: float = 0.0
     label_smoothing: float = 0.0
+
+
+def probabilities(logits: Floats, output_activation: str) -> Floats:
+    """Convert logits ``(n, n_outputs)`` to probabilities of the same shape."""
+    scores = expit(logits) if output_activation == "sigmoid" else softmax(logits, axis=1)
+    return np.asarray(scores, dtype=np.float32)
+
+
+def padded_size(n_rows: int) -> int:
+    """Round a number of embedding rows up, to the same size for similar numbers."""
+    step = max(1, 2 ** (n_rows.bit_length() - 1) // _SIZES_PER_DOUBLING)
+    return ceil(n_rows / step) * step
+
+
+def weight_shapes(spec: NetworkSpec) -> Shapes:
+    """Return the shape of each weight of a network by name, in no particular order."""
+    shapes: Shapes = {EMBEDDINGS: (spec.vocab_size, spec.embedding_dim)}
+    n_inputs = spec.embedding_dim
+    directions = ("/forward", "/backward") if spec.bidirectional else ("",)
+    for number, units in enumerate(spec.units, start=1):
+        for direction in directions:
+            cell = f"lstm_{number}{direction}"
+            shapes |= _dense_shapes(cell, n_inputs, 4 * units)
+            shapes[f"{cell}/recurrent_kernel"] = (units, 4 * units)
+        n_inputs = len(directions) * units
+    for layer in POOLINGS[spec.pooling].dense_layers(n_inputs):
+        shapes |= _dense_shapes(layer.name, n_inputs, layer.units, layer.use_bias)
+    n_inputs = spec.vector_size
+    for number, units in enumerate(spec.dense_units, start=1):
+        shapes |= _dense_shapes(f"dense_{number}", n_inputs, units)
+        n_inputs = units
+    if spec.ngrams:
+        shapes[NGRAM_WEIGHTS] = (spec.ngram_buckets, spec.n_outputs)
+        shapes[NGRAM_BIAS] = (1, spec.n_outputs)
+    return shapes | _dense_shapes("output", n_inputs, spec.n_outputs)
+
+
+def _dense_shapes(name: str, n_inputs: int, n_outputs: int, use_bias: bool = True) -> Shapes:
+    shapes: Shapes = {f"{name}/kernel": (n_inputs, n_outputs)}
+    return shapes | {f"{name}/bias": (n_outputs,)} if use_bias else shapes
+
+
+def initial_weights(shapes: Mapping[str, tuple[int, ...]], rng: np.random.Generator) -> Weights:
+    """Draw weights as the layers of Keras do by default, the same ones under every backend.
+
+    Embeddings are uniform in [-0.05, 0.05], input kernels Glorot uniform [1]_, recurrent kernels
+    orthogonal across all four gates [2]_, biases zero except for those of the forget gates, which
+    are one [3]_, and weights of n-grams zero.
+
+    Parameters
+    ----------
+    shapes : mapping of str to tuple of int
+        Shape by weight name. The last part of a name is the kind of weight.
+    rng : numpy.random.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    weights : dict of str to ndarray of float32
+        In the order of `shapes`.
+
+    References
+    ----------
+    .. [1] X. Glorot and Y. Bengio, "Understanding the difficulty of training deep feedforward
+       neural networks", AISTATS 2010.
+    .. [2] A. Saxe, J. McClelland and S. Ganguli, "Exact solutions to the nonlinear dynamics of
+       learning in deep linear neural networks", ICLR 2014.
+    .. [3] R. Jozefowicz, W. Zaremba and I. Sutskever, "An empirical exploration of recurrent
+       network architectures", ICML 2015.
+    """
+    recurrent_layers = {_layer(name) for name in shapes if name.endswith("/recurrent_kernel")}
+    weights = {}
+    for name, shape in shapes.items():
+        kind = name.rpartition("/")[2]
+        if name in (NGRAM_WEIGHTS, NGRAM_BIAS):
+            drawn = np.zeros(shape)
+        elif kind == "embeddings":
+            drawn = rng.uniform(-0.05, 0.05, shape)
+        elif kind == "recurrent_kernel":
+            drawn = _orthogonal(shape, rng)
+        elif kind == "kernel":
+            limit = np.sqrt(6.0 / sum(shape))
+            drawn = rng.uniform(-limit, limit, shape)
+        elif kind == "bias" and _layer(name) in recurrent_layers:
+            is_forget = [float(gate == "forget") for gate in GATES]
+            drawn = np.repeat(is_forget, shape[0] // len(GATES))
+        elif kind == "bias":
+            drawn = np.zeros(shape)
+        else:
+            raise ValueError(f"There is no rule for the initial values of the weight {name!r}.")
+        weights[name] = drawn.astype(np.float32)
+    return weights
+
+
+def _layer(name: str) -> str:
+    return name.rpartition("/")[0]
+
+
+def _orthogonal(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float64]:
+    """Draw a matrix with orthonormal rows, uniformly, for ``shape[0] <= shape[1]``."""
+    n_rows, n_columns = shape
+    q, r = np.linalg.qr(rng.standard_normal((n_columns, n_rows)))
+    return np.asarray((q * np.sign(np.diag(r))).T)

@@ -1,43 +1,64 @@
-"""Train a network over epochs: early stopping, callbacks, averaged weights, history."""
+"""Train a network over epochs: schedule, early stopping, callbacks, averaged weights, history."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from math import ceil
-from typing import TYPE_CHECKING, Any, Protocol
+from math import ceil, cos, pi
+from typing import Protocol
 
 import numpy as np
 
-from sklstm._runtime import keras, worker_threads
+from sklstm._network.network import BaseNetwork, Logs, MicroBatch
+from sklstm._network.spec import Weights
+from sklstm._progress import progress
+from sklstm._runtime import ParallelMap, keras, worker_threads
 from sklstm._training.batches import (
-    Examples,
+    Batch,
     bucket_widths,
-    in_batches,
-    part_sizes,
+    make_micro_batches,
+    micro_batch_sizes,
+    ordered_batches,
     shuffled_batches,
-    training_parts,
 )
-from sklstm._training.progress import ShowProgress
-from sklstm._training.rates import one_cycle
-from sklstm._training.scores import accuracy, mean_loss
+from sklstm._training.data import Examples
 
-if TYPE_CHECKING:
-    from sklstm._network.initial import Weights
-    from sklstm._network.network import Network, Part
-
-#: A value an epoch of each figure.
+#: One value per epoch of the loss and each metric.
 History = dict[str, list[float]]
 
-_REMEDY = "Lower learning_rate, set clipnorm (such as clipnorm=1.0), or keep activation='tanh'."
+# Fraction of the steps of the one-cycle schedule in which the learning rate increases, and its
+# first and last value relative to the peak: close to torch.optim.lr_scheduler.OneCycleLR.
+_WARM_UP = 0.25
+_FIRST, _LAST = 0.04, 0.001
+
+# Steps in which text classifiers learn what generalizes, and bounds for small and large corpora.
+_AUTO_STEPS = 400
+_MIN_AUTO_EPOCHS, _MAX_AUTO_EPOCHS = 3, 12
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long to train and when to stop: parameters of `LSTMTextClassifier`.
+    """How long to train, in which order, and when to stop.
 
-    `peak_rate` is the learning rate, where it changes during training; else None.
+    Attributes
+    ----------
+    epochs : int
+        Maximum number of epochs.
+    batch_size : int
+        Maximum number of documents per step.
+    peak_rate : float or None
+        Peak of the one-cycle learning rate; None for a constant learning rate.
+    early_stopping : bool
+        Whether to stop when the validation score no longer improves.
+    n_iter_no_change : int
+        Epochs without improvement before early stopping.
+    tol : float
+        Minimum improvement of the validation score.
+    average_weights : bool
+        Whether an epoch ends with the mean of the weights after its steps.
+    shuffle : bool
+        Whether each epoch has a new random order.
     """
 
     epochs: int
@@ -47,68 +68,133 @@ class Schedule:
     n_iter_no_change: int = 3
     tol: float = 1e-4
     average_weights: bool = False
+    shuffle: bool = True
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What training gave.
+    """The result of training.
 
     Attributes
     ----------
-    weights : dict of str to ndarray of float32
-        Of the last epoch; with early stopping of the best one.
+    weights : dict of str to ndarray
+        Weights of the last epoch; with early stopping those of the best epoch.
     history : dict of str to list of float
-        A value an epoch of each of "loss", "accuracy", "val_loss", "val_accuracy".
-    best_score : float or None
-        The best validation accuracy, with early stopping.
+        One value per epoch of the loss and each metric.
+    best_validation_score : float or None
+        The best validation score, with early stopping.
     """
 
     weights: Weights
     history: History
-    best_score: float | None
+    best_validation_score: float | None
 
 
 class Observer(Protocol):
-    """Who hears of each epoch, without touching the network."""
+    """Is notified of each epoch, and does not change the network."""
 
     def begin_epoch(self) -> None:
-        """Hear that an epoch begins."""
+        """Handle the start of an epoch."""
 
     def end_epoch(self, weights: Callable[[], Weights], history: History) -> bool:
-        """Hear that an epoch is over, and return whether to stop; `weights` gives a copy."""
+        """Handle the end of an epoch; return whether to stop. `weights` returns a copy."""
+
+
+def one_cycle(progress: float) -> float:
+    """Return the learning rate of the one-cycle schedule [1]_, relative to its peak.
+
+    Parameters
+    ----------
+    progress : float
+        Fraction of all steps that are done, from 0 to 1.
+
+    References
+    ----------
+    .. [1] L. Smith and N. Topin, "Super-convergence: very fast training of neural networks using
+       large learning rates", SPIE 2019.
+    """
+    if progress < _WARM_UP:
+        start, end, done = _FIRST, 1.0, progress / _WARM_UP
+    else:
+        start, end, done = 1.0, _LAST, (progress - _WARM_UP) / (1.0 - _WARM_UP)
+    return end + (start - end) * (1.0 + cos(pi * done)) / 2.0
+
+
+def auto_epochs(n_documents: int, batch_size: int) -> int:
+    """Return the number of epochs with about 400 steps, at least 3 and at most 12."""
+    steps = ceil(n_documents / batch_size)
+    return min(_MAX_AUTO_EPOCHS, max(_MIN_AUTO_EPOCHS, round(_AUTO_STEPS / steps)))
+
+
+class ProgressCallback(keras.callbacks.Callback):
+    """Shows the progress of training; it does not access the model.
+
+    Parameters
+    ----------
+    verbose : {0, 1, 2}
+        Show nothing, a progress bar, or one line per epoch.
+    """
+
+    def __init__(self, verbose: int) -> None:
+        super().__init__()
+        self._verbose = verbose
+        self._progress = progress(0, 0)
+        self._n_done = 0
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Start the display."""
+        self._progress = progress(self.params["epochs"], self._verbose)
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        """Start an epoch."""
+        self._progress.begin_epoch(epoch, self.params["steps"])
+
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """Show the mean metrics of the epoch so far."""
+        self._n_done = batch + 1
+        self._progress.update(self._n_done, logs or {})
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Show the metrics of the epoch."""
+        self._progress.end_epoch(self._n_done, logs or {})
+
+    def close(self) -> None:
+        """End the display, whether training has succeeded or not."""
+        self._progress.close()
 
 
 def train(
-    network: Network,
+    network: BaseNetwork,
     examples: Examples,
     schedule: Schedule,
     rng: np.random.Generator,
     *,
-    validation: Examples | None = None,
-    callbacks: Sequence[Any] = (),
+    validate: Callable[[], Logs] | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
     observer: Observer | None = None,
     verbose: int = 0,
 ) -> Outcome:
-    """Train a network, from the weights and the optimizer state that it has.
+    """Train a network, starting from its current weights and optimizer state.
 
     Parameters
     ----------
-    network : Network
-        Prepared for training; left in the state of the last epoch.
+    network : BaseNetwork
+        Prepared for training; left in the state of the last epoch, or of the best one.
     examples : Examples
-        What to learn from.
+        Training data.
     schedule : Schedule
-        How long.
+        How long to train, and when to stop.
     rng : numpy.random.Generator
         Source of the order of the documents.
-    validation : Examples, optional
-        What is scored after each epoch.
+    validate : callable, optional
+        Called after each epoch; returns the metrics on the validation data. With early stopping
+        "val_accuracy" must be among them.
     callbacks : sequence of keras.callbacks.Callback
         Called as `keras.Model.fit` does.
     observer : Observer, optional
-        Told of each epoch.
+        Notified of each epoch.
     verbose : {0, 1, 2}
-        Show nothing, a progress bar, a line an epoch.
+        Show nothing, a progress bar, or one line per epoch.
 
     Returns
     -------
@@ -117,35 +203,35 @@ def train(
     Raises
     ------
     ValueError
-        If the loss or a weight is not finite any more.
+        If the loss or a weight is no longer finite.
     """
     n_batches = ceil(len(examples.ids) / schedule.batch_size)
-    shown = [ShowProgress(verbose)] if verbose else []
+    display = [ProgressCallback(verbose)] if verbose else []
     hooks = keras.callbacks.CallbackList(
-        [*callbacks, *shown],
+        [*callbacks, *display],
         model=network.model,
         verbose=verbose,
         epochs=schedule.epochs,
         steps=n_batches,
     )
     try:
-        return _run_epochs(network, examples, schedule, n_batches, rng, validation, hooks, observer)
+        return _run_epochs(network, examples, schedule, n_batches, rng, validate, hooks, observer)
     finally:
-        for each in shown:
-            each.close()
-        # A callback that kept the model could not be pickled with the classifier that holds it.
+        for callback in display:
+            callback.close()
+        # A callback that keeps the model could not be pickled with its classifier.
         for callback in callbacks:
             keras.callbacks.Callback.set_model(callback, None)
 
 
 def _run_epochs(
-    network: Network,
+    network: BaseNetwork,
     examples: Examples,
     schedule: Schedule,
     n_batches: int,
     rng: np.random.Generator,
-    validation: Examples | None,
-    hooks: Any,
+    validate: Callable[[], Logs] | None,
+    hooks: keras.callbacks.CallbackList,
     observer: Observer | None,
 ) -> Outcome:
     widths = bucket_widths(
@@ -154,129 +240,137 @@ def _run_epochs(
         schedule.epochs,
         skips_padding=network.skips_padding,
     )
-    # What shuffled_batches gives: batches that differ by one document at most.
-    n_most = ceil(len(examples.ids) / n_batches)
-    n_parts, n_rows = part_sizes(n_most, network.part_rows(float(examples.lengths.mean())))
-    history: History = {}
+    # The sizes of batches differ by at most one document.
+    max_documents = ceil(len(examples.ids) / n_batches)
+    preferred_rows = network.micro_batch_rows(float(examples.lengths.mean()))
+    n_micro_batches, n_rows = micro_batch_sizes(max_documents, preferred_rows)
+    history: History = {"loss": []}
     best = _BestEpoch(schedule.tol)
     hooks.on_train_begin()
     for epoch in range(schedule.epochs):
         hooks.on_epoch_begin(epoch)
         if observer is not None:
             observer.begin_epoch()
-        batches = (
-            (sum(map(len, groups)), training_parts(examples, groups, n_parts, n_rows, widths))
-            for groups in shuffled_batches(examples.lengths, schedule.batch_size, rng)
+        batches: list[Batch]
+        if schedule.shuffle:
+            batches = shuffled_batches(examples.lengths, schedule.batch_size, rng)
+        else:
+            batches = ordered_batches(len(examples.ids), schedule.batch_size)
+        prepared = (
+            (
+                sum(map(len, batch)),
+                make_micro_batches(examples, batch, n_micro_batches, n_rows, widths),
+            )
+            for batch in batches
         )
-        with worker_threads(n_parts) as parallel_map:
-            logs = _train_epoch(network, batches, parallel_map, hooks, epoch, n_batches, schedule)
+        with worker_threads(n_micro_batches) as parallel_map:
+            logs = _train_epoch(network, prepared, parallel_map, hooks, epoch, n_batches, schedule)
         last: Weights = {}
         if schedule.average_weights:
             last = network.weights()
             network.load(network.mean_weights())
-        if validation is not None:
-            logs |= _validate(network, validation)
+        if validate is not None:
+            logs |= validate()
         for name, value in logs.items():
             history.setdefault(name, []).append(value)
         hooks.on_epoch_end(epoch, logs)
         is_over = observer is not None and observer.end_epoch(network.weights, history)
         if schedule.early_stopping:
             best.update(logs["val_accuracy"], network)
-        is_over |= network.model.stop_training or best.n_without_gain >= schedule.n_iter_no_change
-        if is_over:
+        is_over |= network.model.stop_training
+        if is_over or best.n_without_improvement >= schedule.n_iter_no_change:
             break
         if last and epoch + 1 < schedule.epochs:
             network.load(last)
-    if schedule.early_stopping:
+    if best.weights:
         network.load(best.weights)
     hooks.on_train_end()
     weights = network.weights()
     if not all(np.isfinite(weight).all() for weight in weights.values()):
-        raise ValueError(f"The weights became infinite in epoch {len(history['loss'])}. {_REMEDY}")
-    return Outcome(weights, history, best.score if schedule.early_stopping else None)
+        raise ValueError(
+            f"The weights became infinite in epoch {len(history['loss'])}. "
+            f"{network.divergence_remedy}"
+        )
+    return Outcome(weights, history, best.score if best.weights else None)
 
 
 class _BestEpoch:
-    """The best validation score so far, its weights, and how long ago it was."""
+    """The best validation score so far, its weights, and the epochs since it improved."""
 
     def __init__(self, tol: float) -> None:
         self.tol = tol
         self.score = -np.inf
         self.weights: Weights = {}
-        self.n_without_gain = 0
+        self.n_without_improvement = 0
 
-    def update(self, score: float, network: Network) -> None:
-        self.n_without_gain = 0 if score >= self.score + self.tol else self.n_without_gain + 1
+    def update(self, score: float, network: BaseNetwork) -> None:
+        has_improved = score >= self.score + self.tol
+        self.n_without_improvement = 0 if has_improved else self.n_without_improvement + 1
         if score > self.score:
             self.score = score
             self.weights = network.weights()
 
 
 class _RunningMeans:
-    """Mean loss and accuracy of the documents seen so far in an epoch."""
+    """Means of the loss and metrics over the documents of an epoch so far."""
 
     def __init__(self) -> None:
-        self._n_seen = 0
-        self._sums = np.zeros(2)
+        self._n_documents = 0
+        self._sums: Logs = {}
 
-    def add(self, n_documents: int, loss: float, share_right: float) -> None:
-        self._n_seen += n_documents
-        self._sums += n_documents * np.array([loss, share_right])
+    def add(self, n_documents: int, logs: Logs) -> None:
+        self._n_documents += n_documents
+        for name, value in logs.items():
+            self._sums[name] = self._sums.get(name, 0.0) + n_documents * value
 
-    def logs(self) -> dict[str, float]:
-        return dict(zip(("loss", "accuracy"), (self._sums / self._n_seen).tolist(), strict=True))
+    def logs(self) -> Logs:
+        return {name: total / self._n_documents for name, total in self._sums.items()}
 
 
 def _train_epoch(
-    network: Network,
-    batches: Iterable[tuple[int, list[Part]]],
-    parallel_map: Callable[..., Any],
-    hooks: Any,
+    network: BaseNetwork,
+    batches: Iterable[tuple[int, list[MicroBatch]]],
+    parallel_map: ParallelMap,
+    hooks: keras.callbacks.CallbackList,
     epoch: int,
     n_batches: int,
     schedule: Schedule,
-) -> dict[str, float]:
-    """Take a step for each batch; return the mean loss and accuracy."""
+) -> Logs:
+    """Run one step for each batch; return the mean loss and metrics."""
     means = _RunningMeans()
-    under_way: deque[tuple[int, int, Callable[[], tuple[float, float]]]] = deque()
+    running: deque[tuple[int, int, Callable[[], Logs]]] = deque()
 
     def finish_step() -> None:
-        step, n_documents, result = under_way.popleft()
-        loss, share_right = result()
-        if not np.isfinite(loss):
-            when = f"step {step + 1} of epoch {epoch + 1}"
-            raise ValueError(f"The training loss became {loss} in {when}. {_REMEDY}")
-        means.add(n_documents, loss, share_right)
+        step, n_documents, result = running.popleft()
+        logs = result()
+        if not np.isfinite(logs["loss"]):
+            raise ValueError(
+                f"The training loss became {logs['loss']} in step {step + 1} of epoch {epoch + 1}. "
+                f"{network.divergence_remedy}"
+            )
+        means.add(n_documents, logs)
         if hooks.callbacks:
             hooks.on_train_batch_end(step, means.logs())
 
-    # A progress bar takes the figures and leaves the model alone.
-    is_watched = any(not isinstance(c, ShowProgress) for c in hooks.callbacks)
-    # Unless somebody watches, a step is computed while Python prepares the next one.
-    n_ahead = 0 if is_watched else 1
-    for step, (n_documents, parts) in enumerate(batches):
+    # Unless a callback may access the model, a step is computed while Python prepares the next one.
+    is_observed = any(not isinstance(c, ProgressCallback) for c in hooks.callbacks)
+    max_running = 0 if is_observed else 1
+    for step, (n_documents, micro_batches) in enumerate(batches):
         if schedule.peak_rate is not None:
-            progress = (epoch + step / n_batches) / schedule.epochs
-            network.set_learning_rate(schedule.peak_rate * one_cycle(progress))
-        if is_watched:
+            done = (epoch + step / n_batches) / schedule.epochs
+            network.set_learning_rate(schedule.peak_rate * one_cycle(done))
+        if is_observed:
             hooks.on_train_batch_begin(step)
-        under_way.append(
-            (step, n_documents, network.train_on_batch(parts, n_documents, parallel_map))
+        running.append(
+            (step, n_documents, network.train_on_batch(micro_batches, n_documents, parallel_map))
         )
-        if is_watched:
+        if is_observed:
             network.update_model()
         if schedule.average_weights:
             network.add_to_mean(step)
-        if len(under_way) > n_ahead:
+        if len(running) > max_running:
             finish_step()
-    while under_way:
+    while running:
         finish_step()
     network.update_model()
     return means.logs()
-
-
-def _validate(network: Network, validation: Examples) -> dict[str, float]:
-    score = network.scorer("logits", network.weights())
-    logits = in_batches(network, score, validation.ids, validation.lengths)
-    scored = (logits, validation.targets, validation.weights, network.spec.output_activation)
-    return {"val_loss": mean_loss(*scored), "val_accuracy": accuracy(*scored)}

@@ -1,4 +1,4 @@
-"""Check what was saved of a classifier before anything is made of it."""
+"""Check the loaded state of an `LSTMTextClassifier` against the network that it describes."""
 
 from __future__ import annotations
 
@@ -9,19 +9,21 @@ from typing import Any
 
 import numpy as np
 
-from sklstm._network.shapes import weight_shapes
-from sklstm._network.spec import NetworkSpec
-from sklstm._persistence import check_array, check_names, check_values, raise_damaged, unpack_state
+from sklstm._network.spec import NetworkSpec, weight_shapes
+from sklstm._persistence import check_array, check_names, check_values, raise_damaged
 from sklstm._sklearn import Interval, StrOptions
-from sklstm._state import LARGEST
 from sklstm._validation import check_layer_sizes
 from sklstm.vectors import WordVectors
 
+Constraints = Mapping[str, list[Any]]
+
+_MAX_SIZE = int(np.iinfo(np.int32).max)
+_SIZE = [Interval(Integral, 2, _MAX_SIZE, closed="both")]
 _COUNT = [Interval(Integral, 1, None, closed="left")]
-_FITTED: dict[str, list[Any]] = {
+_FITTED: Constraints = {
     "n_features_in_": _COUNT,
     "classes_": [np.ndarray],
-    "vocab_size_": [Interval(Integral, 2, LARGEST, closed="both")],
+    "vocab_size_": _SIZE,
     "embedding_ids_": [np.ndarray],
     "n_parameters_": _COUNT,
     "weights_": [dict],
@@ -31,82 +33,88 @@ _FITTED: dict[str, list[Any]] = {
     "_architecture": [dict],
     "_vectors": [WordVectors, None],
     "_known_ids": [np.ndarray],
-}
-# What only further training needs.
-_TRAINING: dict[str, list[Any]] = {
     "_optimizer_state": [dict, None],
     "_seed": [Interval(Integral, 0, None, closed="left")],
     "_n_calls": _COUNT,
 }
-# What is decided by the data, or is of another form than the parameter.
-_ARCHITECTURE: dict[str, list[Any]] = {
-    "vocab_size": [Interval(Integral, 2, LARGEST, closed="both")],
+# Fields of a spec that depend on the data, or differ in form from the parameter.
+_ARCHITECTURE: Constraints = {
+    "vocab_size": _SIZE,
     "n_outputs": _COUNT,
     "output_activation": [StrOptions({"sigmoid", "softmax"})],
     "width": [*_COUNT, None],
     "ngram_buckets": [Interval(Integral, 0, None, closed="left")],
-    "ngram_rows": [Interval(Integral, 0, LARGEST, closed="both")],
+    "ngram_rows": [Interval(Integral, 0, _MAX_SIZE, closed="both")],
 }
 
 
-def unpack_network(state: Any, owner: Any) -> dict[str, Any]:
-    """Return the attributes of a `LSTMTextClassifier` of which `state` was saved.
+def check_saved_state(
+    attributes: Mapping[str, Any], owner: type, constraints: Constraints
+) -> dict[str, Any]:
+    """Check the attributes of a loaded `LSTMTextClassifier`, and return them.
 
-    The network that they describe must have just the weights that they hold, so that it is no
-    larger than the file is.
+    The network that they describe must have exactly the weights that they contain. It can therefore
+    not be larger than the file.
+
+    Parameters
+    ----------
+    attributes : mapping of str to object
+        As returned by `unpack_state`.
+    owner : type
+        The class, for error messages.
+    constraints : mapping of str to list
+        Constraints on its parameters.
 
     Raises
     ------
     ValueError
-        If it was saved by a later version, or is damaged.
+        If the state is damaged.
     """
-    attributes = unpack_state(state, owner)
+    check_names(owner, attributes, constraints)
     if not attributes.keys() & (_FITTED.keys() - {"n_features_in_"}):
-        return attributes
+        return dict(attributes)
     check_names(owner, attributes, _FITTED)
-    check_values(owner, attributes, _FITTED | _TRAINING)
-    spec = _unpack_spec(owner, attributes["_architecture"])
+    check_values(owner, attributes, _FITTED)
+    spec = _check_architecture(owner, attributes["_architecture"], constraints)
     _check_weights(owner, attributes["weights_"], spec)
-    _check_labels(owner, attributes["classes_"], spec)
+    n_classes = 2 if spec.n_outputs == 1 else spec.n_outputs
+    check_array(owner, "classes_", attributes["classes_"], np.generic, (n_classes,))
     _check_ids(owner, attributes, spec)
-    _check_optimizer_state(owner, attributes.get("_optimizer_state"))
-    return attributes | {"_architecture": asdict(spec)}
+    _check_optimizer_state(owner, attributes["_optimizer_state"])
+    return {**attributes, "_architecture": asdict(spec)}
 
 
-def _unpack_spec(owner: Any, architecture: dict[str, Any]) -> NetworkSpec:
-    unknown = architecture.keys() - {field.name for field in fields(NetworkSpec)}
+def _check_architecture(
+    owner: type, architecture: dict[str, Any], constraints: Constraints
+) -> NetworkSpec:
+    names = {field.name for field in fields(NetworkSpec)}
+    unknown = architecture.keys() - names
     if unknown:
         raise_damaged(owner, f"its architecture has {', '.join(sorted(map(str, unknown)))}")
-    check_names(owner, architecture, ("vocab_size", "n_outputs", "output_activation"))
-    check_values(owner, architecture, {**owner._parameter_constraints, **_ARCHITECTURE})
+    check_names(owner, architecture, names)
+    check_values(owner, architecture, {**constraints, **_ARCHITECTURE})
     try:
-        layers: dict[str, Any] = {
+        layers = {
             name: check_layer_sizes(name, architecture[name], at_least_one=name == "units")
             for name in ("units", "dense_units")
-            if name in architecture
         }
     except ValueError as error:
         raise_damaged(owner, f"{error!s:.300}".rstrip("."))
     spec = NetworkSpec(**{**architecture, **layers})
-    if (spec.width is None) != (spec.mask_padding and spec.pooling != "flatten"):
+    if (spec.width is not None) != spec.depends_on_width:
         raise_damaged(
             owner, f"its architecture has width={spec.width} with pooling={spec.pooling!r}"
         )
     return spec
 
 
-def _check_weights(owner: type, weights: Mapping[str, Any], spec: NetworkSpec) -> None:
+def _check_weights(owner: type, weights: Mapping[str, object], spec: NetworkSpec) -> None:
     shapes = weight_shapes(spec)
     if weights.keys() != shapes.keys():
         differing = sorted(map(str, weights.keys() ^ shapes.keys()))
         raise_damaged(owner, f"weights_ and its architecture differ in {', '.join(differing):.200}")
     for name, shape in shapes.items():
         check_array(owner, f"weights_[{name!r}]", weights[name], np.floating, shape)
-
-
-def _check_labels(owner: type, classes: Any, spec: NetworkSpec) -> None:
-    n_classes = 2 if spec.n_outputs == 1 else spec.n_outputs
-    check_array(owner, "classes_", classes, np.generic, (n_classes,))
 
 
 def _check_ids(owner: type, attributes: Mapping[str, Any], spec: NetworkSpec) -> None:
@@ -122,16 +130,19 @@ def _check_ids(owner: type, attributes: Mapping[str, Any], spec: NetworkSpec) ->
         )
     if vectors is not None and vectors.vector_size != spec.embedding_dim:
         raise_damaged(
-            owner, f"its word vectors have {vectors.vector_size} values, not {spec.embedding_dim}"
+            owner,
+            f"its word vectors have vector_size={vectors.vector_size}, not {spec.embedding_dim}",
         )
     if spec.width not in (None, attributes["n_features_in_"]):
-        raise_damaged(owner, f"it reads {attributes['n_features_in_']} ids a row, not {spec.width}")
+        raise_damaged(
+            owner, f"it reads {attributes['n_features_in_']} ids per row, not {spec.width}"
+        )
 
 
-def _check_optimizer_state(owner: type, kept: Any) -> None:
-    if kept is None:
+def _check_optimizer_state(owner: type, state: dict[str, Any] | None) -> None:
+    if state is None:
         return
-    check_names(owner, kept, ("optimizer", "values"))
-    check_values(owner, kept, {"optimizer": [str], "values": [list]})
-    for number, value in enumerate(kept["values"]):
+    check_names(owner, state, ("optimizer", "values"))
+    check_values(owner, state, {"optimizer": [str], "values": [list]})
+    for number, value in enumerate(state["values"]):
         check_array(owner, f"_optimizer_state[{number}]", value, np.number, np.shape(value))

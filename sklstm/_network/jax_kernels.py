@@ -1,18 +1,22 @@
-"""An LSTM over time for JAX on a CPU: forward and backward loops of our own.
+"""JAX kernels for a CPU: an LSTM over time, and an embedding lookup with row-wise gradients.
 
-XLA's CPU compiler fuses the gates of an LSTM step badly when they are written in the obvious way.
-Here all four gates take one tanh over one array, since sigmoid(z) = tanh(z / 2) / 2 + 1 / 2, and
-barriers keep XLA from computing a value again for each use. The forward loop saves what the
-gradients are multiplied by, while it is in the cache, so that the backward loop does little more
-than one matrix product a step. The gradients of the kernels are summed over chunks of steps that
-are still in the cache.
+**LSTM.** XLA's CPU compiler fuses the gates of an LSTM step badly if they are written in the
+obvious way. Here all four gates take one tanh over one array, since
+sigmoid(z) = tanh(z / 2) / 2 + 1 / 2, and barriers keep XLA from computing a value once per use. The
+forward loop saves the factors of the gradients while they are in the cache, so that the backward
+loop does little more than one matrix product per step. The gradients of the kernels are summed over
+chunks of steps that are still in the cache.
 
 The loops run from the first step that any row takes to the last one, whatever the width of the
-arrays: padding costs next to nothing, and one compiled function serves documents of all lengths.
+arrays. Padding is therefore almost free, and one compiled function serves documents of all lengths.
 
-Fresh memory costs as much time as arithmetic: the operating system clears each page when it is
-first written to. So what the forward loop saves goes to arrays that the caller may pass in and get
-back, to be used again at the next step. Inside of JAX they come back as if they were gradients.
+Fresh memory costs as much time as arithmetic, because the operating system clears each page when it
+is first written to. The forward loop therefore writes to workspace buffers that the caller may pass
+in, and that it gets back for the next step. JAX returns them as if they were gradients.
+
+**Embedding.** The gradient with respect to an embedding matrix is as large as the matrix, though a
+micro-batch reads a few hundred of its rows. Training differentiates with respect to the vectors
+that were looked up instead, and adds them up by token afterwards.
 """
 
 from __future__ import annotations
@@ -20,26 +24,32 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-# Steps whose gradients by the kernels are one matrix product: the first number of them, all
-# divisors of the first, for which it has no more multiplications than XLA's library computes on one
-# thread. Several threads for each of several parts of a batch would wait for one another.
+# Buffers of one layer.
+Workspace = tuple[Array, ...]
+# Hidden state, cell state, outputs of all steps, saved intermediate results.
+LoopState = tuple[Array, Array, tuple[Array, ...], tuple[Array, ...]]
+Residuals = tuple[Array, tuple[Array, Array], Workspace, tuple[Array, Array]]
+
+# Candidates for the number of steps whose kernel gradients are computed in one matrix product, all
+# divisors of the first. The first one is used whose product is small enough for XLA's library to
+# run on one thread: several threads for each of several micro-batches would wait for one another.
 _CHUNKS = (4, 2, 1)
-_MOST_MULTIPLICATIONS = 1_500_000
-# Scratch arrays that the forward loop fills for the backward loop, which has the others.
-_SAVED = 4
-# Matrix products of so few columns XLA compiles itself, for several times as long as it takes to
-# compile a call of Eigen, and to functions that are no quicker.
+_MAX_MULTIPLICATIONS = 1_500_000
+# Workspace buffers that the forward loop fills for the backward loop, which uses the others.
+_N_SAVED = 4
+# XLA compiles matrix products of so few columns itself, which takes several times as long as to
+# compile a call of Eigen, and gives functions that are no faster.
 _FEW_COLUMNS = 128
 
-_lent_scratch: ContextVar[Iterator[tuple[Array, ...]] | None] = ContextVar("scratch", default=None)
+_workspaces: ContextVar[Iterator[Workspace] | None] = ContextVar("workspaces", default=None)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(6,))
@@ -49,23 +59,23 @@ def lstm(
     kernel: Array,
     recurrent_kernel: Array,
     bias: Array,
-    scratch: tuple[Array, ...],
+    workspace: Workspace,
     sequences: bool,
 ) -> Array:
-    """Return the hidden state of a batch of sequences, from a state of zeros.
+    """Return the hidden states of a batch of sequences, from a state of zeros.
 
     Parameters
     ----------
     x : array of shape (n_steps, n_rows, n_inputs)
         Inputs.
     mask : array of bool of shape (n_steps, n_rows)
-        False at steps that leave the state as it is.
+        False at steps that leave the state unchanged.
     kernel, recurrent_kernel, bias : array
-        Of shapes (n_inputs, 4 * units), (units, 4 * units) and (4 * units,), the gates in the
-        order input, forget, cell, output.
-    scratch : tuple of array
-        Of `scratch_shapes`, for `n_steps` or more. Their content does not matter; the "gradient"
-        by them are the same arrays, written over.
+        Weights of shapes (n_inputs, 4 * units), (units, 4 * units) and (4 * units,), with the gates
+        in the order of `sklstm._network.spec.GATES`.
+    workspace : tuple of array
+        Buffers of `workspace_shapes`, for `n_steps` or more. Their content is ignored. The
+        "gradient" with respect to them is the overwritten buffers.
     sequences : bool
         Whether to return the state after each step, or after the last one only.
 
@@ -76,10 +86,10 @@ def lstm(
     return _run(x, mask, kernel, recurrent_kernel, bias, (), sequences)[0]
 
 
-def scratch_shapes(
+def workspace_shapes(
     n_steps: int, n_rows: int, n_inputs: int, units: int
 ) -> tuple[tuple[int, int, int], ...]:
-    """Return the shapes of the arrays that `lstm` keeps its intermediate results in."""
+    """Return the shapes of the buffers that `lstm` writes its intermediate results to."""
     n_padded = _padded(n_steps)
     widths = (n_inputs + units + 1, 4 * units, units, units, n_inputs)
     chunk = _chunk(n_rows, n_inputs, units)
@@ -87,22 +97,22 @@ def scratch_shapes(
 
 
 @contextmanager
-def lending_scratch(arrays: Sequence[tuple[Array, ...]]) -> Iterator[None]:
-    """Lend scratch arrays to the layers called meanwhile in this thread, in their order."""
-    token = _lent_scratch.set(iter(arrays))
+def use_workspaces(workspaces: Sequence[Workspace]) -> Iterator[None]:
+    """Let the LSTM layers called in this thread use the given buffers, in order."""
+    token = _workspaces.set(iter(workspaces))
     try:
         yield
     finally:
-        _lent_scratch.reset(token)
+        _workspaces.reset(token)
 
 
-def borrowed_scratch(x: Array, units: int) -> tuple[Array, ...]:
-    """Return the scratch arrays lent to the next layer, or new ones if nobody lends any."""
-    lent = _lent_scratch.get()
-    if lent is not None:
-        return next(lent)
+def next_workspace(x: Array, units: int) -> Workspace:
+    """Return the buffers for the next layer: those of `use_workspaces`, or new ones."""
+    workspaces = _workspaces.get()
+    if workspaces is not None:
+        return next(workspaces)
     n_steps, n_rows, n_inputs = x.shape
-    shapes = scratch_shapes(n_steps, n_rows, n_inputs, units)
+    shapes = workspace_shapes(n_steps, n_rows, n_inputs, units)
     return tuple(lax.empty(shape, x.dtype) for shape in shapes)
 
 
@@ -112,19 +122,19 @@ def _run(
     kernel: Array,
     recurrent_kernel: Array,
     bias: Array,
-    scratch: tuple[Array, ...],
+    workspace: Workspace,
     sequences: bool,
-) -> tuple[Array, tuple[Array, ...], tuple[Array, Array]]:
-    """Run over time, saving what the gradients need if there is `scratch` to save it in.
+) -> tuple[Array, Workspace, tuple[Array, Array]]:
+    """Run over time; with a workspace, save the intermediate results for the gradients.
 
     Returns
     -------
     h : array
         The result of `lstm`.
-    scratch : tuple of array
-        Filled.
+    workspace : tuple of array
+        The filled buffers.
     span : tuple of array
-        First step run, and one past the last one.
+        First step, and one past the last step, of the loop.
     """
     n_steps, n_rows, _ = x.shape
     units = len(recurrent_kernel)
@@ -132,12 +142,12 @@ def _run(
     x = _pad(x)
     start, end = span = _span(mask)
     kernels = _with_many_columns(jnp.concatenate([kernel, recurrent_kernel, bias[None]]))
-    # As a row of the kernels the bias has its gradient from the same matrix product.
+    # With the bias as a row of the kernels, one matrix product gives all gradients.
     one = np.ones((n_rows, 1), x.dtype)
     is_cell_input = (np.arange(4 * units) // units == 2).astype(x.dtype)
     scale = (1 + is_cell_input) / 2
 
-    def step(t: Array, state: tuple[Any, ...]) -> tuple[Any, ...]:
+    def step(t: Array, state: LoopState) -> LoopState:
         h, c, outputs, saved = state
         taken = _at(is_taken, t)[:, None]
         inputs = jnp.concatenate([_at(x, t), h, one], axis=1)
@@ -149,10 +159,11 @@ def _run(
         tanh_c = lax.optimization_barrier(jnp.tanh(c_new))
         h_new = jnp.where(taken, o * tanh_c, h)
         if saved:
-            # Derivatives of the new cell state by the first three parts of z, of h by the last.
+            # Derivatives of the new cell state with respect to the first three parts of z, and of h
+            # with respect to the last one.
             factor = lax.optimization_barrier(jnp.concatenate([g, c, i, tanh_c], axis=1))
             by_z = jnp.where(taken, (1 - gates) * (gates + is_cell_input) * factor, 0.0)
-            # Derivatives of h and of the new cell state by the cell state.
+            # Derivatives of h and of the new cell state with respect to the cell state.
             h_by_c = jnp.where(taken, o * (1 - tanh_c * tanh_c), 0.0)
             c_by_c = jnp.where(taken, f, 1.0)
             saved = _put_all(saved, (inputs, by_z, h_by_c, c_by_c), t)
@@ -160,7 +171,7 @@ def _run(
 
     zeros = jnp.zeros((n_rows, units), x.dtype)
     outputs = (lax.empty((len(x), n_rows, units), x.dtype),) if sequences else ()
-    state = (zeros, zeros, outputs, scratch[:_SAVED])
+    state = (zeros, zeros, outputs, workspace[:_N_SAVED])
     h, _, outputs, saved = lax.fori_loop(start, end, step, state)
     if sequences:
 
@@ -169,7 +180,7 @@ def _run(
 
         filled = lax.fori_loop(0, start, fill(zeros), outputs[0])
         h = lax.fori_loop(end, len(x), fill(h), filled)[:n_steps]
-    return h, (*saved, *scratch[_SAVED:]), span
+    return h, (*saved, *workspace[_N_SAVED:]), span
 
 
 def _forward(
@@ -178,19 +189,19 @@ def _forward(
     kernel: Array,
     recurrent_kernel: Array,
     bias: Array,
-    scratch: tuple[Array, ...],
+    workspace: Workspace,
     sequences: bool,
-) -> tuple[Array, tuple[Any, ...]]:
-    """Return the hidden states, and with them what the backward loop needs."""
-    h, *saved = _run(x, mask, kernel, recurrent_kernel, bias, scratch, sequences)
+) -> tuple[Array, Residuals]:
+    """Return the hidden states, and the inputs of the backward loop."""
+    h, *saved = _run(x, mask, kernel, recurrent_kernel, bias, workspace, sequences)
     return h, (mask, (kernel, recurrent_kernel), *saved)
 
 
-def _backward(sequences: bool, needed: tuple[Any, ...], dh: Array) -> tuple[Any, ...]:
-    """Return the gradients by the arguments of `lstm`, from that by its result."""
-    mask, kernels, scratch, (start, end) = needed
-    inputs, by_z, h_by_c, c_by_c = saved = scratch[:_SAVED]
-    dx, dz = scratch[_SAVED:]
+def _backward(sequences: bool, residuals: Residuals, dh: Array) -> tuple[object, ...]:
+    """Return the gradients with respect to the arguments of `lstm`."""
+    mask, kernels, workspace, (start, end) = residuals
+    inputs, by_z, h_by_c, c_by_c = saved = workspace[:_N_SAVED]
+    dx, dz = workspace[_N_SAVED:]
     is_taken = _pad(mask)
     n_padded, n_rows = is_taken.shape
     n_inputs, units = map(len, kernels)
@@ -198,7 +209,7 @@ def _backward(sequences: bool, needed: tuple[Any, ...], dh: Array) -> tuple[Any,
     by_transposed, by_recurrent_transposed = map(_product_with_transposed, kernels)
     if sequences:
         dh_of_steps = _pad(dh)
-        # The steps behind the span repeat its last state.
+        # The steps after the span repeat its last state.
         dh_last = lax.fori_loop(
             end, n_padded, lambda t, total: total + _at(dh_of_steps, t), jnp.zeros_like(dh[0])
         )
@@ -239,7 +250,7 @@ def _backward(sequences: bool, needed: tuple[Any, ...], dh: Array) -> tuple[Any,
     state = lax.fori_loop(0, (end - start) // chunk_steps, chunk, state)
     _, _, dz, dx, dkernel, dothers = state
     drecurrent, dbias = dothers[:units], dothers[units]
-    # Outside of the span dx is whatever was there.
+    # Outside the span dx holds old values.
     by_x = jnp.where(is_taken[:, :, None], dx, 0.0)[: len(mask)]
     return by_x, None, dkernel, drecurrent, dbias, (*saved, dx, dz)
 
@@ -254,18 +265,18 @@ def _with_many_columns(kernels: Array) -> Array:
 
 
 def _product_with_transposed(kernel: Array) -> Callable[[Array], Array]:
-    """Return the function that multiplies rows by the transposed of a kernel."""
+    """Return a function that multiplies rows by the transpose of a kernel."""
     if kernel.shape[1] <= _FEW_COLUMNS:
         return lambda rows: lax.dot_general(rows, kernel, (((1,), (1,)), ((), ())))
-    # To copy it once makes each product quicker.
+    # Copying the transpose once makes each product faster.
     transposed = kernel.T
     return lambda rows: rows @ transposed
 
 
 def _chunk(n_rows: int, n_inputs: int, units: int) -> int:
-    """Return the steps of a chunk."""
+    """Return the number of steps in a chunk."""
     of_step = n_rows * max(n_inputs, units + 1) * 4 * units
-    fitting = (n for n in _CHUNKS if n * of_step <= _MOST_MULTIPLICATIONS)
+    fitting = (n for n in _CHUNKS if n * of_step <= _MAX_MULTIPLICATIONS)
     return next(fitting, _CHUNKS[0])
 
 
@@ -274,13 +285,16 @@ def _padded(n_steps: int) -> int:
 
 
 def _pad(array: Array) -> Array:
-    """Add steps to an array, up to a multiple of the chunk."""
+    """Append steps to an array, up to a multiple of the largest chunk."""
     missing = _padded(len(array)) - len(array)
     return jnp.pad(array, ((0, missing), *[(0, 0)] * (array.ndim - 1)))
 
 
 def _span(mask: Array) -> tuple[Array, Array]:
-    """Return the bounds, multiples of any chunk, of the steps outside which no row takes any."""
+    """Return the first step and one past the last step at which any row is not masked.
+
+    Both are multiples of every chunk.
+    """
     n_steps = np.int32(len(mask))
     steps = np.arange(n_steps, dtype=np.int32)[:, None]
     first, behind = lax.reduce(
@@ -294,7 +308,7 @@ def _span(mask: Array) -> tuple[Array, Array]:
     return jnp.minimum(first // chunk * chunk, behind), behind
 
 
-# No index is negative: to look whether one is would take a kernel of its own at each step.
+# No index is negative: a check would take a separate kernel at each step.
 
 
 def _at(array: Array, t: Array) -> Array:
@@ -315,3 +329,78 @@ def _put_steps(array: Array, values: Array, first: Array) -> Array:
 
 def _put_all(arrays: tuple[Array, ...], values: tuple[Array, ...], t: Array) -> tuple[Array, ...]:
     return tuple(_put(array, value, t) for array, value in zip(arrays, values, strict=False))
+
+
+@dataclass
+class LookupGradient:
+    """Captures the gradient with respect to the vectors that `lookup` returned.
+
+    Attributes
+    ----------
+    slot : array of shape (n_steps, n_rows, n_values)
+        An argument of the differentiated function, whose values are ignored. The gradient with
+        respect to it is that with respect to the vectors.
+    ids : array of int32 of shape (n_steps, n_rows), or None
+        The rows that were looked up; None before the lookup.
+    """
+
+    slot: Array
+    ids: Array | None = None
+
+
+_active_lookup: ContextVar[LookupGradient | None] = ContextVar("lookup", default=None)
+
+
+@contextmanager
+def capture_lookup_gradient(slot: Array) -> Iterator[LookupGradient]:
+    """Redirect the gradient of the next lookup in this thread to `slot`."""
+    captured = LookupGradient(slot)
+    token = _active_lookup.set(captured)
+    try:
+        yield captured
+    finally:
+        _active_lookup.reset(token)
+
+
+def lookup(embeddings: Array, ids: Array) -> Array:
+    """Return rows of a matrix. Ids are not checked.
+
+    Parameters
+    ----------
+    embeddings : array of shape (n_tokens, n_values)
+        One row per token.
+    ids : array of int32 of shape (n_steps, n_rows)
+        Token ids.
+
+    Returns
+    -------
+    vectors : array of shape (n_steps, n_rows, n_values)
+    """
+    rows = embeddings.at[ids]
+    vectors = rows.get(mode="promise_in_bounds", wrap_negative_indices=False)
+    captured = _active_lookup.get()
+    if captured is None:
+        return vectors
+    captured.ids = ids
+    return _redirected(vectors, captured.slot)
+
+
+def add_rows(matrix: Array, ids: Sequence[Array], vectors: Sequence[Array]) -> Array:
+    """Add arrays of vectors to the rows `ids` of a matrix, one array after the other."""
+    # XLA's CPU compiler works in this form, and would copy arrays of any other.
+    windows = lax.ScatterDimensionNumbers(
+        update_window_dims=(1, 2), inserted_window_dims=(), scatter_dims_to_operand_dims=(0,)
+    )
+    in_bounds = lax.GatherScatterMode.PROMISE_IN_BOUNDS
+    for part_ids, gradient in zip(ids, vectors, strict=True):
+        rows = gradient.reshape(-1, 1, matrix.shape[1])
+        matrix = lax.scatter_add(matrix, part_ids.reshape(-1, 1), rows, windows, mode=in_bounds)
+    return matrix
+
+
+@jax.custom_vjp
+def _redirected(vectors: Array, slot: Array) -> Array:
+    return vectors
+
+
+_redirected.defvjp(lambda vectors, _: (vectors, None), lambda _, gradient: (gradient, gradient))

@@ -1,0 +1,551 @@
+"""BaseTextClassifier: everything that the text classifiers share."""
+
+from __future__ import annotations
+
+from abc import ABCMeta, abstractmethod
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import Tags
+
+from sklstm._persistence import pack_state
+from sklstm._sklearn import (
+    CallbackSupportMixin,
+    FitTasks,
+    Interval,
+    StrOptions,
+    fit_context,
+    rollback_on_error,
+)
+from sklstm._training.data import (
+    Documents,
+    Examples,
+    TrainingData,
+    document_weights,
+    draw_seed,
+    split_off_validation,
+)
+from sklstm._validation import (
+    Labels,
+    as_ids,
+    check_classes,
+    check_classes_of_call,
+    check_ids,
+    check_labels,
+    check_numbers,
+)
+
+if TYPE_CHECKING:
+    import keras
+
+    from sklstm._network.network import BaseNetwork, Logs
+    from sklstm._network.spec import Floats, Weights
+    from sklstm._training.loop import History
+
+_POSITIVE = [Interval(Integral, 1, None, closed="left")]
+
+#: Constraints on the parameters that all text classifiers share.
+SHARED_CONSTRAINTS: dict[str, list[Any]] = {
+    "vocab_size": [Interval(Integral, 2, None, closed="left"), None],
+    "invalid_ids": [StrOptions({"error", "unknown"})],
+    "learning_rate_schedule": [StrOptions({"constant", "one_cycle"})],
+    "epochs": [*_POSITIVE, StrOptions({"auto"})],
+    "average_weights": ["boolean"],
+    "class_weight": [dict, StrOptions({"balanced"}), None],
+    "early_stopping": ["boolean"],
+    "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+    "n_iter_no_change": _POSITIVE,
+    "tol": [Interval(Real, 0, None, closed="left")],
+    "warm_start": ["boolean"],
+    "random_state": ["random_state"],
+}
+
+
+class Seeds(NamedTuple):
+    """Seeds of one call of `fit` or `partial_fit`."""
+
+    weights: int
+    order: int
+    dropout: int
+    split: int
+    vectors: int
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """What a subclass supplies for one call of `fit` or `partial_fit`.
+
+    Attributes
+    ----------
+    training : Examples
+        Training data.
+    validation : Examples or None
+        Validation data.
+    network : context manager
+        Provides the network, loaded and prepared for training.
+    evaluate : callable
+        Returns the metrics of the network on the validation data, by names with "val_".
+    fitted_attributes : callable
+        Returns the fitted attributes by name, from weights and history.
+    derived_attributes : dict of str to object
+        Attributes that are set after training and never copied or saved.
+    """
+
+    training: Examples
+    validation: Examples | None
+    network: AbstractContextManager[BaseNetwork]
+    evaluate: Callable[[BaseNetwork, Examples], Logs]
+    fitted_attributes: Callable[[Weights, History], dict[str, Any]]
+    derived_attributes: dict[str, Any] = field(default_factory=dict)
+
+
+class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
+    """Base class of the classifiers of token ids.
+
+    It checks the data, sets validation data aside, seeds and trains a network, and predicts.
+    Subclasses define the parameters, and supply the network by `_prepare` and `_apply`.
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]]
+    # Attributes that are derived from others: they are neither copied, nor saved, nor restored
+    # after an error.
+    _derived: ClassVar[frozenset[str]] = frozenset()
+
+    classes_: Labels
+    weights_: Weights
+    vocab_size_: int
+
+    @fit_context
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        X_val: ArrayLike | None = None,
+        y_val: ArrayLike | None = None,
+    ) -> Self:
+        """Train the network.
+
+        Parameters
+        ----------
+        X : array-like of int of shape (n_documents, n_ids)
+            Token ids: 0 is padding, on either side, and 1 the out-of-vocabulary token. Floats with
+            integral values are accepted.
+        y : array-like of shape (n_documents,) or (n_documents, n_labels)
+            Class labels of any type, or a label indicator of 0 and 1 for multilabel data.
+        sample_weight : array-like of shape (n_documents,), default=None
+            Weight of each document in the loss. A weight of 2 equals passing the document twice.
+        X_val : array-like of int of shape (n_validation, n_ids), default=None
+            Validation documents, which are scored after each epoch and used by early stopping.
+        y_val : array-like, default=None
+            Labels of the validation documents.
+
+        Returns
+        -------
+        self : estimator
+            The fitted classifier. If an error or Ctrl-C ends the call, it is as before the call.
+
+        Raises
+        ------
+        ValueError
+            If a parameter, X or y is invalid, y has only one class, or the loss becomes infinite.
+        TypeError
+            If X is sparse, or a callback is not a Keras callback.
+        """
+        resume = self.warm_start and hasattr(self, "weights_")
+        return self._train(
+            X, y, sample_weight=sample_weight, X_val=X_val, y_val=y_val, resume=resume
+        )
+
+    @fit_context
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
+        """Train for one epoch on a batch of documents.
+
+        The first call fixes the size of the vocabulary. Set `vocab_size` if its documents may not
+        contain the largest id.
+
+        Parameters
+        ----------
+        X : array-like of int of shape (n_documents, n_ids)
+            Token ids.
+        y : array-like of shape (n_documents,) or (n_documents, n_labels)
+            Class labels, or a label indicator.
+        classes : array-like of shape (n_classes,), default=None
+            All classes that will ever occur. Required in the first call, unless y is a label
+            indicator.
+        sample_weight : array-like of shape (n_documents,), default=None
+            Weight of each document in the loss.
+
+        Returns
+        -------
+        self : estimator
+            The fitted classifier. If an error or Ctrl-C ends the call, it is as before the call.
+
+        Raises
+        ------
+        ValueError
+            As `fit`, and for early stopping or balanced class weights, which need all documents.
+        TypeError
+            As `fit`.
+
+        Examples
+        --------
+        >>> from sklstm import LSTMTextClassifier
+        >>> classifier = LSTMTextClassifier(units=4, embedding_dim=3, vocab_size=5)
+        >>> for ids, labels in [([[2, 3]], ["good"]), ([[4, 3]], ["bad"])]:
+        ...     classifier = classifier.partial_fit(ids, labels, classes=["bad", "good"])
+        >>> classifier.classes_.tolist()
+        ['bad', 'good']
+        """
+        return self._partial_fit(X, y, classes, sample_weight)
+
+    def _partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        classes: ArrayLike | None,
+        sample_weight: ArrayLike | None = None,
+        vocab_size: int | None = None,
+    ) -> Self:
+        """Do `partial_fit`; `vocab_size` is the size for a network that has none yet."""
+        # fit_context does not validate the parameters where training is resumed.
+        self._validate_params()
+        for name, value in (("early_stopping", True), ("class_weight", "balanced")):
+            if getattr(self, name) == value:
+                raise ValueError(
+                    f"partial_fit trains on a part of the documents and does not support "
+                    f"{name}={value!r}. Use fit, or pass sample_weight."
+                )
+        resume = hasattr(self, "weights_")
+        check_classes_of_call(self.classes_ if resume else None, classes, y)
+        return self._train(
+            X,
+            y,
+            sample_weight=sample_weight,
+            classes=classes,
+            resume=resume,
+            is_partial=True,
+            vocab_size=vocab_size,
+        )
+
+    def predict(self, X: ArrayLike) -> Labels:
+        """Predict the most probable class of each document.
+
+        Parameters
+        ----------
+        X : array-like of int of shape (n_documents, n_features_in_)
+            Token ids. Ids that `fit` has not seen are read as the out-of-vocabulary token.
+
+        Returns
+        -------
+        y : ndarray of shape (n_documents,) or (n_documents, n_labels)
+            Class labels; for multilabel data an indicator of the labels with a probability above
+            0.5.
+
+        Raises
+        ------
+        NotFittedError
+            If the classifier is not fitted.
+        ValueError
+            If X is invalid, or its width differs from that in `fit`.
+        """
+        scores = self.decision_function(X)
+        if self._is_multilabel:
+            return (scores > 0).astype(int)
+        codes = (scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(axis=1)
+        return np.asarray(self.classes_[codes])
+
+    def predict_proba(self, X: ArrayLike) -> Floats:
+        """Predict the probability of each class.
+
+        Parameters
+        ----------
+        X : array-like of int of shape (n_documents, n_features_in_)
+            Token ids.
+
+        Returns
+        -------
+        probabilities : ndarray of float32 of shape (n_documents, n_classes)
+            Columns in the order of ``classes_``. Rows sum to 1, except for multilabel data.
+
+        Raises
+        ------
+        NotFittedError
+            If the classifier is not fitted.
+        ValueError
+            If X is invalid, or its width differs from that in `fit`.
+
+        Examples
+        --------
+        >>> from sklstm import LSTMTextClassifier
+        >>> classifier = LSTMTextClassifier(units=4, embedding_dim=3, epochs=1)
+        >>> classifier.fit([[2, 3], [4, 3]], ["good", "bad"]).predict_proba([[2, 3]]).shape
+        (1, 2)
+        """
+        probabilities = self._apply("probabilities", X)
+        if probabilities.shape[1] > 1:
+            return probabilities
+        return np.hstack([1 - probabilities, probabilities])
+
+    def decision_function(self, X: ArrayLike) -> Floats:
+        """Compute the score of each class before sigmoid or softmax.
+
+        Parameters
+        ----------
+        X : array-like of int of shape (n_documents, n_features_in_)
+            Token ids.
+
+        Returns
+        -------
+        scores : ndarray of float32 of shape (n_documents,) or (n_documents, n_classes)
+            Logits; for two classes the logit of ``classes_[1]``.
+
+        Raises
+        ------
+        NotFittedError
+            If the classifier is not fitted.
+        ValueError
+            If X is invalid, or its width differs from that in `fit`.
+
+        Examples
+        --------
+        >>> from sklstm import LSTMTextClassifier
+        >>> classifier = LSTMTextClassifier(units=4, embedding_dim=3, epochs=1)
+        >>> classifier = classifier.fit([[2, 3], [4, 3]], ["good", "bad"])
+        >>> score = classifier.decision_function([[2, 3]])
+        >>> is_positive = score[0] > 0
+        >>> bool(is_positive == (classifier.predict([[2, 3]])[0] == "good"))
+        True
+        """
+        logits = self._apply("logits", X)
+        if logits.shape[1] == 2 and not self._is_multilabel:
+            # A custom model may have two outputs for two classes.
+            logits = logits[:, 1:] - logits[:, :1]
+        return logits if logits.shape[1] > 1 else logits.ravel()
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.categorical = True
+        tags.input_tags.positive_only = self.invalid_ids == "error"
+        tags.classifier_tags.multi_label = True
+        return tags
+
+    def __copy__(self) -> Self:
+        # Callbacks get copies during a fit, when there is no state that could be saved.
+        copied = type(self).__new__(type(self))
+        attributes = vars(self).items()
+        copied.__dict__.update({n: v for n, v in attributes if n not in self._derived})
+        return copied
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        return pack_state({n: v for n, v in state.items() if n not in self._derived})
+
+    @property
+    @abstractmethod
+    def _is_multilabel(self) -> bool:
+        """Whether the classifier was fitted on a label indicator."""
+
+    @abstractmethod
+    def _apply(self, kind: str, X: ArrayLike) -> Floats:
+        """Apply the fitted network to documents.
+
+        `kind` is "logits" or "probabilities", each of shape (n_documents, n_outputs).
+        """
+
+    @abstractmethod
+    def _prepare(
+        self,
+        data: TrainingData,
+        seeds: Seeds,
+        *,
+        resume: bool,
+        is_partial: bool,
+        vocab_size: int | None,
+    ) -> TrainingRun:
+        """Build or acquire the network for training, and encode the data for it."""
+
+    @abstractmethod
+    def _make_callbacks(self, network: BaseNetwork) -> Sequence[keras.callbacks.Callback]:
+        """Return the Keras callbacks of a call of `fit` or `partial_fit`."""
+
+    @abstractmethod
+    def _peak_learning_rate(self, network: BaseNetwork) -> float:
+        """Return the peak of a one-cycle schedule."""
+
+    @abstractmethod
+    def _optimizer_name(self, network: BaseNetwork) -> str:
+        """Return the name of the optimizer that an optimizer state belongs to."""
+
+    def _max_documents_per_step(self, n_documents: int) -> int:
+        return int(self.batch_size)
+
+    def _train(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        *,
+        sample_weight: ArrayLike | None = None,
+        X_val: ArrayLike | None = None,
+        y_val: ArrayLike | None = None,
+        classes: ArrayLike | None = None,
+        resume: bool = False,
+        is_partial: bool = False,
+        vocab_size: int | None = None,
+        epochs: int | None = None,
+    ) -> Self:
+        """Train, and set the fitted attributes.
+
+        Parameters
+        ----------
+        X, y, sample_weight, X_val, y_val, classes
+            As in `fit` and `partial_fit`.
+        resume : bool
+            Whether to start from the fitted weights.
+        is_partial : bool
+            Whether to train for one epoch, and keep the optimizer state for the next call.
+        vocab_size : int, optional
+            Size of the vocabulary of a new network, where the parameter is None.
+        epochs : int, optional
+            Overrides the parameter; 0 builds the network without training it.
+        """
+        # Imported here, so that a classifier can be created, cloned and loaded without Keras.
+        from sklstm._training.loop import train
+
+        with rollback_on_error(self, self._derived):
+            seed = self._seed if resume else draw_seed(self.random_state)
+            n_calls = self._n_calls if resume else 0
+            drawn = np.random.SeedSequence([seed, n_calls]).generate_state(len(Seeds._fields))
+            seeds = Seeds(*drawn.tolist())
+            data = self._training_data(
+                X, y, sample_weight, X_val, y_val, classes, resume, seeds.split
+            )
+            run = self._prepare(
+                data, seeds, resume=resume, is_partial=is_partial, vocab_size=vocab_size
+            )
+            n_documents = len(run.training.ids)
+            batch_size = self._max_documents_per_step(n_documents)
+            epochs = 1 if is_partial else self._n_epochs(epochs, n_documents, batch_size)
+            tasks = None
+            if not is_partial:
+                tasks = FitTasks(self, epochs, X, y, sample_weight, data.rows)
+            with run.network as network:
+                validation = run.validation
+                outcome = train(
+                    network,
+                    run.training,
+                    self._schedule(epochs, batch_size, network, is_partial),
+                    np.random.default_rng(seeds.order),
+                    validate=validation and (lambda: run.evaluate(network, validation)),
+                    callbacks=self._make_callbacks(network),
+                    observer=tasks and _Observer(tasks, run.fitted_attributes),
+                    verbose=1 if self.verbose == "auto" else int(self.verbose),
+                )
+                optimizer_state = None
+                if is_partial:
+                    optimizer_state = {
+                        "optimizer": self._optimizer_name(network),
+                        "values": network.optimizer_state(),
+                    }
+            attributes = run.fitted_attributes(outcome.weights, outcome.history) | {
+                "_optimizer_state": optimizer_state,
+                "_seed": seed,
+                "_n_calls": n_calls + 1,
+            }
+            if outcome.best_validation_score is not None:
+                attributes["best_validation_score_"] = outcome.best_validation_score
+            if tasks is not None:
+                tasks.end(attributes)
+            vars(self).pop("best_validation_score_", None)
+            vars(self).update(attributes | run.derived_attributes)
+        return self
+
+    def _training_data(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None,
+        X_val: ArrayLike | None,
+        y_val: ArrayLike | None,
+        classes: ArrayLike | None,
+        resume: bool,
+        split_seed: int,
+    ) -> TrainingData:
+        """Check the data, and set validation documents aside if early stopping needs them."""
+        numbers = check_numbers(self, X, reset=not resume)
+        labels = check_labels(y, len(numbers))
+        weights = document_weights(labels, numbers, self.class_weight, sample_weight)
+        classes = self.classes_ if resume else check_classes(labels, weights, classes)
+        ids = as_ids(numbers, self.invalid_ids, type(self).__name__)
+        training, rows = Documents(ids, labels, weights), None
+        validation = self._validation_documents(X_val, y_val)
+        if validation is None and self.early_stopping:
+            rows, validation_rows = split_off_validation(
+                labels, self.validation_fraction, split_seed
+            )
+            validation, training = training.take(validation_rows), training.take(rows)
+        return TrainingData(ids, training, validation, rows, classes)
+
+    def _validation_documents(
+        self, X_val: ArrayLike | None, y_val: ArrayLike | None
+    ) -> Documents | None:
+        """Check the validation documents that were passed, if any."""
+        if X_val is None and y_val is None:
+            return None
+        if X_val is None or y_val is None:
+            given, absent = ("X_val", "y_val") if y_val is None else ("y_val", "X_val")
+            raise ValueError(f"{given} was passed without {absent}; pass both, or neither.")
+        ids = check_ids(self, X_val)
+        return Documents(ids, check_labels(y_val, len(ids), "y_val"), np.ones(len(ids)))
+
+    def _n_epochs(self, epochs: int | None, n_documents: int, batch_size: int) -> int:
+        if epochs is not None:
+            return epochs
+        if self.epochs != "auto":
+            return int(self.epochs)
+        from sklstm._training.loop import auto_epochs
+
+        return auto_epochs(n_documents, batch_size)
+
+    def _schedule(
+        self, epochs: int, batch_size: int, network: BaseNetwork, is_partial: bool
+    ) -> Any:
+        from sklstm._training.loop import Schedule
+
+        has_cycle = self.learning_rate_schedule == "one_cycle" and not is_partial
+        return Schedule(
+            epochs=epochs,
+            batch_size=batch_size,
+            peak_rate=self._peak_learning_rate(network) if has_cycle else None,
+            early_stopping=self.early_stopping,
+            n_iter_no_change=self.n_iter_no_change,
+            tol=self.tol,
+            average_weights=self.average_weights,
+            shuffle=getattr(self, "shuffle", True),
+        )
+
+
+@dataclass(frozen=True)
+class _Observer:
+    """Forwards the epochs of the training loop to scikit-learn's callbacks."""
+
+    tasks: FitTasks
+    fitted_attributes: Callable[[Weights, History], dict[str, Any]]
+
+    def begin_epoch(self) -> None:
+        self.tasks.begin_epoch()
+
+    def end_epoch(self, weights: Callable[[], Weights], history: History) -> bool:
+        return self.tasks.end_epoch(lambda: self.fitted_attributes(weights(), history))

@@ -1,0 +1,277 @@
+"""Map token ids to rows of the embedding matrix, words unseen in training included.
+
+Without `WordVectors` every id has a row. With `WordVectors` the ids seen in training have one, not
+the hundreds of thousands that have a vector; prediction appends rows for other words as needed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from sklstm._network.hashed_ngrams import map_unseen_to_oov
+from sklstm._network.spec import (
+    EMBEDDINGS,
+    NGRAM_IDS,
+    Floats,
+    Ids,
+    Lengths,
+    NetworkSpec,
+    Weights,
+    padded_size,
+)
+from sklstm._validation import check_embedding_weights
+from sklstm._vocabulary import N_RESERVED, OOV_ID
+from sklstm.vectors import SMALL, WordVectors
+
+# Larger ids are usually a mistake, such as dates in X, and their vectors would fill the memory.
+_MAX_INFERRED_IDS = 10_000_000
+
+
+@dataclass(frozen=True)
+class EmbeddingTable:
+    """The rows of an embedding matrix.
+
+    Attributes
+    ----------
+    ids : ndarray of int32 of shape (n_rows,)
+        Token id of each row. The first two are padding and the out-of-vocabulary token.
+    is_known : ndarray of bool of shape (n_rows,)
+        Whether training has seen the id, or there is a pretrained vector; other ids are mapped to
+        out-of-vocabulary.
+    vocab_size : int
+        Size of the id space.
+    vectors : WordVectors or None
+        Source of the vectors of further ids at prediction.
+    """
+
+    ids: Ids
+    is_known: NDArray[np.bool_]
+    vocab_size: int
+    vectors: WordVectors | None = None
+
+    def rows(self, ids: Ids) -> Ids:
+        """Return the row of each token id; that of the out-of-vocabulary token if it has none."""
+        known = np.flatnonzero(self.is_known)
+        return _row_by_id(self.ids[known], known, self.vocab_size)[_clip(ids, self.vocab_size)]
+
+
+def make_table(
+    ids: Ids,
+    training_ids: Ids,
+    validation_ids: Ids | None,
+    *,
+    embedding_weights: WordVectors | ArrayLike | None,
+    vocab_size: int | None,
+    resume: EmbeddingTable | None,
+    seed: int,
+) -> tuple[EmbeddingTable, Floats | None]:
+    """Choose the rows of the embedding matrix for training.
+
+    Parameters
+    ----------
+    ids : ndarray of int32
+        All token ids passed to `fit`.
+    training_ids, validation_ids : ndarray of int32
+        Token ids of the training documents, and of the validation documents if there are any.
+    embedding_weights, vocab_size
+        Parameters of `LSTMTextClassifier`.
+    resume : EmbeddingTable or None
+        Table of the fitted network whose training is resumed.
+    seed : int
+        Seed of the vectors of words that `WordVectors` lacks.
+
+    Returns
+    -------
+    table : EmbeddingTable
+    pretrained : ndarray of float32 of shape (n_new, vector_size), or None
+        Initial vectors of the last rows of the table: of all rows, unless training is resumed. None
+        for random vectors.
+
+    Raises
+    ------
+    ValueError
+        If `embedding_weights` does not have the shape that `vocab_size` and the ids require, or
+        the ids are so large that `vocab_size` must be set.
+    """
+    max_id = int(ids.max())
+    if isinstance(embedding_weights, WordVectors):
+        seen = training_ids.ravel()
+        if validation_ids is not None:
+            has_vector = validation_ids < N_RESERVED + len(embedding_weights)
+            seen = np.concatenate([seen, validation_ids[has_vector]])
+        return _make_word_vector_table(embedding_weights, max_id, seen, vocab_size, resume, seed)
+    pretrained = None
+    if embedding_weights is not None:
+        pretrained = check_embedding_weights(embedding_weights, vocab_size, max_id)
+        vocab_size = len(pretrained)
+    elif vocab_size is None:
+        vocab_size = resume.vocab_size if resume else max(N_RESERVED, _size_for(max_id))
+    # Pretrained vectors have a meaning before any training.
+    is_known = np.full(vocab_size, pretrained is not None)
+    is_known[:N_RESERVED] = True
+    is_known[training_ids[training_ids < vocab_size]] = True
+    if resume is not None and len(resume.is_known) == vocab_size:
+        is_known |= resume.is_known
+    if resume is not None and pretrained is not None:
+        pretrained = pretrained[:0]
+    table = EmbeddingTable(np.arange(vocab_size, dtype=np.int32), is_known, int(vocab_size))
+    return table, pretrained
+
+
+def _make_word_vector_table(
+    vectors: WordVectors,
+    max_id: int,
+    seen: Ids,
+    vocab_size: int | None,
+    resume: EmbeddingTable | None,
+    seed: int,
+) -> tuple[EmbeddingTable, Floats]:
+    n_ids = N_RESERVED + len(vectors)
+    if vocab_size is None:
+        vocab_size = max(n_ids, _size_for(max_id), resume.vocab_size if resume else 0)
+    seen = np.unique(seen)
+    seen = seen[(seen >= N_RESERVED) & (seen < vocab_size)]
+    before = resume.ids if resume else np.empty(0, np.int32)
+    wanted = np.append(np.arange(N_RESERVED, dtype=np.int32), seen)
+    new = wanted[~np.isin(wanted, before)]
+    is_random = new >= n_ids
+    pretrained = vectors.rows(np.where(is_random, OOV_ID, new))
+    random = np.random.default_rng(seed).uniform(-SMALL, SMALL, pretrained[is_random].shape)
+    pretrained[is_random] = random
+    ids = np.concatenate([before, new])
+    return EmbeddingTable(ids, np.ones(len(ids), dtype=bool), int(vocab_size), vectors), pretrained
+
+
+def _size_for(max_id: int) -> int:
+    if max_id >= _MAX_INFERRED_IDS:
+        raise ValueError(
+            f"X contains the id {max_id}, and the network would have a vector for each smaller id. "
+            "If these are token ids, set vocab_size: to a larger number, or to a smaller one from "
+            "which on ids are mapped to the out-of-vocabulary token."
+        )
+    return max_id + 1
+
+
+@dataclass(frozen=True)
+class FittedNetwork:
+    """The fitted state that prediction, inspection and export need.
+
+    Attributes
+    ----------
+    spec : NetworkSpec
+        The architecture.
+    weights : dict of str to ndarray of float32
+        Weights by name.
+    table : EmbeddingTable
+        The ids of the rows of the embeddings.
+    """
+
+    spec: NetworkSpec
+    weights: Weights
+    table: EmbeddingTable
+
+    def resolve(self, ids: Ids) -> tuple[Ids, NetworkSpec, Weights]:
+        """Resolve token ids to rows, with appended rows for words unseen in training.
+
+        Parameters
+        ----------
+        ids : ndarray of int32
+            Token ids.
+
+        Returns
+        -------
+        rows : ndarray of int32
+            Row of each id, of the shape of `ids`.
+        spec, weights : NetworkSpec, dict
+            The network with the appended rows.
+        """
+        table, trained = self.table, self.weights[EMBEDDINGS]
+        if table.vectors is None:
+            return ids, self.spec, self.weights
+        # The same for similar vocabularies, which then share a compiled network.
+        first_new = padded_size(len(trained))
+        known_ids = _clip(ids, table.vocab_size)
+        row_by_id = _row_by_id(table.ids, np.arange(len(trained)), table.vocab_size)
+        lacks_row = (row_by_id[known_ids] == OOV_ID) & (known_ids != OOV_ID)
+        new = np.unique(known_ids[lacks_row & (known_ids < N_RESERVED + len(table.vectors))])
+        if not len(new):
+            return row_by_id[known_ids], self.spec, self.weights
+        row_by_id[new] = np.arange(first_new, first_new + len(new))
+        gap = np.zeros((first_new - len(trained), trained.shape[1]), trained.dtype)
+        matrix = np.concatenate([trained, gap, table.vectors.rows(new)])
+        spec = replace(self.spec, vocab_size=len(matrix))
+        if spec.ngrams:
+            spec = replace(spec, ngram_rows=first_new)
+        return row_by_id[known_ids], spec, self.weights | {EMBEDDINGS: matrix}
+
+    def weights_by_id(self) -> Weights:
+        """Return the weights of an equal network whose embeddings have one row per token id.
+
+        With word vectors and n-grams they include `NGRAM_IDS`.
+        """
+        all_ids = np.arange(self.table.vocab_size, dtype=np.int32)
+        rows, spec, weights = self.resolve(all_ids)
+        weights = weights | {EMBEDDINGS: weights[EMBEDDINGS][rows]}
+        if self.table.vectors is not None and spec.ngrams:
+            ngram_ids = map_unseen_to_oov(rows, spec.ngram_rows, np)
+            weights[NGRAM_IDS] = ngram_ids[:, None].astype(np.float32)
+        return weights
+
+
+def network_inputs(ids: Ids, spec: NetworkSpec) -> tuple[Ids, Lengths]:
+    """Prepare ids for a network: map ids beyond the vocabulary to OOV, and left-align tokens.
+
+    Parameters
+    ----------
+    ids : ndarray of int32 of shape (n_documents, width)
+        Rows of the embedding matrix.
+    spec : NetworkSpec
+        The architecture.
+
+    Returns
+    -------
+    inputs : ndarray of int32 of shape (n_documents, width)
+        With padding behind the tokens, if it is masked.
+    lengths : ndarray of int64 of shape (n_documents,)
+        Leading ids of each row that the network must read.
+    """
+    known_ids = _clip(ids, spec.vocab_size).astype(np.int32)
+    if spec.mask_padding:
+        return left_align(known_ids)
+    return known_ids, np.full(len(ids), ids.shape[1])
+
+
+def left_align(ids: Ids) -> tuple[Ids, Lengths]:
+    """Move the padding of each row behind its tokens.
+
+    Parameters
+    ----------
+    ids : ndarray of int32 of shape (n_documents, width)
+        Token ids; 0 is padding.
+
+    Returns
+    -------
+    aligned : ndarray of int32 of shape (n_documents, width)
+        The tokens of each row in their order, then zeros.
+    lengths : ndarray of int64 of shape (n_documents,)
+        Tokens per row.
+    """
+    is_token = ids != 0
+    lengths = is_token.sum(axis=1)
+    aligned = np.zeros_like(ids)
+    aligned[np.arange(ids.shape[1]) < lengths[:, None]] = ids[is_token]
+    return aligned, lengths
+
+
+def _clip(ids: Ids, vocab_size: int) -> Ids:
+    """Map ids outside the vocabulary to out-of-vocabulary."""
+    return np.where(ids < vocab_size, ids, np.int32(OOV_ID))
+
+
+def _row_by_id(ids: Ids, rows: NDArray[np.integer], vocab_size: int) -> Ids:
+    table = np.full(vocab_size, OOV_ID, dtype=np.int32)
+    table[ids] = rows
+    return table

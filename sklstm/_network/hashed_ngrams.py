@@ -1,0 +1,163 @@
+"""Hashed n-grams: the bucket of each n-gram, and the naive Bayes start of the bucket weights."""
+
+from __future__ import annotations
+
+from math import ceil, log2
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from sklearn.utils.extmath import safe_sparse_dot
+
+from sklstm._vocabulary import OOV_ID
+
+#: Factor of the n-gram weights in a score. The steps of an optimizer that suit the LSTM are small
+#: for a weight that acts alone.
+GAIN = 3.0
+
+#: Odd numbers without a pattern, one for each position in an n-gram. Products overflow on purpose.
+HASH_FACTORS = (1640531513, 1974261437, 1266122501, 1481765933, 1848586169)
+#: Tokens of the longest supported n-grams.
+MAX_NGRAM = len(HASH_FACTORS)
+
+_MIN_BUCKETS, _MAX_BUCKETS = 2**10, 2**20
+# An n-gram of a single training document says little about other documents.
+_MIN_DOCUMENTS = 2
+
+
+def map_unseen_to_oov(ids: Any, n_rows: int, xp: ModuleType) -> Any:
+    """Map ids unseen in training to out-of-vocabulary, for n-grams.
+
+    Rows of unseen words follow those of training, wherever there is room, so that an n-gram hashed
+    from them would depend on the other documents of the call.
+
+    Parameters
+    ----------
+    ids : array or KerasTensor of int32
+        Rows of the embedding.
+    n_rows : int
+        Number of leading rows seen in training; 0 for all.
+    xp : module
+        numpy or keras.ops.
+    """
+    return xp.where(ids < n_rows, ids, OOV_ID) if n_rows else ids
+
+
+def hash_ngrams(ids: Any, length: int, n_buckets: int, xp: ModuleType) -> tuple[Any, Any]:
+    """Hash the n-gram that begins at each token of a document.
+
+    Parameters
+    ----------
+    ids : array or KerasTensor of int32 of shape (n_documents, width)
+        Token ids; zeros are padding.
+    length : int
+        Tokens of an n-gram.
+    n_buckets : int
+        Number of buckets.
+    xp : module
+        numpy or keras.ops.
+
+    Returns
+    -------
+    buckets : array of int32 of shape (n_documents, width)
+        Bucket of the n-gram at each position.
+    is_ngram : array of bool of shape (n_documents, width)
+        Whether all tokens of the n-gram are in the document.
+    """
+    key, is_ngram = ids * HASH_FACTORS[0], ids > 0
+    for shift in range(1, length):
+        following = xp.concatenate([ids[:, shift:], xp.zeros_like(ids[:, :shift])], axis=1)
+        key = key + following * HASH_FACTORS[shift]
+        is_ngram = xp.logical_and(is_ngram, following > 0)
+    return xp.mod(key, n_buckets), is_ngram
+
+
+def choose_n_buckets(ids: NDArray[np.int32], max_length: int) -> int:
+    """Return a number of buckets at which n-grams of these documents seldom collide.
+
+    It is a power of two, so that similar corpora get the same number, and at most ``2**20``.
+    """
+    is_used = np.zeros(_MAX_BUCKETS, dtype=bool)
+    for length in range(1, max_length + 1):
+        buckets, is_ngram = hash_ngrams(ids, length, _MAX_BUCKETS, np)
+        is_used[buckets[is_ngram]] = True
+    n_doublings = ceil(log2(max(1, is_used.sum())))
+    return min(_MAX_BUCKETS, max(_MIN_BUCKETS, 2 ** (n_doublings + 1)))
+
+
+def naive_bayes_start(
+    ids: NDArray[np.int32],
+    targets: NDArray[np.float32],
+    weights: NDArray[np.float32],
+    max_length: int,
+    n_buckets: int,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return bucket weights and a bias with which n-grams score like naive Bayes, up to a factor.
+
+    Parameters
+    ----------
+    ids : ndarray of int32 of shape (n_documents, width)
+        Token ids of the training documents.
+    targets : ndarray of float32 of shape (n_documents, n_outputs)
+        1 at the classes of each document, else 0.
+    weights : ndarray of float32 of shape (n_documents,)
+        Document weights. The smallest positive weight counts as one document.
+    max_length : int
+        Tokens of the longest n-grams.
+    n_buckets : int
+        Number of buckets.
+
+    Returns
+    -------
+    table : ndarray of float32 of shape (n_buckets, n_outputs)
+        Log-count ratio of each class against the others; zero for n-grams of one document.
+    bias : ndarray of float32 of shape (1, n_outputs)
+        Log-odds of each class.
+    """
+    rows = np.broadcast_to(np.arange(len(ids), dtype=np.int32)[:, None], ids.shape)
+    hashed = [hash_ngrams(ids, length, n_buckets, np) for length in range(1, max_length + 1)]
+    documents = np.concatenate([rows[is_ngram] for _, is_ngram in hashed])
+    columns = np.concatenate([buckets[is_ngram] for buckets, is_ngram in hashed])
+    ones = np.ones(len(columns), dtype=np.float32)
+    presence = sparse.csr_matrix((ones, (documents, columns)), shape=(len(ids), n_buckets))
+    presence.data[:] = 1.0
+    counts = weights / weights[weights > 0].min()
+    members, others = counts[:, None] * targets, counts[:, None] * (1.0 - targets)
+    ratios = [
+        log_count_ratio(presence, *pair, 1.0) for pair in zip(members.T, others.T, strict=True)
+    ]
+    is_rare = counts @ presence < _MIN_DOCUMENTS
+    table = np.where(is_rare[:, None], 0.0, np.stack(ratios, axis=1) / GAIN)
+    bias = np.log((1.0 + members.sum(axis=0)) / (1.0 + others.sum(axis=0)))
+    return table.astype(np.float32), bias[None].astype(np.float32)
+
+
+def log_count_ratio(
+    presence: Any,
+    members: NDArray[np.generic],
+    others: NDArray[np.generic],
+    alpha: float,
+) -> NDArray[np.float64]:
+    """Compute the log-count ratio of each feature for one class (Wang and Manning, 2012).
+
+    Parameters
+    ----------
+    presence : {ndarray, sparse matrix} of shape (n_samples, n_features)
+        1 where a sample has a feature, else 0.
+    members, others : ndarray of shape (n_samples,)
+        Weight of each sample as a member of the class, and as a member of the other classes.
+    alpha : float
+        Smoothing term that is added to all counts.
+
+    Returns
+    -------
+    ratio : ndarray of float64 of shape (n_features,)
+        Logarithm of the proportion of the feature in the class over that in the other classes.
+    """
+    log_proportions = []
+    for rows in (members, others):
+        count = alpha + safe_sparse_dot(rows.astype(np.float64), presence)
+        log_proportions.append(np.log(count) - np.log(count.sum()))
+    return np.asarray(log_proportions[0] - log_proportions[1])

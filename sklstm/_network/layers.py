@@ -1,0 +1,197 @@
+"""Keras layers, initializers and losses of the networks, faster than or missing in Keras."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sklstm._network.hashed_ngrams import GAIN, hash_ngrams
+from sklstm._runtime import keras, to_device
+
+if TYPE_CHECKING:
+    from keras import KerasTensor
+
+
+class FastLSTM(keras.layers.LSTM):
+    """An LSTM layer with the weights and results of the stock layer and a faster loop over time.
+
+    On JAX on a CPU the loop is `sklstm._network.jax_kernels.lstm`, on torch
+    `sklstm._network.torch_lstm`. TensorFlow, for which there is no faster loop, and what the fast
+    loops do not support (other activations, recurrent dropout, half precision) run the loop of the
+    stock layer.
+
+    Sequences start from a state of zeros. The final cell state is not returned.
+    """
+
+    def inner_loop(
+        self,
+        sequences: KerasTensor,
+        initial_state: list[KerasTensor],
+        mask: KerasTensor | None,
+        training: bool = False,
+    ) -> tuple[KerasTensor, KerasTensor, list[KerasTensor]]:
+        """Run over time; return the last output, all outputs, and placeholders for the states."""
+        if not self.has_fast_loop:
+            return super().inner_loop(sequences, initial_state, mask, training=training)
+        ops = keras.ops
+        if training and self.dropout:
+            sequences = sequences * self.cell.get_dropout_mask(sequences[:, 0, :])[:, None, :]
+        x = ops.swapaxes(sequences, 0, 1)
+        is_step = None if mask is None else ops.swapaxes(mask, 0, 1)
+        if self.go_backwards:
+            x = ops.flip(x, axis=0)
+            is_step = None if is_step is None else ops.flip(is_step, axis=0)
+        h = self._loop(x, is_step)
+        if not self.return_sequences:
+            return h, h[:, None], [h, h]
+        last = h[-1]
+        if self.zero_output_for_mask and is_step is not None:
+            h = ops.where(is_step[:, :, None], h, 0.0)
+        return last, ops.swapaxes(h, 0, 1), [last, last]
+
+    def _loop(self, x: KerasTensor, is_step: KerasTensor | None) -> KerasTensor:
+        """Return the hidden states of time-major sequences: all of them, or the last one."""
+        kernel, recurrent_kernel, bias = (
+            keras.ops.convert_to_tensor(weight)
+            for weight in (self.cell.kernel, self.cell.recurrent_kernel, self.cell.bias)
+        )
+        if keras.backend.backend() == "torch":
+            from sklstm._network import torch_lstm
+
+            return torch_lstm.lstm(
+                x, is_step, kernel, recurrent_kernel, bias, self.return_sequences
+            )
+        from sklstm._network import jax_kernels
+
+        if is_step is None:
+            is_step = keras.ops.ones(x.shape[:2], "bool")
+        workspace = jax_kernels.next_workspace(x, self.units)
+        return jax_kernels.lstm(
+            x, is_step, kernel, recurrent_kernel, bias, workspace, self.return_sequences
+        )
+
+    @property
+    def has_fast_loop(self) -> bool:
+        """Whether the loop over time is not that of the stock layer."""
+        activations = keras.activations
+        return (
+            _backend_has_fast_loop()
+            and not self.recurrent_dropout
+            and self.compute_dtype == "float32"
+            and self.activation is activations.tanh
+            and self.recurrent_activation is activations.sigmoid
+        )
+
+
+def _backend_has_fast_loop() -> bool:
+    backend = keras.backend.backend()
+    if backend == "jax":
+        import jax
+
+        return bool(jax.default_backend() == "cpu")
+    return bool(backend == "torch")
+
+
+class FastEmbedding(keras.layers.Embedding):
+    """An embedding layer with the weights and results of the stock layer and a faster lookup.
+
+    On JAX the result is laid out in memory by time step, as an LSTM reads it. Ids are not checked:
+    they must lie within the vocabulary.
+    """
+
+    def call(self, inputs: KerasTensor) -> KerasTensor:
+        """Return the vectors ``(n_rows, n_steps, n_values)`` of ids ``(n_rows, n_steps)``."""
+        if keras.backend.backend() != "jax":
+            return super().call(inputs)
+        from sklstm._network import jax_kernels
+
+        ops = keras.ops
+        embeddings = ops.convert_to_tensor(self.embeddings)
+        return ops.swapaxes(jax_kernels.lookup(embeddings, ops.swapaxes(inputs, 0, 1)), 0, 1)
+
+
+class NumpyZeros(keras.initializers.Initializer):
+    """Zeros from numpy. For those of Keras, JAX compiles a function for each shape."""
+
+    def __call__(self, shape: tuple[int, ...], dtype: str | None = None) -> KerasTensor:
+        return to_device(np.zeros(shape, dtype))
+
+
+def ngram_scores(ids: KerasTensor, max_length: int, n_buckets: int, n_outputs: int) -> KerasTensor:
+    """Score documents by their n-grams, in a Keras model.
+
+    Each n-gram is hashed into a bucket with one weight per output [1]_. A score is the sum of the
+    weights of a document, divided by the square root of its length.
+
+    Parameters
+    ----------
+    ids : KerasTensor of int32 of shape (n_documents, width)
+        Token ids.
+    max_length : int
+        Tokens of the longest n-grams.
+    n_buckets : int
+        Number of buckets.
+    n_outputs : int
+        Weights per bucket.
+
+    Returns
+    -------
+    scores : KerasTensor of shape (n_documents, n_outputs)
+
+    References
+    ----------
+    .. [1] A. Joulin, E. Grave, P. Bojanowski and T. Mikolov, "Bag of tricks for efficient text
+       classification", EACL 2017.
+    """
+    ops = keras.ops
+    table = keras.layers.Embedding(
+        n_buckets, n_outputs, embeddings_initializer="zeros", name="ngrams"
+    )
+    hashed = [hash_ngrams(ids, length, n_buckets, ops) for length in range(1, max_length + 1)]
+    buckets, is_ngram = (ops.concatenate(part, axis=1) for part in zip(*hashed, strict=True))
+    counts = ops.cast(is_ngram, "float32")
+    n_tokens = ops.sum(ops.cast(ids > 0, "float32"), axis=1, keepdims=True)
+    total = ops.sum(table(buckets) * ops.expand_dims(counts, -1), axis=1)
+    # An embedding with one row is the stock layer that adds a weight per output.
+    bias = keras.layers.Embedding(1, n_outputs, embeddings_initializer="zeros", name="ngram_bias")(
+        ops.zeros_like(ids[:, 0])
+    )
+    return total * (GAIN / ops.sqrt(ops.maximum(n_tokens, 1.0))) + bias
+
+
+class MeanOfHeads(keras.layers.Layer):
+    """The mean of two heads' scores; in training the scores of both, ``(n, 2, n_outputs)``.
+
+    Each head is trained on its own loss. If their mean were trained, the head that learns faster
+    would leave the other one nothing to learn.
+    """
+
+    def call(self, scores: list[KerasTensor], training: bool = False) -> KerasTensor:
+        """Return the mean of two tensors ``(n, n_outputs)``, or both of them in training."""
+        both = keras.ops.stack(scores, axis=1)
+        return both if training else keras.ops.mean(both, axis=1)
+
+
+def split_heads(scores: KerasTensor) -> list[KerasTensor]:
+    """Split the output of `MeanOfHeads` into tensors ``(n, n_outputs)``: two, or their mean."""
+    return [scores] if len(scores.shape) == 2 else [scores[:, 0], scores[:, 1]]
+
+
+class MultiHeadLoss(keras.losses.Loss):
+    """The mean of the losses of the heads that `MeanOfHeads` returns.
+
+    Parameters
+    ----------
+    loss : keras.losses.Loss
+        Loss of one head.
+    """
+
+    def __init__(self, loss: keras.losses.Loss) -> None:
+        super().__init__(reduction=loss.reduction)
+        self._loss = loss
+
+    def call(self, targets: KerasTensor, scores: KerasTensor) -> KerasTensor:
+        """Return the loss of each document."""
+        losses = [self._loss.call(targets, head) for head in split_heads(scores)]
+        return sum(losses) / len(losses)

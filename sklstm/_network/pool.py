@@ -1,0 +1,89 @@
+"""Keep compiled networks for reuse, so that an equal architecture is not compiled again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from threading import Lock
+
+from sklstm._network.network import Network
+from sklstm._network.spec import OPTIMIZERS, NetworkSpec, TrainingSpec, padded_size
+from sklstm._runtime import keras
+
+#: Maximum number of idle networks; the least recently used one is dropped first.
+MAX_IDLE = 8
+
+_idle: list[Network] = []
+_lock = Lock()
+
+
+@contextmanager
+def acquire_network(
+    spec: NetworkSpec, training_spec: TrainingSpec | None = None, *, keep: bool = True
+) -> Iterator[Network]:
+    """Provide a network for exclusive use by one thread.
+
+    Its weights are undefined: load some before use. It is dropped if the block raises an error.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+        The architecture.
+    training_spec : TrainingSpec, optional
+        The settings to train with; a network compiled for them is preferred. Without them the
+        network is for scoring only: a thread-safe one may then be provided to several threads.
+    keep : bool
+        Whether the network may be reused.
+
+    Yields
+    ------
+    network : Network
+    """
+    pads_vocabulary = training_spec is None or not OPTIMIZERS[training_spec.optimizer]
+    padded = replace(spec, vocab_size=padded_size(spec.vocab_size)) if pads_vocabulary else spec
+    if training_spec is None and _network_class().is_thread_safe:
+        yield _acquire_shared(padded)
+        return
+    network = _take(padded, training_spec) or _network_class()(padded)
+    network.vocab_size = spec.vocab_size
+    yield network
+    network.finish_training()
+    if keep:
+        with _lock:
+            _put(network)
+
+
+def _network_class() -> type[Network]:
+    if keras.backend.backend() != "jax":
+        return Network
+    from sklstm._network.jax_network import JaxNetwork
+
+    return JaxNetwork
+
+
+def _acquire_shared(spec: NetworkSpec) -> Network:
+    with _lock:
+        network = next((n for n in reversed(_idle) if n.spec == spec), None)
+        if network is None:
+            network = _network_class()(spec)
+        else:
+            _idle.remove(network)
+        _put(network)
+        return network
+
+
+def _put(network: Network) -> None:
+    _idle.append(network)
+    del _idle[:-MAX_IDLE]
+
+
+def _take(spec: NetworkSpec, training_spec: TrainingSpec | None) -> Network | None:
+    with _lock:
+        candidates = [network for network in _idle if network.spec == spec]
+        if not candidates:
+            return None
+        compiled = [n for n in candidates if n.training_spec == training_spec]
+        network = (compiled or candidates)[-1]
+        _idle.remove(network)
+        return network

@@ -1,0 +1,413 @@
+"""KerasTextClassifier: a custom Keras model behind the contract of a scikit-learn classifier."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from numbers import Integral
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from sklstm._base import SHARED_CONSTRAINTS, BaseTextClassifier, Seeds, TrainingRun
+from sklstm._network.custom import BaseWrapper, CustomNetwork, batch_rows, seeded_generators
+from sklstm._network.network import BaseNetwork, Logs
+from sklstm._network.spec import Floats, Ids, Weights
+from sklstm._persistence import unpack_state
+from sklstm._runtime import keras
+from sklstm._sklearn import Interval, Options, StrOptions
+from sklstm._training.data import (
+    Documents,
+    Examples,
+    TrainingData,
+    accuracy,
+    encode_labels,
+)
+from sklstm._training.loop import History
+from sklstm._validation import check_ids
+from sklstm._vocabulary import OOV_ID
+
+__all__ = ["KerasTextClassifier"]
+
+
+class KerasTextClassifier(BaseTextClassifier, BaseWrapper):
+    """Classify texts, given as token ids, by a custom Keras model.
+
+    It replaces `LSTMTextClassifier` after a `TextSequencer`: in pipelines, searches, `compare` and
+    ``joblib.dump``. Parameters are routed to the model as in scikeras [1]_: ``model__filters=64``
+    is the argument `filters` of the function that builds the model,
+    ``optimizer__learning_rate=0.01`` an argument of the optimizer. ``loss__from_logits=True`` and
+    ``callbacks__patience=2`` are arguments of a loss and a callback that are given as classes.
+
+    Parameters
+    ----------
+    model : callable
+        Function that returns a ``keras.Model``, compiled or not. If it has an argument `meta`, it
+        is passed a dict with ``n_features_in_`` (ids per document), ``vocab_size_``, ``classes_``,
+        ``is_multilabel_``, ``n_output_units_`` and ``output_activation_``. The last two describe
+        the last layer: 1 and "sigmoid" for two classes, one unit per class and "softmax" for more
+        classes, one unit per label and "sigmoid" for multilabel data. To save the classifier, the
+        function must be importable; a lambda is not.
+    optimizer : str, keras.optimizers.Optimizer or class, default="adam"
+        Optimizer of a model that is not compiled yet. The same holds for `loss`, `metrics` and
+        `run_eagerly`.
+    loss : str, keras.losses.Loss, class, callable or None, default=None
+        Loss; None for the cross-entropy that matches ``output_activation_``.
+    metrics : list or None, default=None
+        Metrics in ``history_``; None for accuracy. In training they are averaged over batches.
+    epochs : int or "auto", default=10
+        Number of passes over the documents; a maximum with early stopping. "auto" runs about 400
+        optimizer steps, in 3 to 12 epochs.
+    batch_size : int or None, default=64
+        Maximum number of documents per optimizer step; None for 32, -1 for all documents.
+    learning_rate_schedule : {"constant", "one_cycle"}, default="constant"
+        "one_cycle" increases the learning rate to that of the optimizer in the first quarter of
+        training, and then decreases it to almost zero. `partial_fit` uses a constant rate.
+    average_weights : bool, default=False
+        Whether each epoch ends with the mean of the trainable weights after its steps.
+    class_weight : dict, "balanced" or None, default=None
+        Weight of each class in the loss; "balanced" for weights inversely proportional to the class
+        frequencies.
+    early_stopping : bool, default=False
+        Whether to stop when the accuracy on validation documents no longer improves, and keep the
+        weights of the best epoch.
+    validation_fraction : float, default=0.1
+        Fraction of the documents set aside for early stopping, stratified by class. Not used if
+        `fit` is passed `X_val`.
+    n_iter_no_change : int, default=3
+        Number of epochs without improvement after which early stopping ends training.
+    tol : float, default=1e-4
+        Minimum gain in validation accuracy that counts as an improvement.
+    callbacks : keras.callbacks.Callback, class, list or dict of them, or None, default=None
+        Keras callbacks. ``callbacks=keras.callbacks.EarlyStopping`` creates a new callback for each
+        fit, with the arguments that start with ``callbacks__``.
+    shuffle : bool, default=True
+        Whether each epoch has a new random order of the documents.
+    run_eagerly : bool, default=False
+        Whether Keras runs the model without compiling it, for debugging.
+    vocab_size : int or None, default=None
+        Size of the id space. Larger ids are read as the out-of-vocabulary token. None takes it from
+        the largest id in X.
+    invalid_ids : {"error", "unknown"}, default="error"
+        Treatment of negative and fractional numbers in X: raise an error, or read them as the
+        out-of-vocabulary token.
+    warm_start : bool, default=False
+        Whether `fit` starts from the weights of the previous call.
+    random_state : int, RandomState instance or None, default=None
+        Source of all randomness: initial weights, dropout, document order, validation split.
+    verbose : {0, 1, 2, "auto"}, default=0
+        Show nothing, a progress bar with the remaining time, or one line per epoch; "auto" is 1.
+        Where a bar cannot be redrawn, as in a log file, 1 shows lines as well.
+    **routed : object
+        Parameters with the prefix of their destination, such as ``model__filters``. Parameters
+        without a prefix are passed to `model`.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The sorted class labels; column numbers if y is a label indicator.
+    n_features_in_ : int
+        Number of ids per row of X.
+    feature_names_in_ : ndarray of str of shape (n_features_in_,)
+        Column names of X, if all of them are strings.
+    vocab_size_ : int
+        Size of the id space.
+    n_parameters_ : int
+        Number of weights of the model.
+    model_ : keras.Model
+        The fitted model. After loading it is built again by `model`.
+    weights_ : dict of str to ndarray
+        The variables of the model by their paths in Keras.
+    history_ : dict of str to list of float
+        One value per epoch of the loss and each metric; those on validation documents have the
+        prefix ``"val_"``.
+    loss_curve_ : list of float
+        ``history_["loss"]``.
+    n_iter_ : int
+        Number of epochs of the last call.
+    best_validation_score_ : float
+        Best validation accuracy; with early stopping only.
+
+    See Also
+    --------
+    LSTMTextClassifier : Needs no function, trains several times as fast, and can be stored safely.
+    TextSequencer : Converts texts to token ids.
+
+    Notes
+    -----
+    This class adds what scikeras 0.13 lacks with current scikit-learn: stratified folds, tags,
+    checks of X and y, class weights together with sample weights, seeds that do not affect global
+    generators, and saved models that contain weights instead of archives. Importing scikeras
+    changes how Keras models are pickled in the whole process; this change is undone.
+
+    References
+    ----------
+    .. [1] A. Garcia Badaracco, scikeras, https://github.com/adriangb/scikeras
+
+    Examples
+    --------
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklstm import KerasTextClassifier, TextSequencer
+    >>> def network(meta, filters=8):
+    ...     import keras
+    ...
+    ...     return keras.Sequential([
+    ...         keras.layers.Embedding(meta["vocab_size_"], 8),
+    ...         keras.layers.Conv1D(filters, 2, padding="same", activation="relu"),
+    ...         keras.layers.GlobalMaxPooling1D(),
+    ...         keras.layers.Dense(
+    ...             meta["n_output_units_"], activation=meta["output_activation_"]),
+    ...     ])
+    >>> texts = ["a fine film", "a dull film", "fine and moving", "dull and slow"]
+    >>> model = make_pipeline(
+    ...     TextSequencer(),
+    ...     KerasTextClassifier(
+    ...         network, model__filters=16, epochs=30, optimizer__learning_rate=0.02, random_state=0
+    ...     ),
+    ... )
+    >>> labels = ["good", "bad", "good", "bad"]
+    >>> model.fit(texts, labels).predict(["a fine story"]).tolist()
+    ['good']
+    >>> model.predict_proba(["a fine story"]).shape
+    (1, 2)
+    >>> ids = model[0].transform(texts)
+    >>> model[-1].partial_fit(ids, labels).model_.count_params()
+    361
+    >>> KerasTextClassifier(network).initialize(ids, labels).n_iter_  # its weights are random
+    0
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "batch_size": [
+            Interval(Integral, 1, None, closed="left"),
+            Options(Integral, {-1}),
+            None,
+        ],
+        "shuffle": ["boolean"],
+        "run_eagerly": ["boolean"],
+        "verbose": [Interval(Integral, 0, 2, closed="both"), "boolean", StrOptions({"auto"})],
+        **SHARED_CONSTRAINTS,
+    }
+    _derived = frozenset({"_network"})
+
+    def __init__(
+        self,
+        model: Callable[..., keras.Model] | None = None,
+        *,
+        optimizer: str | keras.optimizers.Optimizer | type = "adam",
+        loss: str | keras.losses.Loss | type | Callable[..., object] | None = None,
+        metrics: list[object] | None = None,
+        epochs: int | str = 10,
+        batch_size: int | None = 64,
+        learning_rate_schedule: str = "constant",
+        average_weights: bool = False,
+        class_weight: dict[object, float] | str | None = None,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 3,
+        tol: float = 1e-4,
+        callbacks: object = None,
+        shuffle: bool = True,
+        run_eagerly: bool = False,
+        vocab_size: int | None = None,
+        invalid_ids: str = "error",
+        warm_start: bool = False,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int | str = 0,
+        **routed: object,
+    ) -> None:
+        self.model = model
+        self.optimizer = optimizer
+        self.loss = loss
+        self.metrics = metrics
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate_schedule = learning_rate_schedule
+        self.average_weights = average_weights
+        self.class_weight = class_weight
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.callbacks = callbacks
+        self.shuffle = shuffle
+        self.run_eagerly = run_eagerly
+        self.vocab_size = vocab_size
+        self.invalid_ids = invalid_ids
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+        self.__dict__.update(routed)
+
+    def initialize(self, X: ArrayLike, y: ArrayLike) -> Self:
+        """Build the model for documents without training it, to set its weights afterwards.
+
+        Parameters
+        ----------
+        X : array-like of int of shape (n_documents, n_ids)
+            Token ids.
+        y : array-like of shape (n_documents,) or (n_documents, n_labels)
+            Class labels.
+
+        Returns
+        -------
+        self : KerasTextClassifier
+            The classifier, ready to predict.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As `fit`.
+        """
+        self._validate_params()
+        return self._train(X, y, epochs=0)
+
+    @property
+    def model_(self) -> keras.Model:
+        """The fitted model.
+
+        Raises
+        ------
+        AttributeError
+            If the classifier is not fitted.
+        """
+        if not hasattr(self, "weights_"):
+            raise AttributeError("model_ exists after fit only; call fit first.")
+        return self._fitted_network().model
+
+    __repr__ = BaseEstimator.__repr__  # The one of scikeras prints all parameters.
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(unpack_state(state, type(self)))
+
+    @property
+    def _is_multilabel(self) -> bool:
+        return bool(self._meta["is_multilabel_"])
+
+    def _fitted_network(self) -> CustomNetwork:
+        """Return the fitted network; it is built again after loading."""
+        if not hasattr(self, "_network"):
+            network = CustomNetwork(self._built_with, self._meta, self._seed)
+            network.load(self.weights_)
+            if self._optimizer_state is not None:
+                network.load_optimizer_state(self._optimizer_state["values"])
+            self._network = network
+        return self._network
+
+    def _apply(self, kind: str, X: ArrayLike) -> Floats:
+        check_is_fitted(self)
+        ids = _map_to_vocabulary(check_ids(self, X), self.vocab_size_)
+        return self._fitted_network().scorer(kind, {})(ids)
+
+    def _prepare(
+        self,
+        data: TrainingData,
+        seeds: Seeds,
+        *,
+        resume: bool,
+        is_partial: bool,
+        vocab_size: int | None,
+    ) -> TrainingRun:
+        if not (inspect.isfunction(self.model) or isinstance(self.model, functools.partial)):
+            raise TypeError(
+                f"model={self.model!r:.80} must be a function that returns a keras.Model, so that "
+                "each fit starts from a new one: def network(meta): return keras.Sequential(...)."
+            )
+        if resume and is_partial:
+            meta, built_with, network = self._meta, self._built_with, self._fitted_network()
+        else:
+            meta = self._meta if resume else self._describe(data, vocab_size)
+            built_with = self._scikeras_parameters()
+            network = CustomNetwork(built_with, meta, seeds.weights)
+            if resume:
+                network.load(self.weights_)
+
+        def encode(documents: Documents, name: str) -> Examples:
+            weights = documents.normalized_weights(name)
+            # Keras would use documents of weight 0 for the statistics of batch normalization.
+            kept = documents.take(np.flatnonzero(weights))
+            ids = _map_to_vocabulary(kept.ids, meta["vocab_size_"])
+            targets = encode_labels(kept.labels, data.classes, network.n_outputs, name)
+            lengths = np.full(len(ids), ids.shape[1])
+            return Examples(ids, targets, kept.normalized_weights(name), lengths)
+
+        @contextmanager
+        def training_network() -> Iterator[BaseNetwork]:
+            with seeded_generators(seeds.order):
+                network.prepare_training()
+                yield network
+                network.finish_training()
+
+        def evaluate(_: BaseNetwork, examples: Examples) -> Logs:
+            arrays = (examples.ids, examples.targets, examples.weights)
+            logs = network.evaluate(*arrays)
+            if self.early_stopping and "val_accuracy" not in logs:
+                logits = network.scorer("logits", {})(examples.ids)
+                activation = "sigmoid" if logits.shape[1] == 1 else data.output_activation
+                logs["val_accuracy"] = accuracy(logits, *arrays[1:], activation)
+            return logs
+
+        def fitted_attributes(weights: Weights, history: History) -> dict[str, Any]:
+            curves = {name: list(values) for name, values in history.items()}
+            return {
+                "classes_": data.classes,
+                "vocab_size_": meta["vocab_size_"],
+                "n_parameters_": network.model.count_params(),
+                "weights_": weights,
+                "history_": curves,
+                "loss_curve_": curves["loss"],
+                "n_iter_": len(curves["loss"]),
+                "_meta": meta,
+                "_built_with": built_with,
+            }
+
+        return TrainingRun(
+            encode(data.training, "y"),
+            data.validation and encode(data.validation, "y_val"),
+            training_network(),
+            evaluate,
+            fitted_attributes,
+            {"_network": network},
+        )
+
+    def _make_callbacks(self, network: BaseNetwork) -> list[keras.callbacks.Callback]:
+        assert isinstance(network, CustomNetwork)
+        return network.make_callbacks()
+
+    def _peak_learning_rate(self, network: BaseNetwork) -> float:
+        return float(keras.ops.convert_to_numpy(network.model.optimizer.learning_rate))
+
+    def _optimizer_name(self, network: BaseNetwork) -> str:
+        return type(network.model.optimizer).__name__
+
+    def _max_documents_per_step(self, n_documents: int) -> int:
+        return batch_rows(self.batch_size, n_documents)
+
+    def _describe(self, data: TrainingData, vocab_size: int | None) -> dict[str, Any]:
+        """Return the properties of the data that the model function may use."""
+        size = self.vocab_size or vocab_size or max(int(data.ids.max()), OOV_ID) + 1
+        return {
+            "n_features_in_": data.ids.shape[1],
+            "vocab_size_": size,
+            "classes_": data.classes,
+            "is_multilabel_": data.is_multilabel,
+            "n_output_units_": data.n_outputs,
+            "output_activation_": data.output_activation,
+        }
+
+    def _scikeras_parameters(self) -> dict[str, Any]:
+        """Return the parameters of scikeras, including the routed ones."""
+        own = inspect.signature(type(self)).parameters.keys()
+        of_scikeras = inspect.signature(BaseWrapper).parameters.keys()
+        parameters = self.get_params(deep=False).items()
+        return {name: v for name, v in parameters if name in of_scikeras or name not in own}
+
+
+def _map_to_vocabulary(ids: Ids, vocab_size: int) -> Ids:
+    """Map ids beyond the vocabulary to out-of-vocabulary."""
+    return np.where(ids < vocab_size, ids, OOV_ID).astype(np.int32)

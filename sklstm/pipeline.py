@@ -1,0 +1,193 @@
+"""make_text_classifier and its presets; the sequencer and classifier of a fitted pipeline."""
+
+from __future__ import annotations
+
+import os
+from difflib import get_close_matches
+from typing import Any
+
+from sklearn.base import BaseEstimator, is_classifier
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.utils.validation import check_is_fitted
+
+from sklstm._sklearn import BaseSearchCV
+from sklstm.classifier import LSTMTextClassifier
+from sklstm.sequencer import TextSequencer
+from sklstm.vectors import WordVectors
+
+__all__ = ["make_text_classifier"]
+
+# Parameters that `vectors` sets in the pipeline.
+_SET_BY_VECTORS = {"vocabulary", "embedding_weights", "embedding_dim"}
+
+_PRESETS: dict[str, dict[str, Any]] = {
+    "fast": {
+        "max_len": 200,
+        "units": 32,
+        "pooling": "max",
+        "embedding_dim": 32,
+        "ngrams": 2,
+        "embedding_dropout": 0.8,
+        "label_smoothing": 0.1,
+        "learning_rate": 0.005,
+        "learning_rate_schedule": "one_cycle",
+        "epochs": 3,
+    }
+}
+_PRESETS["balanced"] = _PRESETS["fast"] | {
+    "max_tokens": 30_000,
+    "max_len": 400,
+    "units": 64,
+    "bidirectional": True,
+    "embedding_dim": 64,
+    "epochs": "auto",
+}
+_PRESETS["accurate"] = _PRESETS["balanced"] | {
+    "max_len": 600,
+    "units": 128,
+    "embedding_dim": 128,
+}
+# Vectors trained on other texts overfit these labels less.
+_WITH_VECTORS = {"embedding_dropout": 0.5}
+
+
+def make_text_classifier(
+    preset: str = "balanced",
+    *,
+    vectors: WordVectors | str | os.PathLike[str] | None = None,
+    **parameters: object,
+) -> Pipeline:
+    """Make a pipeline from texts to classes: `TextSequencer`, then `LSTMTextClassifier`.
+
+    Parameters
+    ----------
+    preset : {"fast", "balanced", "accurate"}, default="balanced"
+        Parameter set: for a first look and for searches; for good accuracy in little time; for the
+        best accuracy. On IMDB their accuracies were 0.895, 0.908 and 0.914, and fitting took 30, 99
+        and 456 s on two cores. On short texts the last two are equally accurate.
+    vectors : WordVectors, str, path-like or None, default=None
+        Pretrained word vectors, or a file of them, as in `WordVectors.load`. With few texts they
+        improve accuracy more than any other parameter: on the sentences of MR, GloVe raised
+        "balanced" from 0.780 to 0.802. Fitting takes about as long.
+    **parameters
+        Parameters of `TextSequencer` and `LSTMTextClassifier` by their own names. They override
+        those of the preset. ``random_state=0`` makes the classifier reproducible.
+
+    Returns
+    -------
+    model : Pipeline
+        Unfitted, with the steps "textsequencer" and "lstmtextclassifier".
+
+    Raises
+    ------
+    ValueError
+        If the preset does not exist, if a parameter is passed that `vectors` sets, or if the file
+        has an error.
+    TypeError
+        If neither step has a parameter of a given name.
+    OSError
+        If the file cannot be opened.
+
+    See Also
+    --------
+    compare : Tests whether the classifier is better than others.
+    classic_baselines : Baselines for a comparison.
+
+    Notes
+    -----
+    The network has one LSTM layer, which is bidirectional in "balanced" and "accurate", and a
+    maximum over time. Scores of words and pairs of words are averaged with those of the LSTM.
+    Training takes few steps with a one-cycle learning rate, strong dropout of the embeddings, and
+    label smoothing. `get_params` of the pipeline returns all parameters.
+
+    Examples
+    --------
+    >>> from sklstm import make_text_classifier
+    >>> texts = ["a fine film", "a dull film", "fine and moving", "dull and slow"] * 5
+    >>> labels = ["good", "bad", "good", "bad"] * 5
+    >>> model = make_text_classifier("fast", random_state=0).fit(texts, labels)
+    >>> model.predict(["a fine and moving film", "dull"]).tolist()
+    ['good', 'bad']
+    """
+    if preset not in _PRESETS:
+        raise ValueError(f"preset={preset!r} must be one of {', '.join(map(repr, _PRESETS))}.")
+    sequencer, classifier = TextSequencer(), LSTMTextClassifier()
+    names = {**sequencer.get_params(deep=False), **classifier.get_params(deep=False)}
+    for name in parameters:
+        if vectors is not None and name in _SET_BY_VECTORS:
+            raise ValueError(f"{name} is set by vectors; pass one of the two.")
+        if name not in names:
+            similar = get_close_matches(name, names, n=1)
+            hint = f"; did you mean {similar[0]!r}?" if similar else "."
+            raise TypeError(
+                f"{name!r} is a parameter of neither TextSequencer nor LSTMTextClassifier{hint}"
+            )
+    settings = dict(_PRESETS[preset])
+    if vectors is not None:
+        if not isinstance(vectors, WordVectors):
+            vectors = WordVectors.load(vectors)
+        settings |= _WITH_VECTORS | {"vocabulary": vectors, "embedding_weights": vectors}
+    settings |= parameters
+    for step in (sequencer, classifier):
+        own = step.get_params(deep=False)
+        step.set_params(**{name: value for name, value in settings.items() if name in own})
+    return make_pipeline(sequencer, classifier)
+
+
+def split_pipeline(
+    estimator: BaseEstimator, *, any_classifier: bool = False
+) -> tuple[TextSequencer | None, Any]:
+    """Return the sequencer, if there is one, and the classifier of a fitted estimator.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted classifier, or fitted pipeline of a `TextSequencer` and a classifier.
+    any_classifier : bool
+        Whether to accept classifiers other than `LSTMTextClassifier`.
+
+    Raises
+    ------
+    TypeError
+        If `estimator` is anything else.
+    NotFittedError
+        If it is not fitted.
+    """
+    is_pipeline = isinstance(estimator, Pipeline)
+    steps = [step for _, step in estimator.steps] if is_pipeline else [estimator]
+    if steps and _is_accepted(steps[-1], any_classifier):
+        match steps:
+            case [classifier]:
+                check_is_fitted(classifier)
+                return None, classifier
+            case [TextSequencer() as sequencer, classifier]:
+                check_is_fitted(sequencer, "max_len_")
+                check_is_fitted(classifier)
+                return sequencer, classifier
+    kinds = " and ".join(type(step).__name__ for step in steps)
+    what = f"is a pipeline of {kinds}" if is_pipeline else f"is a {kinds}"
+    hint = "; pass the best_estimator_ of a search" if hasattr(estimator, "best_estimator_") else ""
+    expected = "classifier of token ids" if any_classifier else "LSTMTextClassifier"
+    raise TypeError(
+        f"estimator {what}; pass a fitted {expected}, or a pipeline of a TextSequencer and "
+        f"{'one' if any_classifier else f'an {expected}'}{hint}."
+    )
+
+
+def _is_accepted(step: object, any_classifier: bool) -> bool:
+    if not any_classifier:
+        return isinstance(step, LSTMTextClassifier)
+    return is_classifier(step) and not isinstance(step, (Pipeline, BaseSearchCV))
+
+
+def final_classifier(estimator: BaseEstimator) -> Any:
+    """Return a fitted classifier, which may be the last step of a pipeline.
+
+    Raises
+    ------
+    NotFittedError
+        If it is not fitted.
+    """
+    classifier = estimator[-1] if isinstance(estimator, Pipeline) else estimator
+    check_is_fitted(classifier)
+    return classifier
