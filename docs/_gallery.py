@@ -10,7 +10,7 @@ ORDER = (
     "plot_worst_mistakes.py",
     "plot_saving.py",
     "plot_stream.py",
-    "plot_own_network.py",
+    "plot_custom_model.py",
 )
 
 
