@@ -96,11 +96,16 @@ class OnnxTextClassifier:
         straight = token.replace("\u2019", "'")
         parts = PARTS.findall(straight)
         whole = [[token], [straight], [straight.lower()]]
-        variants = [variant for variant in [*whole, parts, [part.lower() for part in parts]] if variant]
+        variants = [
+            variant for variant in [*whole, parts, [part.lower() for part in parts]] if variant
+        ]
         for variant in variants:
             if self.with_vectors.issuperset(variant):
                 return variant
-        return next((variant for variant in variants[::-1] if self.with_vectors.intersection(variant)), [token])
+        return next(
+            (variant for variant in variants[::-1] if self.with_vectors.intersection(variant)),
+            [token],
+        )
 
     def id_of(self, token: str) -> int:
         """Return the id of a token from the vocabulary or by hashing."""

@@ -50,8 +50,8 @@ texts = [make_document(label, rng) for label in labels]
 # %%
 # Models
 # ------
-# `meta` is a dict that describes the data. The other arguments of the function are parameters of the
-# classifier, with the prefix ``model__``.
+# `meta` is a dict that describes the data. The other arguments of the function are parameters of
+# the classifier, with the prefix ``model__``.
 
 
 def cnn(meta, filters=32, dropout=0.5):

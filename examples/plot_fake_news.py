@@ -68,6 +68,7 @@ def make_articles(n, rng, n_publishers=18):
         return "".join(rng.choice(SYLLABLES, n_syllables))
 
     typical_words = [[name(3) for _ in range(4)] for _ in range(n_publishers)]
+    footers = [names[0] for names in typical_words]
     authors = [[f"{name(2)} {name(3)}".title() for _ in range(3)] for _ in range(n_publishers)]
     fake_rate = rng.permutation(np.repeat([0.15, 0.85], n_publishers // 2))
     rows = []
@@ -87,7 +88,7 @@ def make_articles(n, rng, n_publishers=18):
             {
                 "title": " ".join(title).capitalize() if rng.uniform() < 0.9 else None,
                 "author": rng.choice(authors[publisher]) if rng.uniform() < 2 / 3 else None,
-                "text": f"{' '.join(words).capitalize()}. Read more at {typical_words[publisher][0]}.",
+                "text": f"{' '.join(words).capitalize()}. Read more at {footers[publisher]}.",
                 "label": int(is_fake),
                 "publisher": publisher,
             }
@@ -111,8 +112,8 @@ print("\nMissing:", texts.isna().sum().to_dict())
 # %%
 # Joining the columns
 # -------------------
-# `TextSequencer` joins the columns of a DataFrame; missing values are treated as empty. Here it also
-# removes scikit-learn's English stop words and applies the Porter stemmer.
+# `TextSequencer` joins the columns of a DataFrame; missing values are treated as empty. Here it
+# also removes scikit-learn's English stop words and applies the Porter stemmer.
 
 sequencer = TextSequencer(
     stop_words="english", stemmer="porter", separator=" . ", max_tokens=10_000, max_len=300
@@ -153,9 +154,9 @@ print(pd.DataFrame(scores).agg(["mean", "std"]).T.round(3).add_prefix("accuracy,
 # Threshold tuning
 # ----------------
 # The test set now contains a third of the publishers. By default, an article is classified as fake
-# if its probability is at least 0.5. `FixedThresholdClassifier` sets any other threshold. If a false
-# alarm is worse than a missed fake, use a metric that weights precision more than recall, such as
-# F0.5. `TunedThresholdClassifierCV` selects the threshold that maximizes this metric in a
+# if its probability is at least 0.5. `FixedThresholdClassifier` sets any other threshold. If a
+# false alarm is worse than a missed fake, use a metric that weights precision more than recall,
+# such as F0.5. `TunedThresholdClassifierCV` selects the threshold that maximizes this metric in a
 # cross-validation, which is also grouped by publisher here.
 
 train, test = next(by_publisher.split(texts, labels, articles["publisher"]))

@@ -2,10 +2,10 @@
 IMDB film reviews: the network of common tutorials
 ==================================================
 
-This example reproduces the LSTM network of many tutorials as a scikit-learn classifier. It classifies
-IMDB reviews with the 5,000 most frequent words, the last 500 tokens of a review, a 32-dimensional
-embedding and one LSTM layer with 100 units. The network is trained without and with dropout in the
-LSTM layer.
+This example reproduces the LSTM network of many tutorials as a scikit-learn classifier. It
+classifies IMDB reviews with the 5,000 most frequent words, the last 500 tokens of a review, a
+32-dimensional embedding and one LSTM layer with 100 units. The network is trained without and with
+dropout in the LSTM layer.
 
 .. code-block:: console
 
@@ -103,8 +103,8 @@ plt.show()
 # %%
 # Test scores
 # -----------
-# The baseline is a linear SVM on TF-IDF features. On a small training set it is more accurate than a
-# network that has to learn its word vectors from the same documents.
+# The baseline is a linear SVM on TF-IDF features. On a small training set it is more accurate than
+# a network that has to learn its word vectors from the same documents.
 
 models["linear SVM"] = classic_baselines(random_state=0)["linear_svc"].fit(train, train_labels)
 rows = {}

@@ -85,9 +85,9 @@ print(pd.DataFrame(counts).sort_index())
 # %%
 # Hashed ids
 # ----------
-# The id of a word is a hash of its characters. It is the same in every process and for every corpus,
-# and words that are not in the training texts have ids as well. Two words can have the same id; this
-# is rare if there are many more ids than words.
+# The id of a word is a hash of its characters. It is the same in every process and for every
+# corpus, and words that are not in the training texts have ids as well. Two words can have the same
+# id; this is rare if there are many more ids than words.
 
 sequencer = TextSequencer(indexing="hash", max_tokens=2**14, max_len=100)
 ids = sequencer.fit_transform(train["text"])
@@ -123,7 +123,7 @@ NetworkDisplay.from_estimator(model)
 predicted = model.predict(test["text"])
 probabilities = pd.DataFrame(model.predict_proba(test["text"]), test.index, columns=model.classes_)
 print(classification_report(test["label"], predicted, digits=3))
-print(f"log loss {log_loss(test['label'], probabilities):.3f}, {np.log(4):.3f} for uniform predictions")
+print(f"log loss {log_loss(test['label'], probabilities):.3f} (uniform: {np.log(4):.3f})")
 
 # %%
 # Prediction confidence
@@ -141,7 +141,8 @@ print(table.to_string(index=False, max_colwidth=60))
 _, ax = plt.subplots(figsize=(7, 3.6), layout="constrained")
 left = np.zeros(len(chosen))
 stories = [f"{test['label'][i]}: {' '.join(test['text'][i].split()[:4])} ..." for i in chosen]
-for section, color in zip(probabilities, ("#0072B2", "#E69F00", "#009E73", "#CC79A7"), strict=False):
+colors = ["#0072B2", "#E69F00", "#009E73", "#CC79A7"]
+for section, color in zip(probabilities, colors, strict=False):
     width = probabilities.loc[chosen, section].to_numpy()
     ax.barh(stories, width, left=left, color=color, edgecolor="white", label=section)
     left += width

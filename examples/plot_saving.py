@@ -97,9 +97,9 @@ loaded["Keras"] = lambda texts: network.predict(sequencer.transform(texts), verb
 # %%
 # ONNX
 # ----
-# ``to_onnx`` writes an ONNX model, which onnxruntime runs without Keras and scikit-learn, and a JSON
-# file with the tokenizer settings. ``examples/onnx_loader.py`` uses both without sklstm. Here the
-# sequencer computes the ids.
+# ``to_onnx`` writes an ONNX model, which onnxruntime runs without Keras and scikit-learn, and a
+# JSON file with the tokenizer settings. ``examples/onnx_loader.py`` uses both without sklstm. Here
+# the sequencer computes the ids.
 
 files = to_onnx(model, root / "model.onnx")
 session = onnxruntime.InferenceSession(str(files[0]), providers=["CPUExecutionProvider"])
@@ -141,8 +141,8 @@ print(table.to_string(float_format="{:.2g}".format))
 # %%
 # Which format to use
 # -------------------
-# Use joblib if the same Python environment loads the file, skops for files from other sources, Keras
-# for further work in Keras, and ONNX for fast prediction with few dependencies.
+# Use joblib if the same Python environment loads the file, skops for files from other sources,
+# Keras for further work in Keras, and ONNX for fast prediction with few dependencies.
 
 _, axes = plt.subplots(1, 2, figsize=(7.5, 2.6), layout="constrained", sharey=True)
 for ax, column in zip(axes, ("size, kB", "five texts, ms"), strict=True):

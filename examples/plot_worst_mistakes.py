@@ -48,8 +48,8 @@ print(worst[["label", "predicted", "probability"]].round(3))
 # %%
 # Tokens that support the wrong label
 # -----------------------------------
-# Integrated gradients attribute the score of a label, in logits, to the tokens. The attributions of a
-# review sum to the difference between its score and the score of a baseline input.
+# Integrated gradients attribute the score of a label, in logits, to the tokens. The attributions of
+# a review sum to the difference between its score and the score of a baseline input.
 
 found = [
     token_attributions(model, [text], target=predicted)[0]
@@ -78,8 +78,8 @@ plt.show()
 # %%
 # The most misleading words
 # -------------------------
-# The table shows the words with the highest mean attribution to the wrong label, over all errors. Many
-# of these words are good evidence in other reviews, but the classifier ignores their context.
+# The table shows the words with the highest mean attribution to the wrong label, over all errors.
+# Many of these words are good evidence in other reviews, but the classifier ignores their context.
 
 wrong = test[test["label"] != test["predicted"]]
 values = pd.concat(
