@@ -2,7 +2,7 @@
 Pretrained word vectors and array shapes
 ========================================
 
-This example uses pretrained word vectors, which improve accuracy if there are few labelled texts.
+This example uses pretrained word vectors, which improve accuracy if there are few labeled texts.
 It trains on 600 sentences with 400,000 GloVe vectors. It then shows the arrays computed for one
 sentence, from token ids and vectors to LSTM states, document vector and score.
 
