@@ -18,14 +18,14 @@ _TEST_FRACTION = 0.2
 
 
 class Dataset(NamedTuple):
-    """Texts and labels: `train` for training and tuning, `held` for a single final evaluation."""
+    """Texts and labels: `train` for training and tuning, `test` for a single final evaluation."""
 
     train: pd.DataFrame
-    held: pd.DataFrame
+    test: pd.DataFrame
 
     def head(self, n: int | None) -> Dataset:
         """Return the first `n` documents of each part; all if `n` is None."""
-        return Dataset(self.train[:n], self.held[:n])
+        return Dataset(self.train[:n], self.test[:n])
 
 
 # Data sets in folders of CSV files.
@@ -56,20 +56,20 @@ def load(name: str, data: Path | None) -> Dataset:
         documents = documents.drop_duplicates("text")
         for part in ("test.csv", "dev.csv"):
             if (folder / part).exists():
-                held = messages(folder / part)
-                return Dataset(documents[~documents["text"].isin(held["text"])], held)
-    train, held = train_test_split(
+                test = messages(folder / part)
+                return Dataset(documents[~documents["text"].isin(test["text"])], test)
+    train, test = train_test_split(
         documents, test_size=_TEST_FRACTION, random_state=0, stratify=documents["label"]
     )
-    return Dataset(train, held)
+    return Dataset(train, test)
 
 
 def development(dataset: Dataset) -> Dataset:
     """Return a split of the training set, for tuning."""
-    train, held = train_test_split(
+    train, test = train_test_split(
         dataset.train, test_size=_TEST_FRACTION, random_state=1, stratify=dataset.train["label"]
     )
-    return Dataset(train, held)
+    return Dataset(train, test)
 
 
 def glove() -> WordVectors:

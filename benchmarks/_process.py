@@ -34,7 +34,7 @@ class Worker:
     *args
         Arguments of the class.
     has_children : bool, default=False
-        Whether the object starts and terminates processes of its own.
+        Whether the object starts and terminates other processes.
 
     Attributes
     ----------

@@ -109,7 +109,7 @@ def main() -> None:
                 if options.json:
                     content = {"machine": machine(), "measured": measured}
                     options.json.write_text(json.dumps(content, indent=2), encoding="utf-8")
-        sizes = f"{len(dataset.train):,} training documents, {len(dataset.held):,} test documents"
+        sizes = f"{len(dataset.train):,} training documents, {len(dataset.test):,} test documents"
         print(f"\n{name}: {sizes}\n\n{format_table(rows(of_set))}\n", flush=True)
         if name in PUBLISHED:
             print(f"Published: {PUBLISHED[name]}.\n", flush=True)
@@ -124,7 +124,7 @@ def run(model: Any, dataset: Dataset) -> dict[str, float]:
     seconds = perf_counter() - start
     if isinstance(model, GridSearchCV):
         print(f"Chosen: {model.best_params_}", flush=True)
-    return {"accuracy": model.score(dataset.held["text"], dataset.held["label"]), "fit": seconds}
+    return {"accuracy": model.score(dataset.test["text"], dataset.test["label"]), "fit": seconds}
 
 
 def mean_accuracy(runs: Runs) -> str:

@@ -85,7 +85,7 @@ def main():
             patch.stopall()
             print(f"seed {seed}, {name}: {accuracies[name][-1]:.4f}", flush=True)
     report.table(
-        f"Accuracy on the quarter of {len(ids):,} documents held out, {options.repeats} seeds",
+        f"Accuracy on a test set of 25 % of {len(ids):,} documents, {options.repeats} seeds",
         [
             {
                 "way": name,

@@ -101,7 +101,7 @@ if path is None:
 else:
     articles = pd.read_csv(path).dropna(subset="label").drop_duplicates(["title", "text"])
     if "publisher" not in articles:
-        # Group by author; an article without an author is a group of its own.
+        # Group by author; an article without an author forms a separate group.
         singletons = pd.Series(articles.index.astype(str), articles.index)
         articles["publisher"] = articles["author"].fillna(singletons)
 texts = articles[["title", "author", "text"]]
