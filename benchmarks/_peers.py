@@ -1,7 +1,7 @@
-"""The systems that are compared, and the network that they all train.
+"""The compared systems and the network that all of them train.
 
-Each trains in the form in which its users know it to be quickest. All of them get the same token
-ids, padded on the left to one width; what a system does with the padding is its own affair.
+Each system is used in the way its users know to be fastest. All systems get the same token ids,
+padded on the left to one width, and may handle the padding in their own way.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from _process import Lost, Turns, Worker, run_afresh
 
 @dataclass(frozen=True)
 class Network:
-    """The network of the well-known tutorials: of 213,301 weights, with these defaults."""
+    """The network of common tutorials; the defaults give 213,301 weights."""
 
     vocab_size: int = 5_000
     embedding_dim: int = 32
@@ -30,16 +30,16 @@ class Network:
 
 @dataclass(frozen=True)
 class System:
-    """One of those compared.
+    """A compared system.
 
     Attributes
     ----------
     label : str
-        Its name in the tables.
+        Name in the tables.
     kind : str
-        The class that does the work, as `Worker` takes it.
+        Class that does the work, in the format of `Worker`.
     needs : tuple of str
-        What must be installed, by import name.
+        Import names of the required packages.
     backend : str or None
         Keras backend.
     """
@@ -51,11 +51,10 @@ class System:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Environment variables of its process."""
+        """Environment variables of the process."""
         variables = {"KERAS_BACKEND": self.backend} if self.backend else {}
         if "torch" in self.needs:
-            # Threads of torch that wait actively cost it a multiple of its time as soon as
-            # anything else runs on the machine.
+            # Actively waiting threads slow torch down severely when other programs are running.
             variables["OMP_WAIT_POLICY"] = os.environ.get("OMP_WAIT_POLICY", "passive")
         return variables
 
@@ -86,7 +85,7 @@ SYSTEMS = {
 def add_systems_option(
     parser: ArgumentParser, names: Iterable[str], default: Iterable[str] | None = None
 ) -> None:
-    """Let the user choose among some systems."""
+    """Add the option --systems."""
     names = list(names)
     default = names if default is None else list(default)
     parser.add_argument(
@@ -100,7 +99,7 @@ def add_systems_option(
 
 
 def installed(names: Iterable[str]) -> list[str]:
-    """Return the systems that can run here, and name what the others lack."""
+    """Return the systems whose packages are installed; print the missing packages of the others."""
     usable = []
     for name in names:
         missing = [package for package in SYSTEMS[name].needs if find_spec(package) is None]
@@ -112,7 +111,7 @@ def installed(names: Iterable[str]) -> list[str]:
 
 
 def start(names: Iterable[str]) -> Turns:
-    """Start a process for each system."""
+    """Start one process per system."""
     return Turns({name: Worker(SYSTEMS[name].kind, SYSTEMS[name].environment) for name in names})
 
 
@@ -123,25 +122,25 @@ def rounds_afresh(
     arguments: Callable[[str, int], tuple[Any, ...]],
     limit: float,
 ) -> Iterator[tuple[str, float, Any]]:
-    """Let the systems take turns at `kind.run`, each time in a new process.
+    """Call `kind.run` for all systems in alternating rounds, each time in a new process.
 
     Parameters
     ----------
     names : iterable of str
-        The systems; one that fails or takes too long is named and left out from then on.
+        The systems. One that fails or exceeds the time limit is reported and excluded.
     repeats : int
         Number of rounds.
     kind : str
-        As `Worker` takes it.
+        Class, in the format of `Worker`.
     arguments : callable
-        From the system's name and the number of the round to what `run` is called with.
+        Maps the name of a system and the round number to the arguments of `run`.
     limit : float
-        Most seconds of a run.
+        Time limit of a run in seconds.
 
     Yields
     ------
     name, seconds, result : str, float, object
-        The seconds since the process was started.
+        The seconds are measured from the start of the process.
     """
     left = list(names)
     for number in range(repeats):
@@ -162,7 +161,7 @@ def rounds_afresh(
 
 
 class Sklstm:
-    """`LSTMTextClassifier`; each epoch is a whole `fit`, with its checks and new weights."""
+    """`LSTMTextClassifier`; each epoch is a complete `fit`, with validation and new weights."""
 
     def prepare(self, network: Network, ids: np.ndarray, y: np.ndarray) -> None:
         from sklstm import LSTMTextClassifier
@@ -183,14 +182,14 @@ class Sklstm:
         self.classifier.fit(self.ids, self.y)
 
     def predict(self, ids: np.ndarray, batch_size: int | None = None) -> Any:
-        # Chooses its batches itself.
+        # sklstm chooses its own batches.
         return self.classifier.predict_proba(ids)[:, 1]
 
 
 def sorted_batches(
     lengths: np.ndarray, batch_size: int, rng: np.random.Generator
 ) -> list[np.ndarray]:
-    """Return row numbers, in batches of documents of like length that differ in every epoch."""
+    """Return batches of row numbers with documents of similar length, redrawn in every epoch."""
     n_pool = 50 * batch_size
     order = rng.permutation(len(lengths))
     batches = []

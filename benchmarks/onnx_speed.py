@@ -1,14 +1,14 @@
-"""How quickly does an exported network answer, next to the classifier that it comes from?
+"""Prediction speed of an exported network compared with the original classifier.
 
-Documents a second of `LSTMTextClassifier.predict_proba` and of the file of `to_onnx` in
-onnxruntime, from the same token ids of film reviews of the IMDB, in calls of 1 to 1,000 documents.
-Two networks: that of the well-known tutorials (an embedding of 32, an LSTM of 100 units), and the
-preset "balanced" (embedding of 64, 64 units in both directions, pairs of words). Each of the two
-systems has a process of its own; they take turns, and both use all cores as they do by themselves.
-"Up to the first" is what starting takes: imports, loading, compiling, and one document. The largest
-difference of their probabilities stands under each table.
+Measures the documents per second of `LSTMTextClassifier.predict_proba` and of the exported file in
+onnxruntime, on the same token ids of IMDB film reviews, with 1 to 1,000 documents per call. There
+are two networks: that of common tutorials (an embedding of 32, an LSTM with 100 units), and the
+preset "balanced" (an embedding of 64, a bidirectional LSTM with 64 units, bigrams). Each system has
+its own process. They run in turns with their default number of cores. "Up to the first" includes
+imports, loading, compilation and one document. The largest difference of the probabilities is
+printed below each table.
 
-    python benchmarks/onnx_speed.py                            # some minutes on two cores
+    python benchmarks/onnx_speed.py                            # a few minutes on two cores
     python benchmarks/onnx_speed.py --documents 200 --sizes 1 64
 """
 
@@ -25,9 +25,9 @@ from _process import Turns, Worker
 
 SKLSTM, ONNX = "sklstm (JAX)", "onnxruntime"
 NETWORKS = ("tutorial", "balanced")
-# How well it is trained does not matter here.
+# The accuracy does not matter here.
 TRAIN_DOCUMENTS = 256
-# Calls a round at most.
+# Maximum number of calls per round.
 CALLS = 300
 
 
@@ -38,10 +38,12 @@ def main() -> None:
         type=int,
         nargs="+",
         default=[1, 8, 64, 1_000],
-        help="documents of a call (1 8 64 1000)",
+        help="documents per call (1 8 64 1000)",
     )
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=NETWORKS)
-    parser.add_argument("--limit", type=float, default=300, help="most seconds of a step (300)")
+    parser.add_argument(
+        "--limit", type=float, default=300, help="time limit of a step in seconds (300)"
+    )
     options = parser.parse_args()
     report = Report(options)
     documents = reviews(TRAIN_DOCUMENTS + options.documents)
@@ -68,7 +70,7 @@ def measure(network: str, folder: Path, options: Any, report: Report) -> None:
     )
     try:
         started = turns.each("start", limit=options.limit)
-        shares = turns.each("all_shares", limit=options.limit)
+        probabilities = turns.each("predict_all", limit=options.limit)
         rows = []
         for size in options.sizes:
             turns.each("answer", size, limit=options.limit)
@@ -85,15 +87,15 @@ def measure(network: str, folder: Path, options: Any, report: Report) -> None:
                 for name, values in speeds.items()
             ]
         report.table(f"Probabilities of film reviews, {network} network", rows)
-        if len(shares) == 2:
-            differences = shares[SKLSTM][1] - shares[ONNX][1]
+        if len(probabilities) == 2:
+            differences = probabilities[SKLSTM][1] - probabilities[ONNX][1]
             print(f"largest difference of probabilities: {np.abs(differences).max():.1e}")
     finally:
         turns.stop()
 
 
 class Exporter:
-    """Trains a pipeline, and writes it in both forms, with the ids of other documents."""
+    """Trains a pipeline and saves it in both formats, with the ids of other documents."""
 
     def write(self, network: str, documents: pd.DataFrame, folder: Path) -> None:
         import joblib
@@ -122,7 +124,7 @@ def build(network: str) -> Any:
 
 
 class Answerer:
-    """What both have in common; `shares` gives probabilities of ids."""
+    """Base class of both systems; `predict` maps ids to probabilities."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -130,22 +132,22 @@ class Answerer:
 
     def start(self) -> None:
         self.load()
-        self.shares(self.ids[:1])
+        self.predict(self.ids[:1])
 
-    def all_shares(self) -> np.ndarray:
-        return self.shares(self.ids)
+    def predict_all(self) -> np.ndarray:
+        return self.predict(self.ids)
 
     def answer(self, size: int) -> None:
         n = min(len(self.ids), size * CALLS)
         for start in range(0, n, size):
-            self.shares(self.ids[start : min(start + size, n)])
+            self.predict(self.ids[start : min(start + size, n)])
 
 
 class Classifier(Answerer):
     def load(self) -> None:
         import joblib
 
-        self.shares = joblib.load(self.folder / "model.joblib").predict_proba
+        self.predict = joblib.load(self.folder / "model.joblib").predict_proba
 
 
 class Session(Answerer):
@@ -155,7 +157,7 @@ class Session(Answerer):
         session = onnxruntime.InferenceSession(
             str(self.folder / "model.onnx"), providers=["CPUExecutionProvider"]
         )
-        self.shares = lambda ids: session.run(["probabilities"], {"ids": ids})[0]
+        self.predict = lambda ids: session.run(["probabilities"], {"ids": ids})[0]
 
 
 if __name__ == "__main__":

@@ -1,18 +1,18 @@
-"""How much quicker is a grid search with several workers, and how busy are the cores?
+"""Speed and core usage of a grid search with several workers.
 
-`GridSearchCV` over 4 learning rates and 3 folds, and the last fit on everything: 13 fits of the
-network of the well-known tutorials on film reviews of the IMDB. Three ways, each in a process of
-its own, in turns: "one worker" has one core (OMP_NUM_THREADS=1), as each worker of joblib has; "no
-workers" is n_jobs=1, where every fit takes all cores; "2 workers" is n_jobs=2. Seconds are those of
-`GridSearchCV.fit`: workers are started, import and compile in them.
+Runs `GridSearchCV` with 4 learning rates and 3 folds plus the final fit: 13 fits of the network of
+common tutorials on IMDB film reviews. There are three configurations, each in its own process, in
+turns: "one worker" uses one core (OMP_NUM_THREADS=1), like a joblib worker; "no workers" is
+n_jobs=1, where every fit uses all cores; "2 workers" is n_jobs=2. The time is that of
+`GridSearchCV.fit`, including the start, imports and compilation of the workers.
 
-"Cores busy" is the processor time that the process and its workers took, by the seconds. "Busy
-threads" are those that took more than half of a second's processor time, counted each second: more
-of them than cores would be in each other's way. Ten times a second those are counted that are
-running or ready to run, which a thread is for a moment that hands over work to another as well.
-All are read from /proc, so on Linux only.
+"Cores busy" is the processor time of the process and its workers divided by the elapsed time. "Busy
+threads" are threads that use more than half a second of processor time in a second; more of them
+than cores would compete for the cores. Threads that are running or ready to run are counted ten
+times per second; a thread that passes work to another is in this state for a moment. All values are
+read from /proc, so the script runs only on Linux.
 
-    python benchmarks/parallel_search.py                       # some ten minutes
+    python benchmarks/parallel_search.py                       # about ten minutes
     python benchmarks/parallel_search.py --documents 400 --repeats 1
 """
 
@@ -31,15 +31,19 @@ from _process import Worker
 
 GRID = {"learning_rate": [0.0005, 0.001, 0.002, 0.004]}
 FOLDS = 3
-TICKS = os.sysconf("SC_CLK_TCK")  # A second.
+TICKS = os.sysconf("SC_CLK_TCK")  # Per second.
 ONE = "one worker"
 
 
 def main() -> None:
     parser = options_parser(__doc__, documents=6_000, repeats=3)
-    parser.add_argument("--workers", type=int, default=2, help="workers of the last way (2)")
+    parser.add_argument(
+        "--workers", type=int, default=2, help="workers of the last configuration (2)"
+    )
     parser.add_argument("--epochs", type=int, default=2, help="epochs of each fit (2)")
-    parser.add_argument("--limit", type=float, default=1_800, help="most seconds a search (1,800)")
+    parser.add_argument(
+        "--limit", type=float, default=1_800, help="time limit of a search in seconds (1,800)"
+    )
     options = parser.parse_args()
     report = Report(options)
     documents = reviews(options.documents)
@@ -76,13 +80,13 @@ def main() -> None:
 
 
 class Search:
-    """One search, in a process of its own."""
+    """One search, in its own process."""
 
     def prepare(self, ids: np.ndarray, y: np.ndarray, epochs: int) -> None:
         from sklearn.model_selection import GridSearchCV
 
         from sklstm import LSTMTextClassifier
-        from sklstm._runtime import keras  # noqa: F401  (imports are not what is measured)
+        from sklstm._runtime import keras  # noqa: F401  (exclude imports from the measurement)
 
         network = Network()
         classifier = LSTMTextClassifier(
@@ -109,14 +113,14 @@ class Search:
 
 
 class Watch:
-    """Counts, in a thread, what the threads of a process and its children are doing.
+    """Samples the threads of a process and its children from a background thread.
 
     Parameters
     ----------
     pid : int
-        Of the process.
+        Process id.
     every : float, default=0.1
-        Seconds between two counts.
+        Seconds between two samples.
     """
 
     def __init__(self, pid: int, every: float = 0.1) -> None:
@@ -143,7 +147,7 @@ class Watch:
         """Return columns of the table."""
         return {
             "cores busy": self._ticks / TICKS / self._seconds,
-            # There are none of a run that is over within a second.
+            # Empty for a run shorter than a second.
             "busy threads: mean": float(np.mean(self._n_busy or [0])),
             "most": max(self._n_busy, default=0),
             "threads ready: mean": float(np.mean(self._counts)),
@@ -162,9 +166,10 @@ class Watch:
                 self._ticks_of_threads, since = ticks, perf_counter()
 
     def _look(self) -> tuple[int, int, dict[str, int]]:
-        """Return how many threads are running or ready, and processor time so far.
+        """Return the number of running or ready threads, and the processor time so far.
 
-        That of all, the ended ones included, and that of each thread, in ticks of the clock.
+        The processor time is that of all threads, including ended ones, and that of each thread, in
+        clock ticks.
         """
         n_ready = n_ticks = 0
         ticks = {}
@@ -178,13 +183,13 @@ class Watch:
 
 
 def family(pid: int) -> list[int]:
-    """Return a process, its children, and theirs."""
+    """Return the ids of a process and its descendants."""
     found = [pid]
     for parent in found:
         for task in entries(Path(f"/proc/{parent}/task")):
             try:
                 found += map(int, (task / "children").read_text().split())
-            except OSError:  # It has ended meanwhile.
+            except OSError:  # It has ended in the meantime.
                 continue
     return found
 
@@ -197,7 +202,7 @@ def entries(folder: Path) -> list[Path]:
 
 
 def status(task: Path) -> list[str]:
-    """Return the fields of a `stat` file after the name: the state first; none if it has ended."""
+    """Return the fields of a `stat` file from the state on; empty if the task has ended."""
     try:
         return (task / "stat").read_text().rpartition(") ")[2].split()
     except OSError:

@@ -1,15 +1,15 @@
-"""How quickly do trained networks answer?
+"""Prediction throughput and latency of trained networks.
 
-Two tables, both with the network of the well-known tutorials (5,000 words, at most 500 a text, an
-embedding of 32, an LSTM of 100 units) and film reviews of the IMDB. The first: documents a second
-where thousands are scored at once, from token ids; systems take turns. The second: milliseconds
-until one document has its label, for several hundred documents of different lengths one after the
-other, as a web service meets them, once from the raw text and once from its token ids. All systems
-use the same `TextSequencer` for that; stock Keras gets its rows padded to 500. "Compiled" counts
-what JAX compiled during the warm-up (20 documents) and during the stream after it: every one is an
-answer that takes a second.
+Both tables use the network of common tutorials (5,000 words, at most 500 per text, an embedding of
+32, an LSTM with 100 units) and IMDB film reviews. The first table shows the throughput in documents
+per second for thousands of documents in one call, from token ids; the systems run in turns. The
+second table shows the latency in milliseconds for several hundred single documents of different
+lengths, as in a web service, from raw text and from token ids. All systems use the same
+`TextSequencer`; stock Keras gets rows padded to 500. "Compiled" is the number of JAX compilations
+during the warm-up (20 documents) and during the stream after it; each of them delays a prediction
+by about a second.
 
-    python benchmarks/predict_speed.py                         # some five minutes on two cores
+    python benchmarks/predict_speed.py                         # about five minutes on two cores
     python benchmarks/predict_speed.py --systems sklstm-jax keras-jax --stream 100
 """
 
@@ -37,12 +37,12 @@ PREDICTORS = (
     "keras-tensorflow",
     "torch-sorted",
 )
-# Keras's default, and what is about its best; sklstm chooses for itself.
+# Keras's default and its approximate optimum; sklstm chooses its own batch size.
 BATCH_SIZES = {"sklstm": (None,), "keras": (32, 256), "torch": (64,)}
 WARM_UP = 20
 TRAIN_DOCUMENTS = 256
 MAX_LEN = 500
-# Recorded by JAX whenever its compiler has run.
+# JAX records this event at every compilation.
 COMPILED = "/jax/core/compile/backend_compile_duration"
 
 
@@ -50,7 +50,9 @@ def main() -> None:
     parser = options_parser(__doc__, documents=5_000, repeats=3)
     add_systems_option(parser, PREDICTORS)
     parser.add_argument("--stream", type=int, default=300, help="single documents (300)")
-    parser.add_argument("--limit", type=float, default=300, help="most seconds of a step (300)")
+    parser.add_argument(
+        "--limit", type=float, default=300, help="time limit of a step in seconds (300)"
+    )
     options = parser.parse_args()
     report = Report(options)
     turns = Turns(
@@ -95,7 +97,7 @@ def batch_table(options: argparse.Namespace, report: Report, turns: Turns) -> No
 def stream_table(
     options: argparse.Namespace, report: Report, turns: Turns, texts: pd.Series
 ) -> None:
-    # A single document is the same batch at any batch size.
+    # The batch size does not matter for a single document.
     for name in [name for name in turns.workers if name.endswith(f" {BATCH_SIZES['keras'][1]}")]:
         turns.workers.pop(name).stop()
     stream = list(texts[-options.stream :])
@@ -129,7 +131,7 @@ def labelled(name: str) -> str:
 
 @dataclass
 class Answers:
-    """Seconds for each document of a part of the stream, and how often JAX compiled meanwhile."""
+    """Seconds per document of a part of the stream, and the number of JAX compilations."""
 
     from_text: list[float]
     from_ids: list[float]
@@ -137,7 +139,7 @@ class Answers:
 
 
 class Service:
-    """A trained network and the sequencer before it, in a process of its own."""
+    """A trained network and its sequencer, in a separate process."""
 
     def __init__(self, name: str, batch_size: int | None) -> None:
         module, _, kind = SYSTEMS[name].kind.partition(":")
@@ -153,7 +155,7 @@ class Service:
         network = Network()
         self.sequencer = TextSequencer(max_tokens=network.vocab_size, max_len=MAX_LEN)
         ids = self.sequencer.fit_transform(documents["text"])
-        # How well it is trained does not matter here.
+        # The accuracy does not matter here.
         y = documents["label"].to_numpy()
         self.peer.prepare(network, ids[:TRAIN_DOCUMENTS], y[:TRAIN_DOCUMENTS])
         self.peer.train()

@@ -1,13 +1,13 @@
-r"""Does speed cost accuracy? The same network trained in our way, in Keras's, and on other batches.
+"""Effect of length-bucketed batches and fast kernels on accuracy.
 
-Four ways of training one network, each with several seeds: ours, whose batches are made of two
-groups of like length; the same with batches of one length each, and with batches drawn by plain
-shuffling; and stock Keras layers in Keras's own training step. Prints mean, standard deviation and
-minimum of the accuracy on documents held out. If the means are within a standard deviation or so,
-speed costs nothing. Without --data the documents are film reviews of IMDB; --data takes a CSV file
-with columns text and label, or a folder with such a train.csv.
+Trains one network in four ways, each with several seeds: sklstm, whose batches consist of two
+groups of similar length; the same with batches of a single length; the same with randomly shuffled
+batches; and stock Keras layers in the Keras training step. Prints mean, standard deviation and
+minimum of the test accuracy. If the means differ by less than about one standard deviation, the
+optimizations do not reduce the accuracy. The documents are IMDB film reviews, or with --data a CSV
+file with columns text and label, or a folder with such a train.csv.
 
-    python benchmarks/same_accuracy.py                                # some twenty minutes
+    python benchmarks/same_accuracy.py                                # about twenty minutes
     python benchmarks/same_accuracy.py --data sms.csv --documents 5000 --repeats 20 \
         --units 64 --max-len 40 --pooling last --learning-rate 0.003 --epochs 2
     python benchmarks/same_accuracy.py --documents 1000 --repeats 2   # to see that it works
@@ -29,13 +29,13 @@ from sklstm._runtime import keras
 
 
 def plainly_shuffled(lengths, batch_size, rng):
-    """Deal documents into batches of two groups, whatever their lengths."""
+    """Assign documents to batches of two groups at random, regardless of their lengths."""
     batches = np.array_split(rng.permutation(len(lengths)), -(-len(lengths) // batch_size))
     return [np.array_split(batch, 2) for batch in batches]
 
 
 def ways_of_training():
-    """Return for each way what it replaces in the package."""
+    """Return the parts of the package that each way of training replaces."""
     return {
         "sklstm": [],
         "sklstm, one length a batch": [patch("sklstm._training.batches._GROUPS", 1)],
@@ -85,7 +85,7 @@ def main():
             patch.stopall()
             print(f"seed {seed}, {name}: {accuracies[name][-1]:.4f}", flush=True)
     report.table(
-        f"Accuracy on the quarter of {len(ids):,} documents held out, {options.repeats} seeds",
+        f"Accuracy on a test set of 25 % of {len(ids):,} documents, {options.repeats} seeds",
         [
             {
                 "way": name,

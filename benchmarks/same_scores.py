@@ -1,9 +1,9 @@
-"""Is a model the same wherever it goes? One table of the greatest difference between two scores.
+"""Consistency of the scores of a model across formats and backends.
 
-Trains pipelines on JAX, on sentences of film reviews, and lets each of these score other sentences,
-in a process of its own: the file of joblib loaded where Keras uses JAX, PyTorch or TensorFlow; the
-file of skops; the ONNX file in onnxruntime, with texts made into ids by examples/onnx_loader.py;
-the model of stock Keras layers. What is not installed is left out.
+Trains pipelines on JAX on sentences of film reviews, and scores other sentences in separate
+processes with the joblib file loaded under JAX, PyTorch or TensorFlow, the skops file, the ONNX
+file in onnxruntime (with the ids of examples/onnx_loader.py), and the model of stock Keras layers.
+Prints the largest absolute difference. Formats and backends that are not installed are skipped.
 
     python benchmarks/same_scores.py                       # a minute
 """
@@ -25,7 +25,7 @@ from _process import Lost, run_afresh
 from sklstm import make_text_classifier
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-LIMIT = 600.0  # Seconds a process may take.
+LIMIT = 600.0  # Time limit of a process in seconds.
 
 PIPELINES: dict[str, dict[str, Any]] = {
     "preset fast": {"preset": "fast"},
@@ -42,7 +42,7 @@ PIPELINES: dict[str, dict[str, Any]] = {
 
 
 class Scores:
-    """Loads what was saved, in one way or another, and scores texts."""
+    """Loads a saved model in one of several ways and scores texts."""
 
     def joblib(self, folder: Path, texts: list[str]) -> np.ndarray:
         return joblib.load(folder / "model.joblib").predict_proba(texts)
@@ -55,8 +55,8 @@ class Scores:
 
     def keras(self, folder: Path, texts: list[str]) -> np.ndarray:
         sequencer, classifier = joblib.load(folder / "model.joblib")
-        shares = classifier.to_keras().predict(sequencer.transform(texts), verbose=0)
-        return np.hstack([1 - shares, shares])
+        probabilities = classifier.to_keras().predict(sequencer.transform(texts), verbose=0)
+        return np.hstack([1 - probabilities, probabilities])
 
     def onnx(self, folder: Path, texts: list[str]) -> np.ndarray:
         sys.path.insert(0, str(EXAMPLES))
@@ -77,7 +77,7 @@ PLACES: dict[str, tuple[str, str]] = {
 
 
 class Training:
-    """Trains a pipeline and saves it in all ways."""
+    """Trains a pipeline and saves it in all formats."""
 
     def save(self, parameters: dict[str, Any], X: list[str], y: list[int], folder: Path) -> None:
         from skops.io import dump
@@ -93,7 +93,7 @@ class Training:
 def largest_differences(
     places: list[str], folder: Path, texts: list[str], left_out: Callable[[str, Lost], None]
 ) -> dict[str, float]:
-    """Return for each place how far its scores are at most from those of JAX."""
+    """Return the largest difference from the JAX scores for each way of loading."""
     expected = None
     differences = {}
     for place in places:

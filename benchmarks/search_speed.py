@@ -1,13 +1,13 @@
-"""How long does a grid search take?
+"""Time of a grid search with sklstm and with scikeras.
 
-`GridSearchCV` over 4 candidates (2 learning rates x 2 sizes of the LSTM), 3 folds and the last fit
-on everything: 13 fits of 2 epochs each on 5,000 short messages, of 40 words at most. sklstm against
-`KerasClassifier` of scikeras with the same network, the same grid, the same folds. Every search has
-a process of its own, and its time is the whole of it: imports, compiling, training, scoring.
-Without --data the messages are single sentences of film reviews; --data takes a CSV file with
-columns text and label, or a folder with such a train.csv. The labels must be two.
+Runs `GridSearchCV` with 4 candidates (2 learning rates x 2 numbers of units) and 3 folds plus the
+final fit: 13 fits of 2 epochs each on 5,000 short messages of at most 40 words. Compares sklstm
+with `KerasClassifier` of scikeras on the same network, grid and folds. Each search has its own
+process. Its time includes imports, compilation, training and scoring. The messages are sentences of
+film reviews, or with --data a CSV file with columns text and label, or a folder with such a
+train.csv. The labels must be binary.
 
-    python benchmarks/search_speed.py                          # some three minutes
+    python benchmarks/search_speed.py                          # about three minutes
     python benchmarks/search_speed.py --data sms/train.csv --documents 5000
 """
 
@@ -38,7 +38,9 @@ def main() -> None:
     add_systems_option(parser, [SKLSTM, "scikeras"])
     parser.add_argument("--data", type=Path, help="CSV file, or folder with train.csv")
     parser.add_argument("--epochs", type=int, default=2, help="epochs of each fit (2)")
-    parser.add_argument("--limit", type=float, default=900, help="most seconds of a search (900)")
+    parser.add_argument(
+        "--limit", type=float, default=900, help="time limit of a search in seconds (900)"
+    )
     options = parser.parse_args()
     report = Report(options)
     documents = (
@@ -73,13 +75,13 @@ def main() -> None:
 
 
 class Search:
-    """One search, in a process of its own."""
+    """One search, in its own process."""
 
     def run(self, name: str, ids: np.ndarray, y: np.ndarray, epochs: int) -> float:
         from sklearn.model_selection import GridSearchCV, StratifiedKFold
 
         estimator, grid = (sklstm_search if name == SKLSTM else scikeras_search)(epochs)
-        # scikeras is not known to scikit-learn as a classifier, which would change folds and score.
+        # scikit-learn does not recognize scikeras as a classifier; pass folds and score explicitly.
         search = GridSearchCV(
             estimator, grid, cv=StratifiedKFold(FOLDS), scoring="accuracy", error_score="raise"
         )
@@ -95,7 +97,7 @@ def sklstm_search(epochs: int) -> tuple[Any, dict[str, list]]:
         vocab_size=network.vocab_size,
         batch_size=network.batch_size,
         pooling="last",
-        # Plain Adam, as the peer has it.
+        # Plain Adam, as in scikeras.
         clipnorm=None,
         epochs=epochs,
         random_state=0,

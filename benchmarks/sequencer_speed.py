@@ -1,10 +1,9 @@
-"""How many documents a second become token ids?
+"""Tokenization speed in documents per second.
 
-`TextSequencer` against scikit-learn's `CountVectorizer` with its defaults, which cuts texts in a
-similar way but counts words instead of keeping their order, and Keras's `TextVectorization`, which
-gives ids too and needs TensorFlow. Film reviews of the IMDB; learning the vocabulary together with
-the first result, then the result alone, then one document at a time. Each has a process of its
-own; they take turns.
+Compares `TextSequencer` with scikit-learn's `CountVectorizer` (default parameters), which tokenizes
+in a similar way but counts words, and with Keras's `TextVectorization`, which returns ids and needs
+TensorFlow. Measures `fit_transform`, `transform`, and `transform` of single documents on IMDB film
+reviews. Each system has its own process; they run in turns.
 
     python benchmarks/sequencer_speed.py                       # about two minutes
     python benchmarks/sequencer_speed.py --documents 1000
@@ -22,7 +21,7 @@ from _process import Turns, Worker
 
 MAX_TOKENS, MAX_LEN = 20_000, 500
 SINGLE_DOCUMENTS = 200
-# Name in the table: class, and what it needs.
+# Name in the table: class and required package.
 TOKENIZERS = {
     "TextSequencer": ("Sequencer", "sklearn"),
     "CountVectorizer": ("Counter", "sklearn"),
@@ -33,7 +32,9 @@ REFERENCE = "TextSequencer"
 
 def main() -> None:
     parser = options_parser(__doc__, documents=10_000, repeats=3)
-    parser.add_argument("--limit", type=float, default=300, help="most seconds of a step (300)")
+    parser.add_argument(
+        "--limit", type=float, default=300, help="time limit of a step in seconds (300)"
+    )
     options = parser.parse_args()
     report = Report(options)
     workers = {}
@@ -79,7 +80,7 @@ def speeds(seconds: dict[str, list[float]], n: int) -> list[dict[str, Any]]:
 
 
 class Tokenizer:
-    """What the three have in common; `tokenizer` is one of scikit-learn's form."""
+    """Base class of the systems; `tokenizer` has scikit-learn's methods."""
 
     tokenizer: Any
 
@@ -93,7 +94,7 @@ class Tokenizer:
         self.tokenizer.transform(self.texts)
 
     def one_by_one(self) -> float:
-        """Return the median seconds of one document."""
+        """Return the median time of one document in seconds."""
         seconds = []
         for text in self.texts[:SINGLE_DOCUMENTS]:
             start = perf_counter()
@@ -122,7 +123,7 @@ class KerasVectorization(Tokenizer):
 
 
 class ScikitForm:
-    """Keras's layer with scikit-learn's methods; called on all texts at once, as is quickest."""
+    """Keras's layer with scikit-learn's methods; called on all texts at once, which is fastest."""
 
     def fit_transform(self, texts: list[str]) -> Any:
         import keras

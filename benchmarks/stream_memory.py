@@ -1,12 +1,11 @@
-"""How much memory does a stream of documents take, and how much a stream ten times as long?
+"""Peak memory of training on a stream of documents and on a stream ten times as long.
 
-Documents of 10 to 20 words are made when they are asked for: words drawn by Zipf's law, and three
-from two lists of opinions, most of them from the list that the label stands for; one label in ten
-is wrong. Each stream trains the same small network, by `fit_stream`, in a process of its own. The
-accuracy is that on fresh documents without wrong labels; "before" is what the process held when
-everything was imported.
+The documents are generated on demand. They have 10 to 20 words drawn from a Zipf distribution, and
+three opinion words, most of which match the label. One label in ten is wrong. Each stream trains
+the same small network with `fit_stream` in its own process. The accuracy is measured on new
+documents without wrong labels. "Before" is the memory use of the process after all imports.
 
-    python benchmarks/stream_memory.py                                    # some minutes
+    python benchmarks/stream_memory.py                                    # a few minutes
     python benchmarks/stream_memory.py --documents 50000 --shorter 5000
 """
 
@@ -22,7 +21,7 @@ from memory import MB, forget_peak, memory_held, most_memory_held
 CHUNK = 5_000
 WORDS = 200_000
 OPINIONS = 200
-HELD_OUT = 5_000
+N_TEST = 5_000
 
 
 def main() -> None:
@@ -31,7 +30,9 @@ def main() -> None:
         "--shorter", type=int, default=100_000, help="documents of the shorter stream (100,000)"
     )
     parser.add_argument("--buffer", type=int, default=10_000, help="buffer_size (10,000)")
-    parser.add_argument("--limit", type=float, default=3_600, help="most seconds a stream (3,600)")
+    parser.add_argument(
+        "--limit", type=float, default=3_600, help="time limit of a stream in seconds (3,600)"
+    )
     options = parser.parse_args()
     report = Report(options)
     rows: list[dict[str, float]] = []
@@ -46,7 +47,7 @@ def main() -> None:
 
 
 class Training:
-    """One stream, and the network that learns from it."""
+    """One stream and the network that it trains."""
 
     def run(self, n_documents: int, buffer_size: int) -> dict[str, float]:
         """Return a row of the table."""
@@ -55,7 +56,7 @@ class Training:
         from sklearn.pipeline import make_pipeline
 
         from sklstm import LSTMTextClassifier, TextSequencer
-        from sklstm._runtime import keras  # noqa: F401  (counts as imported before)
+        from sklstm._runtime import keras  # noqa: F401  (part of the memory before)
         from sklstm.streaming import fit_stream
 
         model = make_pipeline(
@@ -74,7 +75,7 @@ class Training:
         )
         seconds = perf_counter() - start
         peak = most_memory_held()
-        ((texts, labels),) = documents(HELD_OUT, seed=1, share_wrong=0.0)
+        ((texts, labels),) = documents(N_TEST, seed=1, wrong_fraction=0.0)
         return {
             "documents": n_documents,
             "before, MB": before / MB,
@@ -85,9 +86,9 @@ class Training:
 
 
 def documents(
-    n_documents: int, *, seed: int, share_wrong: float = 0.1
+    n_documents: int, *, seed: int, wrong_fraction: float = 0.1
 ) -> Iterator[tuple[list[str], np.ndarray]]:
-    """Give texts and labels (0, 1), `CHUNK` documents at a time."""
+    """Yield texts and labels (0, 1), `CHUNK` documents at a time."""
     rng = np.random.default_rng(seed)
     chances = np.cumsum(1.0 / np.arange(1, WORDS + 1))
     for start in range(0, n_documents, CHUNK):
@@ -95,7 +96,7 @@ def documents(
         y = rng.integers(0, 2, n)
         lengths = rng.integers(10, 21, n)
         words = np.searchsorted(chances, rng.uniform(0, chances[-1], (n, 20)))
-        # Three places a document, of which two at least hold opinions of its own class.
+        # Three positions per document; at least two have opinion words of its own class.
         places = rng.permuted(np.tile(np.arange(10), (n, 1)), axis=1)[:, :3]
         kinds = np.column_stack([y, y, rng.integers(0, 2, n)])
         opinions = WORDS + kinds * OPINIONS + rng.integers(0, OPINIONS, (n, 3))
@@ -104,7 +105,7 @@ def documents(
             " ".join(f"w{word}" for word in row[:length])
             for row, length in zip(words.tolist(), lengths.tolist(), strict=True)
         ]
-        yield texts, np.where(rng.uniform(size=n) < share_wrong, 1 - y, y)
+        yield texts, np.where(rng.uniform(size=n) < wrong_fraction, 1 - y, y)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,15 @@
-"""How long does it take from raw texts to a classifier that is right 87 times in 100?
+"""Time from raw texts to a test accuracy of 0.87.
 
-The clock starts with the process, before anything is imported, and stops when the accuracy on
-5,000 held-out film reviews of the IMDB reaches the target; 20,000 others are learned from. sklstm
-runs against the script of the well-known tutorials: stock Keras, texts cut to 500 words and padded
-to that, batches of 64, Adam, at most 6 epochs. Both read and tokenize the texts in the same quick
-way, by `TextSequencer`, within the time: what differs is the network part. Both are judged at the
-end of each epoch by what `fit` offers for that, or, with --checks 4, four times an epoch, in which
-case both are trained on a quarter of the documents at a time. Every repetition has its own seed for
-weights and order; the held-out reviews stay. The systems take turns.
+The time starts with the process, before any import, and ends when the accuracy on 5,000 IMDB test
+reviews reaches the target; 20,000 other reviews are used for training. Compares sklstm with the
+script of common tutorials: stock Keras, texts truncated and padded to 500 words, batch size 64,
+Adam, at most 6 epochs. Both use `TextSequencer` for reading and tokenization, which is included in
+the time. Both are evaluated at the end of each epoch with the validation data of `fit`, or, with
+--checks 4, four times per epoch, in which case both are trained on a quarter of the documents at a
+time. Each repetition has its own seed for weights and document order; the test reviews are fixed.
+The systems run in turns.
 
-    python benchmarks/time_to_accuracy.py                     # some twenty minutes on two cores
+    python benchmarks/time_to_accuracy.py                     # about twenty minutes on two cores
     python benchmarks/time_to_accuracy.py --learning-rate 0.001 --pooling last   # the tutorial's
 """
 
@@ -32,15 +32,17 @@ def main() -> None:
     parser = options_parser(__doc__, documents=25_000, repeats=3)
     add_systems_option(parser, RACERS, DEFAULT_RACERS)
     parser.add_argument("--target", type=float, default=0.87, help="accuracy to reach (0.87)")
-    parser.add_argument("--checks", type=int, default=1, help="checks an epoch (1)")
-    parser.add_argument("--epochs", type=int, default=6, help="most epochs (6)")
-    parser.add_argument("--limit", type=float, default=900, help="most seconds of one run (900)")
+    parser.add_argument("--checks", type=int, default=1, help="evaluations per epoch (1)")
+    parser.add_argument("--epochs", type=int, default=6, help="maximum number of epochs (6)")
+    parser.add_argument(
+        "--limit", type=float, default=900, help="time limit of a run in seconds (900)"
+    )
     network = Network()
-    sklstm = parser.add_argument_group("settings of sklstm; the peers keep the tutorial's")
+    sklstm = parser.add_argument_group("settings of sklstm; others use those of the tutorial")
     sklstm.add_argument("--units", type=int, default=network.units)
     sklstm.add_argument("--embedding-dim", type=int, default=network.embedding_dim)
     sklstm.add_argument("--batch-size", type=int, default=network.batch_size)
-    # Pooling adds no weights; the mean over time learns from the first step on.
+    # Pooling adds no weights; with mean pooling, learning starts at the first step.
     sklstm.add_argument("--learning-rate", type=float, default=0.005)
     sklstm.add_argument("--pooling", default="mean")
     sklstm.add_argument(
@@ -84,7 +86,7 @@ def table_row(
         }
         | spread(seconds, "seconds")
         | {
-            # Of those that gave up before the target there is no time to compare.
+            # Runs that did not reach the target have no time to compare.
             "ratio to sklstm (JAX)": paired_ratio(seconds, [run["seconds"] for run in reference])
             if all_reached
             else None,
@@ -96,7 +98,7 @@ def table_row(
 
 
 class Race:
-    """One run, in a process of its own."""
+    """One run, in its own process."""
 
     def run(self, kind: str, options: argparse.Namespace, seed: int) -> dict[str, Any]:
         from time import perf_counter
@@ -106,31 +108,31 @@ class Race:
         ids = token_ids(documents["text"], Network().vocab_size)
         tokenizing = perf_counter() - start
         y = documents["label"].to_numpy()
-        n_held_out = len(y) // 5
-        train, held_out = (ids[n_held_out:], y[n_held_out:]), (ids[:n_held_out], y[:n_held_out])
+        n_test = len(y) // 5
+        train, test = (ids[n_test:], y[n_test:]), (ids[:n_test], y[:n_test])
         runner = (SklstmRunner if kind == "sklstm" else TutorialRunner)(options, seed)
         if options.checks == 1:
-            curve = runner.fit(train, held_out)
+            curve = runner.fit(train, test)
         else:
-            curve = run_in_parts(runner, train, held_out, options, seed)
+            curve = run_in_parts(runner, train, test, options, seed)
         return {"curve": curve, "tokenizing": tokenizing}
 
 
 def run_in_parts(
-    runner: Any, train: tuple, held_out: tuple, options: argparse.Namespace, seed: int
+    runner: Any, train: tuple, test: tuple, options: argparse.Namespace, seed: int
 ) -> list[float]:
-    """Train on parts of the documents, checking after each; return the accuracies."""
+    """Train on parts of the documents and evaluate after each; return the accuracies."""
     rng = np.random.default_rng(seed)
     ids, y = train
     curve: list[float] = []
     for _ in range(options.epochs):
         order = rng.permutation(len(y))
-        # Whole batches, but for the last part: JAX compiles for each odd one.
+        # Use whole batches except in the last part: JAX compiles for each other size.
         n_batches = -(-len(y) // runner.batch_size)
         ends = np.linspace(0, n_batches, options.checks + 1).astype(int)[1:-1] * runner.batch_size
         for rows in np.split(order, ends):
             runner.learn(ids[rows], y[rows])
-            curve.append(runner.accuracy(*held_out))
+            curve.append(runner.accuracy(*test))
             if curve[-1] >= options.target:
                 return curve
     return curve
@@ -154,9 +156,9 @@ class SklstmRunner:
             random_state=seed,
         ).set_params(**parsed_settings(options.set))
 
-    def fit(self, train: tuple, held_out: tuple) -> list[float]:
+    def fit(self, train: tuple, test: tuple) -> list[float]:
         self.classifier.set_params(callbacks=[stop_at(self.target)])
-        self.classifier.fit(*train, X_val=held_out[0], y_val=held_out[1])
+        self.classifier.fit(*train, X_val=test[0], y_val=test[1])
         return self.classifier.history_["val_accuracy"]
 
     def learn(self, ids: np.ndarray, y: np.ndarray) -> None:
@@ -167,7 +169,7 @@ class SklstmRunner:
 
 
 class TutorialRunner:
-    """Stock Keras, as the tutorials have it."""
+    """Stock Keras with the settings of the tutorials."""
 
     def __init__(self, options: argparse.Namespace, seed: int) -> None:
         import keras
@@ -179,10 +181,10 @@ class TutorialRunner:
         self.model = build_model(Network())
         self.how = {"batch_size": self.batch_size, "verbose": 0}
 
-    def fit(self, train: tuple, held_out: tuple) -> list[float]:
+    def fit(self, train: tuple, test: tuple) -> list[float]:
         history = self.model.fit(
             *train,
-            validation_data=held_out,
+            validation_data=test,
             epochs=self.epochs,
             callbacks=[stop_at(self.target)],
             **self.how,
@@ -197,7 +199,7 @@ class TutorialRunner:
 
 
 def stop_at(target: float) -> Any:
-    """Return a Keras callback that ends training when the validation accuracy is high enough."""
+    """Return a Keras callback that stops training at the target validation accuracy."""
     import keras
 
     class StopAt(keras.callbacks.Callback):
@@ -209,7 +211,7 @@ def stop_at(target: float) -> Any:
 
 
 def parsed_settings(settings: list[str]) -> dict[str, Any]:
-    """Return parameters of "name=value"; a value that is no Python literal is a string."""
+    """Parse parameters of the form "name=value"; non-literal values are strings."""
     parsed = {}
     for setting in settings:
         name, _, value = setting.partition("=")

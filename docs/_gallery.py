@@ -1,4 +1,4 @@
-"""The order of the examples in the gallery: from a first classifier to what is inside it."""
+"""Order of the examples in the gallery."""
 
 ORDER = (
     "plot_imdb.py",
@@ -10,12 +10,12 @@ ORDER = (
     "plot_worst_mistakes.py",
     "plot_saving.py",
     "plot_stream.py",
-    "plot_own_network.py",
+    "plot_custom_model.py",
 )
 
 
 def place(name: str) -> int:
-    """Return where an example stands in the gallery."""
+    """Return the position of an example in the gallery."""
     if name not in ORDER:
         raise ValueError(f"{name} has no place in the gallery; add it to ORDER in docs/_gallery.py")
     return ORDER.index(name)

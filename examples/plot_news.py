@@ -1,18 +1,18 @@
 """
-News of four kinds, by hashing and stacked LSTMs
-================================================
+Multiclass news classification with hashing and stacked LSTM layers
+===================================================================
 
-Which section of a newspaper does a story belong to? Ids come from hashing, so no vocabulary is
-learned or stored; two LSTM layers stand on top of each other, and every story gets a probability
-for each section.
+This example predicts the section of a news story. Token ids are computed by hashing, so no
+vocabulary is learned or stored. The network has two LSTM layers and predicts a probability for each
+of four sections.
 
-The stories are made up. A CSV file with the columns "text" and "label", such as one of AG News,
-takes their place:
+The stories are synthetic. Pass a CSV file with the columns "text" and "label", such as AG News, to
+use your own data:
 
 .. code-block:: console
 
-    python examples/plot_news.py                    # 3,000 made-up stories, some ten seconds
-    python examples/plot_news.py --data train.csv   # your own
+    python examples/plot_news.py                    # 3,000 synthetic stories, about ten seconds
+    python examples/plot_news.py --data train.csv   # your own data
 """
 
 import argparse
@@ -36,8 +36,8 @@ path = parser.parse_args().data
 # %%
 # The stories
 # -----------
-# Each has some words of its section among many that could stand anywhere, and now and then a word
-# of another section: a club is sold, a minister watches a match.
+# Each story contains a few words of its section, many neutral words, and sometimes words of another
+# section.
 
 TOPICS = {
     "business": "shares profit merger bank oil prices dollar investors sales rates quarter market",
@@ -53,14 +53,14 @@ FILLERS = (
 
 
 def make_story(section, rng):
-    """Return ten to 30 words, of which two to four tell the section."""
+    """Return 10 to 30 words; two to four of them are specific to the section."""
     words = list(rng.choice(FILLERS.split(), rng.integers(8, 25)))
     other = rng.choice([name for name in TOPICS if name != section])
-    telling = [
+    specific = [
         *rng.choice(TOPICS[section].split(), rng.integers(2, 5)),
         *rng.choice(TOPICS[other].split(), rng.integers(0, 3)),
     ]
-    for word in telling:
+    for word in specific:
         words.insert(rng.integers(0, len(words) + 1), word)
     return " ".join(words)
 
@@ -74,9 +74,9 @@ else:
 print(news.head(4).to_string(index=False, max_colwidth=80))
 
 # %%
-# Nine tenths to learn from
-# -------------------------
-# `stratify` keeps the shares of the sections the same on both sides.
+# Train/test split
+# ----------------
+# `stratify` keeps the proportions of the sections the same in both sets.
 
 train, test = train_test_split(news, test_size=0.1, stratify=news["label"], random_state=0)
 counts = {"train": train["label"].value_counts(), "test": test["label"].value_counts()}
@@ -85,23 +85,22 @@ print(pd.DataFrame(counts).sort_index())
 # %%
 # Hashed ids
 # ----------
-# The id of a word is computed from its letters. It is the same in every process and for every
-# corpus, and a word that training never met has one too. The price: two words may get the same id.
-# With many more ids than words that is rare.
+# The id of a word is a hash of its characters. It is the same in every process and for every
+# corpus, and words that are not in the training texts have ids as well. Two words can have the same
+# id; this is rare if there are many more ids than words.
 
 sequencer = TextSequencer(indexing="hash", max_tokens=2**14, max_len=100)
 ids = sequencer.fit_transform(train["text"])
 words = sorted({word for text in train["text"] for word in text.lower().split()})
-own = pd.Series([sequencer.transform([word])[0, -1] for word in words[:400]], index=words[:400])
-print(own.sample(4, random_state=0))
-print(f"Of {len(own)} words, {own.duplicated(keep=False).sum()} share their id with another.")
+hashed = pd.Series([sequencer.transform([word])[0, -1] for word in words[:400]], index=words[:400])
+print(hashed.sample(4, random_state=0))
+print(f"{hashed.duplicated(keep=False).sum()} of {len(hashed)} words have a hash collision.")
 
 # %%
-# Two layers
-# ----------
-# A sequence of `units` stacks layers: the first hands the second its state after every word, and
-# the second hands on what it makes of them. Four classes need four output units with a softmax,
-# which follows from the labels.
+# Stacked layers
+# --------------
+# A tuple of `units` stacks LSTM layers: the hidden states of the first layer are the input of the
+# second. The output layer, four softmax units for four classes, is inferred from the labels.
 
 model = make_pipeline(
     sequencer,
@@ -118,23 +117,23 @@ model.fit(train["text"], train["label"])
 NetworkDisplay.from_estimator(model)
 
 # %%
-# The held-out tenth
-# ------------------
+# Test set
+# --------
 
 predicted = model.predict(test["text"])
-shares = pd.DataFrame(model.predict_proba(test["text"]), test.index, columns=model.classes_)
+probabilities = pd.DataFrame(model.predict_proba(test["text"]), test.index, columns=model.classes_)
 print(classification_report(test["label"], predicted, digits=3))
-print(f"log loss {log_loss(test['label'], shares):.3f}; of a guess at random {np.log(4):.3f}")
+print(f"log loss {log_loss(test['label'], probabilities):.3f} (uniform: {np.log(4):.3f})")
 
 # %%
-# How sure is it?
-# ---------------
-# A row of `predict_proba` sums to one. Here are the three stories that the network is surest of,
-# and the three that it is least sure of.
+# Prediction confidence
+# ---------------------
+# Each row of `predict_proba` sums to one. These are the three stories with the highest confidence
+# and the three with the lowest.
 
-order = shares.max(axis="columns").sort_values(ascending=False).index
+order = probabilities.max(axis="columns").sort_values(ascending=False).index
 chosen = [*order[:3], *order[-3:]]
-table = shares.loc[chosen].round(2).assign(label=test["label"], text=test["text"])
+table = probabilities.loc[chosen].round(2).assign(label=test["label"], text=test["text"])
 print(table.to_string(index=False, max_colwidth=60))
 
 # %%
@@ -142,8 +141,9 @@ print(table.to_string(index=False, max_colwidth=60))
 _, ax = plt.subplots(figsize=(7, 3.6), layout="constrained")
 left = np.zeros(len(chosen))
 stories = [f"{test['label'][i]}: {' '.join(test['text'][i].split()[:4])} ..." for i in chosen]
-for section, color in zip(shares, ("#0072B2", "#E69F00", "#009E73", "#CC79A7"), strict=False):
-    width = shares.loc[chosen, section].to_numpy()
+colors = ["#0072B2", "#E69F00", "#009E73", "#CC79A7"]
+for section, color in zip(probabilities, colors, strict=False):
+    width = probabilities.loc[chosen, section].to_numpy()
     ax.barh(stories, width, left=left, color=color, edgecolor="white", label=section)
     left += width
 ax.invert_yaxis()

@@ -1,10 +1,9 @@
 """
-Saving, loading, exporting
-==========================
+Saving, loading and exporting
+=============================
 
-A model that was trained in a notebook is to answer in a service. Here are four ways to take it
-there, and the proof that it gives the same scores on all of them: joblib, skops, a plain Keras
-model, and ONNX.
+This example deploys a trained model in four ways: joblib, skops, a Keras model, and ONNX. It checks
+that all four give the same probabilities, and compares file size and prediction time.
 """
 
 import os
@@ -26,7 +25,7 @@ from sklstm import LSTMTextClassifier, TextSequencer, to_onnx
 # %%
 # A model
 # -------
-# It tells requests to a help desk apart. The requests are made up.
+# The model classifies synthetic help desk requests.
 
 SUBJECTS = {
     "account": ["my password", "the login", "my user name", "the account", "the sign-in page"],
@@ -57,8 +56,8 @@ print(pd.DataFrame(expected, new_texts, model.classes_).round(3))
 # %%
 # joblib
 # ------
-# The whole pipeline in one file, vocabulary included, as any other scikit-learn model. Loading it
-# can run code that the file names: load only files of people whom you trust.
+# ``joblib.dump`` saves the whole pipeline, including the vocabulary, like any scikit-learn model.
+# Loading a joblib file can execute arbitrary code: load only files that you trust.
 
 folder = tempfile.TemporaryDirectory()
 root = Path(folder.name)
@@ -68,8 +67,8 @@ loaded = {"joblib": joblib.load(root / "model.joblib").predict_proba}
 # %%
 # skops
 # -----
-# A file of arrays and JSON, which runs nothing when it is loaded. What may be made of it is a list
-# that you write.
+# A skops file contains arrays and JSON. Loading it executes no code from the file and creates only
+# objects of the types that you list as trusted.
 
 skops.io.dump(model, root / "model.skops")
 trusted = ["sklstm.classifier.LSTMTextClassifier", "sklstm.sequencer.TextSequencer"]
@@ -79,9 +78,9 @@ loaded["skops"] = skops.io.load(root / "model.skops", trusted=trusted).predict_p
 # %%
 # A Keras model
 # -------------
-# ``to_keras`` gives an ordinary ``keras.Model`` of Keras's own layers, with the trained weights. It
-# takes token ids, so the sequencer stays before it. Keras reads ``KERAS_BACKEND`` when it is first
-# imported; sklstm sets that to a backend which is there, so import sklstm first.
+# ``to_keras`` returns a ``keras.Model`` that consists of standard Keras layers and has the trained
+# weights. It takes token ids, so the sequencer is still needed. Import sklstm before Keras: Keras
+# reads ``KERAS_BACKEND`` on import, and sklstm sets it to an installed backend.
 
 
 def load_network(path):
@@ -98,9 +97,9 @@ loaded["Keras"] = lambda texts: network.predict(sequencer.transform(texts), verb
 # %%
 # ONNX
 # ----
-# ``to_onnx`` writes the network for onnxruntime, which needs neither Keras nor scikit-learn, and
-# beside it what makes ids from texts, as JSON. ``examples/onnx_loader.py`` reads both in a program
-# without sklstm; here the sequencer makes the ids.
+# ``to_onnx`` writes an ONNX model, which onnxruntime runs without Keras and scikit-learn, and a
+# JSON file with the tokenizer settings. ``examples/onnx_loader.py`` uses both without sklstm. Here
+# the sequencer computes the ids.
 
 files = to_onnx(model, root / "model.onnx")
 session = onnxruntime.InferenceSession(str(files[0]), providers=["CPUExecutionProvider"])
@@ -114,9 +113,9 @@ def run_onnx(texts):
 loaded["ONNX"] = run_onnx
 
 # %%
-# The same scores everywhere
-# --------------------------
-# joblib and skops give them back to the last bit. Keras and onnxruntime add up in another order,
+# Comparison
+# ----------
+# joblib and skops give bit-identical probabilities. Keras and onnxruntime sum in a different order
 # and differ in the seventh decimal.
 
 paths = {
@@ -140,10 +139,10 @@ table = pd.DataFrame.from_dict(rows, orient="index")
 print(table.to_string(float_format="{:.2g}".format))
 
 # %%
-# Which one to take
-# -----------------
-# joblib where the same Python environment loads it, skops where the file comes from elsewhere,
-# Keras to go on with Keras, ONNX to answer quickly with little installed.
+# Which format to use
+# -------------------
+# Use joblib if the same Python environment loads the file, skops for files from other sources,
+# Keras for further work in Keras, and ONNX for fast prediction with few dependencies.
 
 _, axes = plt.subplots(1, 2, figsize=(7.5, 2.6), layout="constrained", sharey=True)
 for ax, column in zip(axes, ("size, kB", "five texts, ms"), strict=True):

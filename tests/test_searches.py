@@ -73,4 +73,4 @@ def test_the_example_of_optuna_prunes_and_finds_what_it_says():
         check=True,
     )
     assert "of 5 trials" in finished.stdout
-    assert "Held-out accuracy" in finished.stdout
+    assert "Test accuracy" in finished.stdout

@@ -4,7 +4,7 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 
 WIDTH, HEIGHT = 570, 990
-# From the colours of Okabe and Ito, told apart by all kinds of colour vision.
+# Colorblind-safe palette of Okabe and Ito.
 BLUE, ORANGE, GREEN = "#0072b2", "#d55e00", "#009e73"
 INK, PALE, PADDING = "#1c2530", "#e8eef4", "#c9d1d9"
 LEFT, CELL = 24, 34
@@ -33,7 +33,7 @@ def line(x1, y1, x2, y2, *, color=INK, dash="", arrow=True):
 
 
 def step(y, name, what):
-    """Draw the arrow to the next row, and what happens on the way."""
+    """Draw the arrow to the next row with the name and description of a step."""
     return [
         line(LEFT + 18, y, LEFT + 18, y + 44),
         text(LEFT + 40, y + 20, name, color=BLUE, weight="bold"),
@@ -59,7 +59,7 @@ def ids(y):
             drawn.append(box(x, top, CELL, CELL, fill=PADDING if token == 0 else "#ffffff"))
             drawn.append(text(x + CELL / 2, top + 23, token, anchor="middle"))
     drawn.append(text(LEFT + 6 * CELL + 16, y + 23, "0 is padding,", size=17))
-    drawn.append(text(LEFT + 6 * CELL + 16, y + 46, "1 an unknown token", size=17))
+    drawn.append(text(LEFT + 6 * CELL + 16, y + 46, "1 out of vocabulary", size=17))
     return drawn
 
 
@@ -70,13 +70,13 @@ def batch(y):
             top = y + 18 * number
             drawn.append(box(left, top, width, 13, fill=PADDING, stroke=PADDING))
             drawn.append(box(left, top, length, 13, fill=BLUE, stroke=BLUE))
-    drawn.append(text(LEFT, y + 72, "short texts together", size=17))
-    drawn.append(text(LEFT + 200, y + 72, "and long ones", size=17))
+    drawn.append(text(LEFT, y + 72, "bucket of short texts", size=17))
+    drawn.append(text(LEFT + 200, y + 72, "bucket of long texts", size=17))
     return drawn
 
 
 def network(y):
-    """Draw one text of three tokens and some padding on its way through the LSTM."""
+    """Draw the LSTM on one text with three tokens and padding."""
     drawn = []
     step_width = 80
     for place, word in enumerate(["a", "fine", "film", "", ""]):
@@ -101,45 +101,45 @@ def network(y):
         if place < 4:
             drawn.append(line(x + 56, y + 107, x + 74, y + 107, color=color, dash=dash))
     drawn.append(text(LEFT + 414, y + 32, "embedding:", size=17))
-    drawn.append(text(LEFT + 414, y + 54, "a vector each", size=17))
-    drawn.append(text(LEFT + 414, y + 104, "LSTM: a state", size=17))
-    drawn.append(text(LEFT + 414, y + 126, "handed on", size=17))
+    drawn.append(text(LEFT + 414, y + 54, "one vector each", size=17))
+    drawn.append(text(LEFT + 414, y + 104, "LSTM: one state", size=17))
+    drawn.append(text(LEFT + 414, y + 126, "per token", size=17))
     return drawn
 
 
 def vector(y):
     fills = ["#9fdcc9", GREEN, "#4fc0a2", "#cdeee5", "#26ae8a", "#7fd0ba"]
     drawn = [box(LEFT + 34 * i, y, 34, 24, fill=fill) for i, fill in enumerate(fills)]
-    return [*drawn, text(LEFT + 220, y + 18, "one vector for the document", size=17)]
+    return [*drawn, text(LEFT + 220, y + 18, "document vector", size=17)]
 
 
 def classes(y):
     drawn = []
-    for number, (label, share) in enumerate([("good", 0.9), ("bad", 0.1)]):
+    for number, (label, probability) in enumerate([("good", 0.9), ("bad", 0.1)]):
         top = y + 34 * number
         drawn.append(text(LEFT, top + 20, label))
         drawn.append(box(LEFT + 64, top + 2, 220, 24, fill=PALE, stroke=PALE))
-        drawn.append(box(LEFT + 64, top + 2, 220 * share, 24, fill=ORANGE, stroke=ORANGE))
-        drawn.append(text(LEFT + 296, top + 20, share))
+        drawn.append(box(LEFT + 64, top + 2, 220 * probability, 24, fill=ORANGE, stroke=ORANGE))
+        drawn.append(text(LEFT + 296, top + 20, probability))
     return drawn
 
 
 def picture():
     parts = [
         box(1, 1, WIDTH - 2, HEIGHT - 2, fill="#fbfcfd", stroke=PADDING),
-        text(LEFT, 38, "A table of texts and labels", weight="bold"),
+        text(LEFT, 38, "Texts and labels", weight="bold"),
         *texts(54),
-        *step(142, "TextSequencer", "cuts into tokens, numbers and pads them"),
+        *step(142, "TextSequencer", "tokenizes, maps to ids and pads"),
         *ids(200),
-        *step(286, "LSTMTextClassifier", "moves the padding behind; groups by length"),
+        *step(286, "LSTMTextClassifier", "masks padding, builds length buckets"),
         *batch(344),
-        *step(432, "The network", "reads token by token, and leaves padding out"),
+        *step(432, "Embedding and LSTM", "process the tokens in order"),
         *network(496),
-        *step(640, "Pooling", "the last output, or maximum, mean, attention"),
+        *step(640, "Pooling", "last output, maximum, mean or attention"),
         *vector(700),
-        *step(736, "Dense layers and output", "a score for each class, then probabilities"),
+        *step(736, "Dense layers and output", "one score per class, then probabilities"),
         *classes(796),
-        *step(870, "predict", "the most probable label"),
+        *step(870, "predict", "label with the highest probability"),
         box(LEFT, 930, 100, 40, fill=PALE),
         text(LEFT + 50, 957, "good", anchor="middle", weight="bold"),
     ]
@@ -148,7 +148,7 @@ def picture():
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
             f'width="{WIDTH}" height="{HEIGHT}" '
             'font-family="system-ui, -apple-system, Segoe UI, Roboto, Arial, sans-serif">',
-            "<title>The way of a text through sklstm</title>",
+            "<title>Processing of a text in sklstm</title>",
             '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="6" '
             f'markerHeight="6" orient="auto"><path d="M0 0 L8 4 L0 8 z" fill="{INK}"/></marker>'
             "</defs>",

@@ -1,10 +1,10 @@
 """
-A network of your own beside the LSTM
-=====================================
+Custom Keras model: a CNN compared with the LSTM
+================================================
 
-:class:`~sklstm.KerasTextClassifier` takes a function that builds a Keras network. Here it is a
-convolutional network in the manner of Kim (2014), and :func:`~sklstm.compare` judges it next to an
-LSTM and a linear SVM, all on the same folds.
+This example wraps a custom Keras model as a scikit-learn classifier with
+:class:`~sklstm.KerasTextClassifier`. The model is a convolutional network as in Kim (2014).
+:func:`~sklstm.compare` evaluates it, an LSTM and a linear SVM on the same folds.
 """
 
 import matplotlib.pyplot as plt
@@ -20,10 +20,11 @@ from sklstm import (
 )
 
 # %%
-# Texts in which the order of words matters
-# -----------------------------------------
-# Some forty made-up words a document, with an opinion among them. In half of the documents "not"
-# turns the opinion around; in the others a "not" stands before a word without one.
+# Texts with meaningful word order
+# --------------------------------
+# Each synthetic document has about forty filler words and one opinion word. In half of the
+# documents, "not" stands before the opinion word and inverts it. In the others, "not" stands before
+# a filler word.
 
 FILLERS = np.array([f"w{number}" for number in range(400)])
 OPINIONS = {"blame": ["awful", "dull", "weak"], "praise": ["fine", "warm", "great"]}
@@ -31,11 +32,11 @@ OPINIONS = {"blame": ["awful", "dull", "weak"], "praise": ["fine", "warm", "grea
 
 def make_document(label, rng):
     words = list(rng.choice(FILLERS, rng.integers(20, 60)))
-    is_turned = rng.uniform() < 0.5
-    said = label if not is_turned else ("praise" if label == "blame" else "blame")
+    is_negated = rng.uniform() < 0.5
+    stated = label if not is_negated else ("praise" if label == "blame" else "blame")
     place = rng.integers(0, len(words) - 2)
-    opinion = [*(["not"] if is_turned else []), rng.choice(OPINIONS[said])]
-    decoy = [*([] if is_turned else ["not"]), rng.choice(FILLERS)]
+    opinion = [*(["not"] if is_negated else []), rng.choice(OPINIONS[stated])]
+    decoy = [*([] if is_negated else ["not"]), rng.choice(FILLERS)]
     words[place:place] = opinion
     elsewhere = rng.integers(0, place + 1)
     words[elsewhere:elsewhere] = decoy
@@ -47,10 +48,10 @@ labels = rng.choice(["blame", "praise"], 1_500)
 texts = [make_document(label, rng) for label in labels]
 
 # %%
-# The networks
-# ------------
-# The function gets what it must know of the data as `meta`. Its other arguments are parameters,
-# with the prefix ``model__``.
+# Models
+# ------
+# `meta` is a dict that describes the data. The other arguments of the function are parameters of
+# the classifier, with the prefix ``model__``.
 
 
 def cnn(meta, filters=32, dropout=0.5):
@@ -93,8 +94,8 @@ models = {
 }
 
 # %%
-# The same folds for all
-# ----------------------
+# Comparison on the same folds
+# ----------------------------
 
 comparison = compare(models, texts, labels, cv=3)
 print(comparison.table.to_string(float_format="{:.3f}".format))
