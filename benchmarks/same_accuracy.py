@@ -38,14 +38,14 @@ def ways_of_training():
     """Return the parts of the package that each way of training replaces."""
     return {
         "sklstm": [],
-        "sklstm, one length a batch": [patch("sklstm._training.batches._GROUPS", 1)],
+        "sklstm, one length a batch": [patch("sklstm._training.batches._BUCKETS_PER_BATCH", 1)],
         "sklstm, plain shuffling": [
             patch("sklstm._training.loop.shuffled_batches", plainly_shuffled)
         ],
         "stock Keras layers and step": [
             patch("sklstm._network.build.FastLSTM", keras.layers.LSTM),
-            patch("sklstm._network.reuse._network_class", lambda: Network),
-            patch("sklstm._network.reuse._idle", []),
+            patch("sklstm._network.pool._network_class", lambda: Network),
+            patch("sklstm._network.pool._idle", []),
         ],
     }
 

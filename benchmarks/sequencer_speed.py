@@ -88,17 +88,17 @@ class Tokenizer:
         self.texts = texts
 
     def fit_transform(self) -> None:
-        self.tokenizer.fit_transform(self.texts)
+        self._onnx.fit_transform(self.texts)
 
     def transform(self) -> None:
-        self.tokenizer.transform(self.texts)
+        self._onnx.transform(self.texts)
 
     def one_by_one(self) -> float:
         """Return the median time of one document in seconds."""
         seconds = []
         for text in self.texts[:SINGLE_DOCUMENTS]:
             start = perf_counter()
-            self.tokenizer.transform([text])
+            self._onnx.transform([text])
             seconds.append(perf_counter() - start)
         return median(seconds)
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from sklstm.inspection import lstm_states as lstm_states
     from sklstm.inspection import nearest_tokens as nearest_tokens
     from sklstm.inspection import token_attributions as token_attributions
-    from sklstm.pipeline import make_text_classifier as make_text_classifier
     from sklstm.keras_classifier import KerasTextClassifier as KerasTextClassifier
+    from sklstm.pipeline import make_text_classifier as make_text_classifier
     from sklstm.sequencer import TextSequencer as TextSequencer
     from sklstm.streaming import fit_stream as fit_stream
     from sklstm.vectors import WordVectors as WordVectors

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import partial
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
     from sklstm._network.spec import Floats, Weights
     from sklstm._training.loop import History
 
+    FittedAttributes = Callable[[Weights, History], dict[str, Any]]
+
 _POSITIVE = [Interval(Integral, 1, None, closed="left")]
 
 #: Constraints on the parameters that all text classifiers share.
@@ -87,6 +90,14 @@ class TrainingRun:
         Training data.
     validation : Examples or None
         Validation data.
+    batch_size : int
+        Maximum number of documents per step.
+    peak_rate : float
+        Peak of a one-cycle learning rate.
+    optimizer : str
+        Name of the optimizer.
+    callbacks : list of keras.callbacks.Callback
+        Keras callbacks.
     network : context manager
         Provides the network, loaded and prepared for training.
     evaluate : callable
@@ -99,9 +110,13 @@ class TrainingRun:
 
     training: Examples
     validation: Examples | None
+    batch_size: int
+    peak_rate: float
+    optimizer: str
+    callbacks: list[keras.callbacks.Callback]
     network: AbstractContextManager[BaseNetwork]
     evaluate: Callable[[BaseNetwork, Examples], Logs]
-    fitted_attributes: Callable[[Weights, History], dict[str, Any]]
+    fitted_attributes: FittedAttributes
     derived_attributes: dict[str, Any] = field(default_factory=dict)
 
 
@@ -159,9 +174,7 @@ class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, m
             If X is sparse, or a callback is not a Keras callback.
         """
         resume = self.warm_start and hasattr(self, "weights_")
-        return self._train(
-            X, y, sample_weight=sample_weight, X_val=X_val, y_val=y_val, resume=resume
-        )
+        return self._train(X, y, sample_weight, (X_val, y_val), resume=resume)
 
     @fit_context
     def partial_fit(
@@ -217,9 +230,9 @@ class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, m
         y: ArrayLike,
         classes: ArrayLike | None,
         sample_weight: ArrayLike | None = None,
-        vocab_size: int | None = None,
+        n_ids: int | None = None,
     ) -> Self:
-        """Do `partial_fit`; `vocab_size` is the size for a network that has none yet."""
+        """Do `partial_fit`; `n_ids` is the size of the vocabulary of a new network."""
         # fit_context does not validate the parameters where training is resumed.
         self._validate_params()
         for name, value in (("early_stopping", True), ("class_weight", "balanced")):
@@ -231,13 +244,7 @@ class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, m
         resume = hasattr(self, "weights_")
         check_classes_of_call(self.classes_ if resume else None, classes, y)
         return self._train(
-            X,
-            y,
-            sample_weight=sample_weight,
-            classes=classes,
-            resume=resume,
-            is_partial=True,
-            vocab_size=vocab_size,
+            X, y, sample_weight, classes=classes, resume=resume, is_partial=True, n_ids=n_ids
         )
 
     def predict(self, X: ArrayLike) -> Labels:
@@ -367,118 +374,107 @@ class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, m
 
     @abstractmethod
     def _prepare(
-        self,
-        data: TrainingData,
-        seeds: Seeds,
-        *,
-        resume: bool,
-        is_partial: bool,
-        vocab_size: int | None,
+        self, data: TrainingData, seeds: Seeds, resume: bool, is_partial: bool, n_ids: int | None
     ) -> TrainingRun:
-        """Build or acquire the network for training, and encode the data for it."""
+        """Build or acquire the network for training, and encode the data for it.
 
-    @abstractmethod
-    def _make_callbacks(self, network: BaseNetwork) -> Sequence[keras.callbacks.Callback]:
-        """Return the Keras callbacks of a call of `fit` or `partial_fit`."""
-
-    @abstractmethod
-    def _peak_learning_rate(self, network: BaseNetwork) -> float:
-        """Return the peak of a one-cycle schedule."""
-
-    @abstractmethod
-    def _optimizer_name(self, network: BaseNetwork) -> str:
-        """Return the name of the optimizer that an optimizer state belongs to."""
-
-    def _max_documents_per_step(self, n_documents: int) -> int:
-        return int(self.batch_size)
+        `n_ids` is the size of the vocabulary of a new network, where the parameter is None.
+        """
 
     def _train(
         self,
         X: ArrayLike,
         y: ArrayLike,
-        *,
         sample_weight: ArrayLike | None = None,
-        X_val: ArrayLike | None = None,
-        y_val: ArrayLike | None = None,
+        validation: tuple[ArrayLike | None, ArrayLike | None] = (None, None),
+        *,
         classes: ArrayLike | None = None,
         resume: bool = False,
         is_partial: bool = False,
-        vocab_size: int | None = None,
+        n_ids: int | None = None,
         epochs: int | None = None,
     ) -> Self:
         """Train, and set the fitted attributes.
 
         Parameters
         ----------
-        X, y, sample_weight, X_val, y_val, classes
+        X, y, sample_weight, classes
             As in `fit` and `partial_fit`.
+        validation : tuple of array-like or None
+            `X_val` and `y_val` of `fit`.
         resume : bool
             Whether to start from the fitted weights.
         is_partial : bool
             Whether to train for one epoch, and keep the optimizer state for the next call.
-        vocab_size : int, optional
+        n_ids : int, optional
             Size of the vocabulary of a new network, where the parameter is None.
         epochs : int, optional
             Overrides the parameter; 0 builds the network without training it.
         """
         # Imported here, so that a classifier can be created, cloned and loaded without Keras.
-        from sklstm._training.loop import train
+        from sklstm._training.loop import Schedule, auto_epochs, train
 
         with rollback_on_error(self, self._derived):
             seed = self._seed if resume else draw_seed(self.random_state)
             n_calls = self._n_calls if resume else 0
             drawn = np.random.SeedSequence([seed, n_calls]).generate_state(len(Seeds._fields))
             seeds = Seeds(*drawn.tolist())
-            data = self._training_data(
-                X, y, sample_weight, X_val, y_val, classes, resume, seeds.split
+            data = self._check_data(X, y, sample_weight, validation, classes, resume, seeds.split)
+            run = self._prepare(data, seeds, resume, is_partial, None if resume else n_ids)
+            if epochs is None:
+                epochs = self.epochs
+            if is_partial:
+                epochs = 1
+            elif epochs == "auto":
+                epochs = auto_epochs(len(run.training.ids), run.batch_size)
+            has_cycle = self.learning_rate_schedule == "one_cycle" and not is_partial
+            schedule = Schedule(
+                epochs=int(epochs),
+                batch_size=run.batch_size,
+                peak_rate=run.peak_rate if has_cycle else None,
+                early_stopping=self.early_stopping,
+                n_iter_no_change=self.n_iter_no_change,
+                tol=self.tol,
+                average_weights=self.average_weights,
+                shuffle=getattr(self, "shuffle", True),
             )
-            run = self._prepare(
-                data, seeds, resume=resume, is_partial=is_partial, vocab_size=vocab_size
-            )
-            n_documents = len(run.training.ids)
-            batch_size = self._max_documents_per_step(n_documents)
-            epochs = 1 if is_partial else self._n_epochs(epochs, n_documents, batch_size)
-            tasks = None
+            observer = None
             if not is_partial:
-                tasks = FitTasks(self, epochs, X, y, sample_weight, data.rows)
+                tasks = FitTasks(self, schedule.epochs, X, y, sample_weight, data.rows)
+                observer = _Observer(tasks, run.fitted_attributes)
             with run.network as network:
-                validation = run.validation
+                validate = None
+                if run.validation is not None:
+                    validate = partial(run.evaluate, network, run.validation)
                 outcome = train(
                     network,
                     run.training,
-                    self._schedule(epochs, batch_size, network, is_partial),
+                    schedule,
                     np.random.default_rng(seeds.order),
-                    validate=validation and (lambda: run.evaluate(network, validation)),
-                    callbacks=self._make_callbacks(network),
-                    observer=tasks and _Observer(tasks, run.fitted_attributes),
+                    validate=validate,
+                    callbacks=run.callbacks,
+                    observer=observer,
                     verbose=1 if self.verbose == "auto" else int(self.verbose),
                 )
-                optimizer_state = None
+                kept = None
                 if is_partial:
-                    optimizer_state = {
-                        "optimizer": self._optimizer_name(network),
-                        "values": network.optimizer_state(),
-                    }
-            attributes = run.fitted_attributes(outcome.weights, outcome.history) | {
-                "_optimizer_state": optimizer_state,
-                "_seed": seed,
-                "_n_calls": n_calls + 1,
-            }
+                    kept = {"optimizer": run.optimizer, "values": network.optimizer_state()}
+            attributes = run.fitted_attributes(outcome.weights, outcome.history)
+            attributes |= {"_optimizer_state": kept, "_seed": seed, "_n_calls": n_calls + 1}
             if outcome.best_validation_score is not None:
                 attributes["best_validation_score_"] = outcome.best_validation_score
-            if tasks is not None:
-                tasks.end(attributes)
-            vars(self).pop("best_validation_score_", None)
-            vars(self).update(attributes | run.derived_attributes)
+            if observer is not None:
+                observer.tasks.end(attributes)
+            self.__dict__.pop("best_validation_score_", None)
+            self.__dict__.update(attributes | run.derived_attributes)
         return self
 
-    def _training_data(
+    def _check_data(
         self,
         X: ArrayLike,
         y: ArrayLike,
         sample_weight: ArrayLike | None,
-        X_val: ArrayLike | None,
-        y_val: ArrayLike | None,
+        validation: tuple[ArrayLike | None, ArrayLike | None],
         classes: ArrayLike | None,
         resume: bool,
         split_seed: int,
@@ -490,51 +486,19 @@ class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, m
         classes = self.classes_ if resume else check_classes(labels, weights, classes)
         ids = as_ids(numbers, self.invalid_ids, type(self).__name__)
         training, rows = Documents(ids, labels, weights), None
-        validation = self._validation_documents(X_val, y_val)
-        if validation is None and self.early_stopping:
-            rows, validation_rows = split_off_validation(
-                labels, self.validation_fraction, split_seed
-            )
-            validation, training = training.take(validation_rows), training.take(rows)
-        return TrainingData(ids, training, validation, rows, classes)
-
-    def _validation_documents(
-        self, X_val: ArrayLike | None, y_val: ArrayLike | None
-    ) -> Documents | None:
-        """Check the validation documents that were passed, if any."""
-        if X_val is None and y_val is None:
-            return None
-        if X_val is None or y_val is None:
+        X_val, y_val = validation
+        if (X_val is None) != (y_val is None):
             given, absent = ("X_val", "y_val") if y_val is None else ("y_val", "X_val")
             raise ValueError(f"{given} was passed without {absent}; pass both, or neither.")
-        ids = check_ids(self, X_val)
-        return Documents(ids, check_labels(y_val, len(ids), "y_val"), np.ones(len(ids)))
-
-    def _n_epochs(self, epochs: int | None, n_documents: int, batch_size: int) -> int:
-        if epochs is not None:
-            return epochs
-        if self.epochs != "auto":
-            return int(self.epochs)
-        from sklstm._training.loop import auto_epochs
-
-        return auto_epochs(n_documents, batch_size)
-
-    def _schedule(
-        self, epochs: int, batch_size: int, network: BaseNetwork, is_partial: bool
-    ) -> Any:
-        from sklstm._training.loop import Schedule
-
-        has_cycle = self.learning_rate_schedule == "one_cycle" and not is_partial
-        return Schedule(
-            epochs=epochs,
-            batch_size=batch_size,
-            peak_rate=self._peak_learning_rate(network) if has_cycle else None,
-            early_stopping=self.early_stopping,
-            n_iter_no_change=self.n_iter_no_change,
-            tol=self.tol,
-            average_weights=self.average_weights,
-            shuffle=getattr(self, "shuffle", True),
-        )
+        validation_documents = None
+        if X_val is not None:
+            ids_val = check_ids(self, X_val)
+            labels_val = check_labels(y_val, len(ids_val), "y_val")
+            validation_documents = Documents(ids_val, labels_val, np.ones(len(ids_val)))
+        elif self.early_stopping:
+            rows, rows_val = split_off_validation(labels, self.validation_fraction, split_seed)
+            validation_documents, training = training.take(rows_val), training.take(rows)
+        return TrainingData(ids, training, validation_documents, rows, classes)
 
 
 @dataclass(frozen=True)
@@ -542,7 +506,7 @@ class _Observer:
     """Forwards the epochs of the training loop to scikit-learn's callbacks."""
 
     tasks: FitTasks
-    fitted_attributes: Callable[[Weights, History], dict[str, Any]]
+    fitted_attributes: FittedAttributes
 
     def begin_epoch(self) -> None:
         self.tasks.begin_epoch()

@@ -9,6 +9,7 @@ import secrets
 import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -16,8 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import assert_all_finite
 
-from sklstm import __version__
 from sklstm._sklearn import validate_parameter_constraints
+
+#: Version of this package. Not from `sklstm`, which imports all modules for type checkers.
+VERSION = version("sklstm")
 
 #: Version of the state that `pack_state` writes.
 FORMAT = 1
@@ -47,13 +50,13 @@ def unpack_state(state: object, owner: type) -> dict[str, Any]:
     """
     if not isinstance(state, Mapping):
         raise_damaged(owner, f"its state is of type {type(state).__name__}")
-    version = state.get(_FORMAT_KEY)
-    if type(version) is not int or version < 1:
-        raise_damaged(owner, f"its format is {version!r:.60}")
-    if version > FORMAT:
+    number = state.get(_FORMAT_KEY)
+    if type(number) is not int or number < 1:
+        raise_damaged(owner, f"its format is {number!r:.60}")
+    if number > FORMAT:
         raise ValueError(
-            f"This {owner.__name__} was saved by a newer sklstm, in format {version}; sklstm "
-            f"{__version__} reads formats up to {FORMAT}. Update it: pip install --upgrade sklstm"
+            f"This {owner.__name__} was saved by a newer sklstm, in format {number}; sklstm "
+            f"{VERSION} reads formats up to {FORMAT}. Update it: pip install --upgrade sklstm"
         )
     return {name: value for name, value in state.items() if name != _FORMAT_KEY}
 
@@ -84,7 +87,7 @@ def check_values(
 
 
 def check_array(
-    owner: type, name: str, array: object, kind: type[np.generic], shape: tuple[int | None, ...]
+    owner: type, name: str, array: object, kind: Any, shape: tuple[int | None, ...]
 ) -> None:
     """Raise an error unless `array` is an array of the given type and shape with finite values.
 

@@ -9,7 +9,7 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
@@ -31,7 +31,6 @@ from sklstm._network.spec import (
     NGRAM_WEIGHTS,
     OPTIMIZERS,
     Floats,
-    Ids,
     NetworkSpec,
     TrainingSpec,
     Weights,
@@ -529,22 +528,14 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         )
 
     def _prepare(
-        self,
-        data: TrainingData,
-        seeds: Seeds,
-        *,
-        resume: bool,
-        is_partial: bool,
-        vocab_size: int | None,
+        self, data: TrainingData, seeds: Seeds, resume: bool, is_partial: bool, n_ids: int | None
     ) -> TrainingRun:
-        if self.vocab_size is not None or self.embedding_weights is not None:
-            vocab_size = self.vocab_size
         table, pretrained = make_table(
             data.ids,
             data.training.ids,
-            data.validation and data.validation.ids,
+            None if data.validation is None else data.validation.ids,
             embedding_weights=self.embedding_weights,
-            vocab_size=vocab_size,
+            vocab_size=self.vocab_size or (n_ids if self.embedding_weights is None else None),
             resume=self._table() if resume else None,
             seed=seeds.vectors,
         )
@@ -564,7 +555,7 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             return Examples(inputs, targets, weights, lengths)
 
         training = encode(data.training, "y")
-        validation = data.validation and encode(data.validation, "y_val")
+        validation = None if data.validation is None else encode(data.validation, "y_val")
 
         def evaluate(network: BaseNetwork, examples: Examples) -> Logs:
             from sklstm._training.batches import predict_in_batches
@@ -590,10 +581,17 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             weight_decay=self.weight_decay,
             clipnorm=self.clipnorm,
         )
+        from sklstm._runtime import keras
+
+        callbacks = check_callbacks(self.callbacks, keras.callbacks.Callback)
         kept = self._optimizer_state if resume and is_partial else None
         return TrainingRun(
             training,
             validation,
+            self.batch_size,
+            self.learning_rate,
+            self.optimizer,
+            callbacks,
             self._training_network(spec, seeds, start, pretrained, n_trained, kept),
             evaluate,
             lambda weights, history: _fitted_attributes(data, table, spec, weights, history),
@@ -632,17 +630,6 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             if optimizer_state is not None and optimizer_state["optimizer"] == self.optimizer:
                 network.load_optimizer_state(optimizer_state["values"])
             yield network
-
-    def _make_callbacks(self, network: BaseNetwork) -> list[keras.callbacks.Callback]:
-        from sklstm._runtime import keras
-
-        return check_callbacks(self.callbacks, keras.callbacks.Callback)
-
-    def _peak_learning_rate(self, network: BaseNetwork) -> float:
-        return self.learning_rate
-
-    def _optimizer_name(self, network: BaseNetwork) -> str:
-        return self.optimizer
 
     def _network_spec(
         self, data: TrainingData, n_rows: int, embedding_dim: int, resume: bool

@@ -305,13 +305,7 @@ class KerasTextClassifier(BaseTextClassifier, BaseWrapper):
         return self._fitted_network().scorer(kind, {})(ids)
 
     def _prepare(
-        self,
-        data: TrainingData,
-        seeds: Seeds,
-        *,
-        resume: bool,
-        is_partial: bool,
-        vocab_size: int | None,
+        self, data: TrainingData, seeds: Seeds, resume: bool, is_partial: bool, n_ids: int | None
     ) -> TrainingRun:
         if not (inspect.isfunction(self.model) or isinstance(self.model, functools.partial)):
             raise TypeError(
@@ -321,7 +315,7 @@ class KerasTextClassifier(BaseTextClassifier, BaseWrapper):
         if resume and is_partial:
             meta, built_with, network = self._meta, self._built_with, self._fitted_network()
         else:
-            meta = self._meta if resume else self._describe(data, vocab_size)
+            meta = self._meta if resume else self._describe(data, n_ids)
             built_with = self._scikeras_parameters()
             network = CustomNetwork(built_with, meta, seeds.weights)
             if resume:
@@ -366,31 +360,24 @@ class KerasTextClassifier(BaseTextClassifier, BaseWrapper):
                 "_built_with": built_with,
             }
 
+        training = encode(data.training, "y")
+        optimizer = network.model.optimizer
         return TrainingRun(
-            encode(data.training, "y"),
-            data.validation and encode(data.validation, "y_val"),
+            training,
+            None if data.validation is None else encode(data.validation, "y_val"),
+            batch_rows(self.batch_size, len(training.ids)),
+            float(keras.ops.convert_to_numpy(optimizer.learning_rate)),
+            type(optimizer).__name__,
+            network.make_callbacks(),
             training_network(),
             evaluate,
             fitted_attributes,
             {"_network": network},
         )
 
-    def _make_callbacks(self, network: BaseNetwork) -> list[keras.callbacks.Callback]:
-        assert isinstance(network, CustomNetwork)
-        return network.make_callbacks()
-
-    def _peak_learning_rate(self, network: BaseNetwork) -> float:
-        return float(keras.ops.convert_to_numpy(network.model.optimizer.learning_rate))
-
-    def _optimizer_name(self, network: BaseNetwork) -> str:
-        return type(network.model.optimizer).__name__
-
-    def _max_documents_per_step(self, n_documents: int) -> int:
-        return batch_rows(self.batch_size, n_documents)
-
-    def _describe(self, data: TrainingData, vocab_size: int | None) -> dict[str, Any]:
+    def _describe(self, data: TrainingData, n_ids: int | None) -> dict[str, Any]:
         """Return the properties of the data that the model function may use."""
-        size = self.vocab_size or vocab_size or max(int(data.ids.max()), OOV_ID) + 1
+        size = self.vocab_size or n_ids or max(int(data.ids.max()), OOV_ID) + 1
         return {
             "n_features_in_": data.ids.shape[1],
             "vocab_size_": size,
@@ -404,8 +391,15 @@ class KerasTextClassifier(BaseTextClassifier, BaseWrapper):
         """Return the parameters of scikeras, including the routed ones."""
         own = inspect.signature(type(self)).parameters.keys()
         of_scikeras = inspect.signature(BaseWrapper).parameters.keys()
-        parameters = self.get_params(deep=False).items()
-        return {name: v for name, v in parameters if name in of_scikeras or name not in own}
+        parameters = self.get_params(deep=False)
+        for name in parameters:
+            if name in of_scikeras and name not in own:
+                raise TypeError(
+                    f"{name} is a parameter of scikeras that KerasTextClassifier does not have. Use "
+                    "early_stopping=True with validation_fraction, or pass X_val and y_val to fit, "
+                    "for validation; remove other parameters."
+                )
+        return {n: v for n, v in parameters.items() if n in of_scikeras or n not in own}
 
 
 def _map_to_vocabulary(ids: Ids, vocab_size: int) -> Ids:

@@ -1,114 +1,124 @@
-"""Train a pipeline on a stream of documents that does not fit in memory."""
+"""fit_stream: train a pipeline on documents that do not fit in memory."""
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from math import ceil
 from numbers import Integral
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
 
-from sklstm._chunks import Documents, Stream, in_blocks, shuffled, with_codes
-from sklstm._fit import draw_seed
+from sklstm._base import BaseTextClassifier
 from sklstm._progress import Progress, progress
+from sklstm._sklearn import rollback_on_error
+from sklstm._training.data import draw_seed
+from sklstm._validation import Labels
 from sklstm.sequencer import TextSequencer
 from sklstm.vectors import WordVectors
 
 __all__ = ["fit_stream"]
 
-# So many documents hardly have one label by chance.
-_SUSPICIOUSLY_MANY = 100
+# So many random documents hardly ever have the same label by chance.
+_MIN_SUSPICIOUS = 100
+
+Columns = Hashable | list[Hashable]
 
 
 def fit_stream(
     model: Pipeline,
-    chunks: Iterable[Any] | Callable[[], Iterable[Any]],
+    chunks: Iterable[object] | Callable[[], Iterable[object]],
     *,
     classes: ArrayLike | None = None,
-    text: Hashable | list[Any] = None,
-    label: Hashable | list[Any] = None,
+    text: Columns = None,
+    label: Columns = None,
     epochs: int = 1,
     buffer_size: int = 10_000,
-    random_state: Any = None,
+    random_state: int | np.random.RandomState | None = None,
     verbose: int = 0,
 ) -> Pipeline:
     """Train a pipeline by `partial_fit` on chunks of documents, shuffled in a buffer.
 
-    Only the buffer and a chunk or two are in memory at a time. An unfitted `TextSequencer` is
-    fitted as well; a classifier that is fitted is trained further.
+    Only the buffer and one or two chunks are in memory at a time. An unfitted `TextSequencer` is
+    fitted as well. If the classifier is fitted, its training is resumed.
 
     Parameters
     ----------
     model : Pipeline
-        Its last step has `partial_fit`, as `LSTMTextClassifier` has. The others are a
-        `TextSequencer`, and transformers that are fitted or need no fitting.
+        Pipeline whose last step has `partial_fit`, such as `LSTMTextClassifier`. The other steps
+        are a `TextSequencer`, and transformers that are fitted or need no fitting.
     chunks : iterable of DataFrame or of (X, y), or callable
-        The documents, some at a time: DataFrames with the columns `text` and `label`, as
-        ``pandas.read_csv(path, chunksize=5_000)`` gives them, or pairs of texts and labels. A
-        callable without arguments, which returns such an iterable, is called whenever the stream
-        is to be read: so a file or a generator can be read more than once.
+        The documents in chunks: DataFrames with the columns `text` and `label`, as returned by
+        ``pandas.read_csv(path, chunksize=5_000)``, or pairs of texts and labels. A callable without
+        arguments that returns such an iterable is called for each pass, so that a file or generator
+        can be read more than once.
     classes : array-like of shape (n_classes,), default=None
-        All labels that occur. None: those that the classifier is fitted on, or else those that
-        the stream has, for which it is read once more. A label indicator needs none.
-    text : column name or list of them, default=None
-        Where the texts are in DataFrames. `TextSequencer` joins those of several columns.
-    label : column name or list of them, default=None
-        Where the labels are in DataFrames. A list stands for a label indicator.
+        All labels that occur. None: the classes of the fitted classifier, or else the labels in the
+        stream, which takes another pass. Not needed for a label indicator.
+    text : column name or list of column names, default=None
+        Columns of the texts in DataFrames. `TextSequencer` joins several columns.
+    label : column name or list of column names, default=None
+        Columns of the labels in DataFrames. A list stands for a label indicator.
     epochs : int, default=1
-        How often to train on the whole stream. `epochs` of the classifier does not count.
+        Number of passes over the stream for training. The parameter `epochs` of the classifier is
+        ignored.
     buffer_size : int, default=10_000
-        Most documents held. Whenever there are so many, half of them, drawn evenly at random, are
-        what the classifier is trained on next, and new ones take their places.
+        Maximum number of documents in the buffer. When it is full, a random half of it is used for
+        training and replaced by new documents.
     random_state : int, RandomState instance or None, default=None
         Source of the order of the documents.
     verbose : {0, 1, 2}, default=0
-        Show nothing, a progress bar with the time that is left, or a line an epoch. Where no bar
-        can be redrawn, as in a log file, 1 gives the lines as well.
+        Show nothing, a progress bar with the remaining time, or one line per epoch. Where a bar
+        cannot be redrawn, as in a log file, 1 shows lines as well.
 
     Returns
     -------
     model : Pipeline
-        The same one, trained.
+        The same object, trained.
 
     Raises
     ------
     ValueError
-        If a chunk lacks a column, a label is missing or none of `classes`, there are no
-        documents, or the stream must be read more than once and cannot be.
+        If a chunk lacks a column, a label is missing or not in `classes`, there are no documents,
+        or the stream must be read more than once and cannot be.
     TypeError
-        If `model`, `chunks` or a chunk is nothing of the above.
+        If `model`, `chunks` or a chunk is of another type.
 
     Warns
     -----
     UserWarning
-        If half a buffer has one label only, as in a file that is sorted by label.
+        If half a buffer has a single label, as in a file that is sorted by label.
 
     See Also
     --------
-    LSTMTextClassifier.partial_fit : What trains the network.
+    LSTMTextClassifier.partial_fit : Trains the network on one batch of documents.
 
     Notes
     -----
-    With ``indexing="hash"``, or a list of tokens as `vocabulary`, `TextSequencer` has nothing to
-    learn, and its rows are `max_len` ids wide. Otherwise, or with ``max_len=None``, the stream is
-    read once for vocabulary and width before it is read for training. If `vocab_size` of
-    `LSTMTextClassifier` is None, its network has a row for each of the ``n_tokens_`` ids. Its
-    `learning_rate_schedule` is not applied, and early stopping and balanced class weights are
-    refused, as by `partial_fit`.
+    With ``indexing="hash"``, or a list of tokens as `vocabulary`, `TextSequencer` does not depend
+    on the texts, and its rows have `max_len` ids. Otherwise, or with ``max_len=None``, the stream
+    is read once for vocabulary and width before it is read for training. If `vocab_size` of the
+    classifier is None, its network has one row per id of the sequencer (``n_tokens_``). As with
+    `partial_fit`, `learning_rate_schedule` is not applied, and early stopping and balanced class
+    weights raise an error.
 
-    A document is passed over in its first draw with probability 1/2, in two draws with 1/4, and
-    so on, much as in ``tf.data.Dataset.shuffle`` [1]_. Documents that are further apart than a few
-    times `buffer_size` hardly ever train the network together.
+    A document is skipped by its first draw with probability 1/2, by two draws with 1/4, and so on,
+    similar to ``tf.data.Dataset.shuffle`` [1]_. Documents that are further apart than a few times
+    `buffer_size` are hardly ever in the same batch.
 
-    If an error or an interrupt ends the training, the model is what the last complete call of
-    `partial_fit` made of it; before the first one, what it was.
+    If an error or an interrupt ends the training, the model is as the last complete call of
+    `partial_fit` left it. Before the first one, it is unchanged.
 
     References
     ----------
@@ -133,43 +143,44 @@ def fit_stream(
     check_scalar(epochs, "epochs", Integral, min_val=1)
     check_scalar(buffer_size, "buffer_size", Integral, min_val=2)
     check_scalar(verbose, "verbose", Integral, min_val=0, max_val=2)
-    transformers, classifier = _steps(model)
+    transformers, classifier = _split_steps(model)
     unfitted = [step for step in transformers if not _is_ready(step)]
-    learner = next((step for step in unfitted if _learns(step)), None)
+    learner = next((step for step in unfitted if _depends_on_texts(step)), None)
     stream = Stream(chunks, text, label)
     if not stream.can_be_read_again:
-        _check_one_reading_is_enough(learner, epochs, type(chunks).__name__)
+        _check_one_pass_is_enough(learner, epochs, type(chunks).__name__)
+    known: Labels | None
     if classes is not None:
-        classes = _checked_classes(np.unique(np.asarray(classes)))
+        known = _check_n_classes(np.unique(np.asarray(classes)))
     else:
-        classes = getattr(classifier, "classes_", None)
+        known = getattr(classifier, "classes_", None)
     rng = np.random.default_rng(draw_seed(random_state))
     n_documents = None
-    with ExitStack() as until_trained, closing(progress(epochs, verbose, "document")) as shown:
+    with ExitStack() as until_trained, closing(progress(epochs, verbose, "document")) as display:
         for step in unfitted:
-            until_trained.callback(setattr, step, "__dict__", vars(step).copy())
+            until_trained.enter_context(rollback_on_error(step))
         is_indicator = isinstance(label, list) and len(label) > 1
-        lacks_classes = classes is None and not is_indicator
+        lacks_classes = known is None and not is_indicator
         if learner is not None or (lacks_classes and stream.can_be_read_again):
             to_learner = transformers[: transformers.index(learner) + 1] if learner else []
-            classes, n_documents = _survey(stream, classes, to_learner, buffer_size, verbose)
+            known, n_documents = _first_pass(stream, known, to_learner, buffer_size, verbose)
         for epoch in range(epochs):
-            shown.begin_epoch(epoch, n_documents)
-            means = _Means(shown)
-            blocks = in_blocks(with_codes(stream.read(), classes), buffer_size // 2)
-            for documents in shuffled(blocks, buffer_size // 2, rng):
-                _warn_if_sorted(documents.y, classes, buffer_size)
-                _partial_fit(transformers, classifier, documents, classes)
-                until_trained.pop_all()
+            display.begin_epoch(epoch, n_documents)
+            means = _RunningMeans(display)
+            blocks = in_blocks(with_codes(stream.read(), known), buffer_size // 2)
+            for documents in shuffle(blocks, buffer_size // 2, rng):
+                _warn_if_sorted(documents.y, known, buffer_size)
+                _train(transformers, classifier, documents, known)
+                until_trained.pop_all().close()
                 means.update(len(documents.y), getattr(classifier, "history_", {}))
-                # Not to be held while the next ones are read.
+                # Release them before the next ones are read.
                 del documents
             n_documents = means.end()
     return model
 
 
-def _steps(model: Any) -> tuple[list[Any], Any]:
-    """Return the transformers of a pipeline that can learn from a stream, and its last step."""
+def _split_steps(model: Pipeline) -> tuple[list[BaseEstimator], BaseEstimator]:
+    """Return the transformers of a pipeline that can be fitted on a stream, and its last step."""
     if not isinstance(model, Pipeline) or not hasattr(model[-1], "partial_fit"):
         raise TypeError(
             f"model is a {type(model).__name__}; it must be a Pipeline whose last step has "
@@ -180,14 +191,15 @@ def _steps(model: Any) -> tuple[list[Any], Any]:
     for step in transformers:
         if not isinstance(step, TextSequencer) and not _is_ready(step):
             raise ValueError(
-                f"model has the step {step!r}, which is not fitted, and of all transformers only "
-                "TextSequencer can be fitted on a stream. Fit it before, on some of the documents."
+                f"model has the step {step!r}, which is not fitted. TextSequencer is the only "
+                "transformer that can be fitted on a stream. Fit the step before, on some of the "
+                "documents."
             )
     return transformers, model[-1]
 
 
-def _is_ready(transformer: Any) -> bool:
-    """Tell whether a transformer is fitted, or needs no fitting."""
+def _is_ready(transformer: BaseEstimator) -> bool:
+    """Return whether a transformer is fitted, or needs no fitting."""
     try:
         check_is_fitted(transformer)
     except NotFittedError:
@@ -195,24 +207,24 @@ def _is_ready(transformer: Any) -> bool:
     return True
 
 
-def _learns(sequencer: TextSequencer) -> bool:
-    """Tell whether the ids or the width depend on all of the documents."""
+def _depends_on_texts(sequencer: TextSequencer) -> bool:
+    """Return whether the ids or the width of a sequencer depend on all documents."""
     vocabulary = sequencer.vocabulary
-    has_ids = sequencer.indexing == "hash" or not (
+    learns_vocabulary = sequencer.indexing != "hash" and (
         vocabulary is None or isinstance(vocabulary, WordVectors)
     )
-    return sequencer.max_len is None or not has_ids
+    return sequencer.max_len is None or learns_vocabulary
 
 
-def _check_one_reading_is_enough(learner: TextSequencer | None, epochs: int, kind: str) -> None:
+def _check_one_pass_is_enough(learner: TextSequencer | None, epochs: int, kind: str) -> None:
     reopen = (
-        "pass a function that opens it anew, such as "
+        "pass a function that opens it again, such as "
         "chunks=lambda: pd.read_csv(path, chunksize=5_000)"
     )
     if learner is not None:
         raise ValueError(
-            "TextSequencer learns vocabulary or width from all documents before it turns the first "
-            f"one into ids, but chunks is a {kind}, which can be read only once. Set "
+            "TextSequencer learns its vocabulary or width from all documents before it converts "
+            f"the first one, but chunks is a {kind}, which can be read only once. Set "
             "indexing='hash' and max_len; or fit the sequencer before, on some of the texts; or "
             f"{reopen}."
         )
@@ -222,154 +234,359 @@ def _check_one_reading_is_enough(learner: TextSequencer | None, epochs: int, kin
         )
 
 
-def _checked_classes(classes: NDArray[Any]) -> NDArray[Any]:
+def _check_n_classes(classes: Labels) -> Labels:
     if len(classes) < 2:
         raise ValueError(f"classes={classes.tolist()}, but a classifier needs at least two.")
     return classes
 
 
-def _survey(
+def _first_pass(
     stream: Stream,
-    classes: NDArray[Any] | None,
-    transformers: list[Any],
-    size: int,
+    classes: Labels | None,
+    transformers: list[BaseEstimator],
+    block_size: int,
     verbose: int,
-) -> tuple[NDArray[Any] | None, int]:
-    """Read a stream before it is trained on.
+) -> tuple[Labels | None, int]:
+    """Read a stream before training, for its labels and to fit a transformer.
 
     Parameters
     ----------
     stream : Stream
-        What to read.
+        The stream.
     classes : ndarray or None
-        The labels that may occur, if they are known.
+        The labels, if they are known.
     transformers : list
-        Of which the last one is to learn from the stream; or none.
-    size : int
-        Documents to learn from at a time.
+        Transformers of which the last one is fitted; may be empty.
+    block_size : int
+        Number of documents to fit on at a time.
     verbose : {0, 1, 2}
         As in `fit_stream`.
 
     Returns
     -------
     classes : ndarray or None
-        The labels; None of indicators.
+        The labels; None for label indicators.
     n_documents : int
-        How many documents there are.
+        Number of documents.
     """
     found: set[Any] = set()
 
-    def labels_noted(chunks: Iterable[Documents]) -> Iterator[Documents]:
+    def collect_labels(chunks: Iterable[Documents]) -> Iterator[Documents]:
         for documents in chunks:
             if documents.y.ndim == 1:
                 found.update(documents.y.tolist())
             yield documents
 
-    chunks = labels_noted(stream.read()) if classes is None else with_codes(stream.read(), classes)
-    with closing(progress(0, verbose, "document")) as shown:
-        shown.begin_epoch(0, None)
-        means = _Means(shown)
-        for documents in in_blocks(chunks, size):
+    chunks = (
+        collect_labels(stream.read()) if classes is None else with_codes(stream.read(), classes)
+    )
+    with closing(progress(0, verbose, "document")) as display:
+        display.begin_epoch(0, None)
+        means = _RunningMeans(display)
+        for documents in in_blocks(chunks, block_size):
             if transformers:
-                transformers[-1].partial_fit(_transformed(documents.texts, transformers[:-1]))
+                X = documents.texts
+                for transformer in transformers[:-1]:
+                    X = transformer.transform(X)
+                transformers[-1].partial_fit(X)
             means.update(len(documents.y), {})
         n_documents = means.end()
     if found:
         try:
-            classes = _checked_classes(np.array(sorted(found)))
+            classes = _check_n_classes(np.array(sorted(found)))
         except TypeError as error:
             kinds = sorted({type(label).__name__ for label in found})
             raise ValueError(
-                f"The labels are of the types {', '.join(kinds)}, which have no order. Make all of "
-                "them texts, or all numbers: pandas.read_csv has dtype for that."
+                f"The labels are of the types {', '.join(kinds)}, which cannot be sorted. Convert "
+                "all of them to text, or all to numbers: pandas.read_csv has dtype for that."
             ) from error
     return classes, n_documents
 
 
-def _transformed(X: Any, transformers: list[Any]) -> Any:
-    for transformer in transformers:
-        X = transformer.transform(X)
-    return X
-
-
-def _partial_fit(
-    transformers: list[Any],
-    classifier: Any,
+def _train(
+    transformers: list[BaseEstimator],
+    classifier: BaseEstimator,
     documents: Documents,
-    classes: NDArray[Any] | None,
+    classes: Labels | None,
 ) -> None:
-    """Train a classifier on documents; fit the transformers that have nothing to learn."""
+    """Train a classifier on documents; fit the transformers that do not depend on the texts."""
     X, y = documents.texts, documents.y
+    n_ids = None
     for transformer in transformers:
         if not _is_ready(transformer):
-            transformer.partial_fit(X)
-            # Later documents may be longer than all of these.
-            transformer.max_len_ = transformer.max_len
+            # Later documents may be longer than these.
+            transformer._partial_fit_full_width(X)
         X = transformer.transform(X)
+        if isinstance(transformer, TextSequencer):
+            n_ids = transformer.n_tokens_
     if y.ndim == 2:
         classes = None
     elif classes is not None:
         y = classes[y]
-    with _all_ids_foreseen(transformers, classifier):
+    if isinstance(classifier, BaseTextClassifier):
+        # The first documents may lack the largest ids.
+        classifier._partial_fit(X, y, classes, n_ids=n_ids)
+    else:
         classifier.partial_fit(X, y, classes=classes)
 
 
-@contextmanager
-def _all_ids_foreseen(transformers: list[Any], classifier: Any) -> Iterator[None]:
-    """Let a network that is not trained yet take its size from the sequencer, not from the ids."""
-    sequencers = [step for step in transformers if isinstance(step, TextSequencer)]
-    asks_for_it = (
-        not hasattr(classifier, "classes_")
-        and getattr(classifier, "vocab_size", 0) is None
-        and getattr(classifier, "embedding_weights", None) is None
-    )
-    if not sequencers or not asks_for_it:
-        yield
-        return
-    # The parameter is the user's: it is lent for the call that settles the size for good.
-    classifier.vocab_size = sequencers[-1].n_tokens_
-    try:
-        yield
-    finally:
-        classifier.vocab_size = None
-
-
-def _warn_if_sorted(y: NDArray[Any], classes: NDArray[Any] | None, buffer_size: int) -> None:
-    if classes is None or y.ndim == 2 or len(y) < _SUSPICIOUSLY_MANY or (y != y[0]).any():
+def _warn_if_sorted(y: NDArray[Any], classes: Labels | None, buffer_size: int) -> None:
+    if classes is None or y.ndim == 2 or len(y) < _MIN_SUSPICIOUS or (y != y[0]).any():
         return
     warnings.warn(
         f"{len(y):,} documents, drawn from a buffer of {buffer_size:,}, all have the label "
         f"{classes.tolist()[y[0]]!r}. If the file is sorted by label, shuffle it, or raise "
-        "buffer_size: a network forgets what it read long ago.",
+        "buffer_size: otherwise the network forgets the labels of earlier documents.",
         stacklevel=3,
     )
 
 
-class _Means:
-    """Counts documents, and shows how many there are and their means.
+class _RunningMeans:
+    """Counts documents, and shows their number and the means of their metrics.
 
     Parameters
     ----------
-    shown : Progress
-        Where an epoch has begun.
+    display : Progress
+        Display in which an epoch has begun.
     """
 
-    def __init__(self, shown: Progress) -> None:
-        self._shown = shown
-        self.n_seen = 0
+    def __init__(self, display: Progress) -> None:
+        self._display = display
+        self._n_documents = 0
         self._sums: dict[str, float] = {}
 
     def update(self, n_new: int, history: Mapping[str, list[float]]) -> None:
-        """Count documents, of which the last values in `history` are means."""
-        self.n_seen += n_new
+        """Add documents, whose mean metrics are the last values in `history`."""
+        self._n_documents += n_new
         for name, values in history.items():
             self._sums[name] = self._sums.get(name, 0.0) + n_new * values[-1]
-        self._shown.update(self.n_seen, self._means())
+        self._display.update(self._n_documents, self._means())
 
     def end(self) -> int:
-        """Show what the epoch came to, and return the number of documents."""
-        self._shown.end_epoch(self.n_seen, self._means())
-        return self.n_seen
+        """Show the metrics of the epoch, and return the number of documents."""
+        self._display.end_epoch(self._n_documents, self._means())
+        return self._n_documents
 
     def _means(self) -> dict[str, float]:
-        return {name: total / self.n_seen for name, total in self._sums.items()}
+        return {name: total / self._n_documents for name, total in self._sums.items()}
+
+
+class Documents(NamedTuple):
+    """Labeled documents.
+
+    Attributes
+    ----------
+    X : ndarray of objects of shape (n,) or (n, n_columns)
+        Texts.
+    columns : list or None
+        Column names, if there are any.
+    y : ndarray of shape (n,) or (n, n_labels)
+        Labels as objects or as class indices; or a label indicator.
+    """
+
+    X: NDArray[np.object_]
+    columns: list[Any] | None
+    y: Labels
+
+    @property
+    def texts(self) -> NDArray[np.object_] | pd.DataFrame:
+        """The texts in the form that a transformer accepts."""
+        return self.X if self.columns is None else pd.DataFrame(self.X, columns=self.columns)
+
+    def take(self, rows: NDArray[np.intp]) -> Documents:
+        """Return copies of some rows, so that the memory of the others can be released."""
+        return self._replace(X=self.X[rows], y=self.y[rows])
+
+
+@dataclass(frozen=True)
+class Stream:
+    """The documents to read: `chunks`, `text` and `label` of `fit_stream`."""
+
+    chunks: Iterable[object] | Callable[[], Iterable[object]]
+    text: Columns
+    label: Columns
+
+    def __post_init__(self) -> None:
+        if not callable(self.chunks):
+            _check_iterable(self.chunks, "chunks is")
+
+    @property
+    def can_be_read_again(self) -> bool:
+        """Whether `read` may be called twice."""
+        return callable(self.chunks) or iter(self.chunks) is not self.chunks
+
+    def read(self) -> Iterator[Documents]:
+        """Yield the documents of each chunk, with labels as objects.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a chunk is invalid, or there are no documents.
+        """
+        chunks = self.chunks
+        if callable(chunks):
+            chunks = chunks()
+            _check_iterable(chunks, "chunks() is")
+        n_documents = 0
+        for number, chunk in enumerate(chunks, start=1):
+            documents = _read_chunk(chunk, self.text, self.label, number)
+            n_documents += len(documents.y)
+            yield documents
+        if not n_documents:
+            raise ValueError(
+                "chunks contains no documents. A function must return a new iterable at each call, "
+                "not one that has been read to its end."
+            )
+
+
+def with_codes(chunks: Iterable[Documents], classes: Labels | None) -> Iterator[Documents]:
+    """Replace labels by class indices; label indicators stay as they are.
+
+    Raises
+    ------
+    ValueError
+        If there are no classes, or a label is not among them.
+    """
+    codes = {} if classes is None else {label: code for code, label in enumerate(classes.tolist())}
+    for number, documents in enumerate(chunks, start=1):
+        if documents.y.ndim == 2:
+            yield documents
+            continue
+        if not codes:
+            raise ValueError(
+                "classes=None, and chunks can be read only once: pass all labels that occur, such "
+                "as classes=['negative', 'positive']."
+            )
+        y = np.array([codes.get(label, -1) for label in documents.y.tolist()], dtype=np.intp)
+        if (y < 0).any():
+            row = int(np.argmax(y < 0))
+            raise ValueError(
+                f"Row {row} of chunk {number} has the label {documents.y[row]!r}, which is not in "
+                f"classes={list(codes)!r:.200}. Add it there, or drop the document. "
+                "pandas.read_csv converts numbers to text in chunks that also contain text: set "
+                "its dtype."
+            )
+        yield documents._replace(y=y)
+
+
+def in_blocks(chunks: Iterable[Documents], size: int) -> Iterator[Documents]:
+    """Regroup documents into blocks of `size`; the last block may be smaller."""
+    parts: list[Documents] = []
+    n_missing = size
+    for documents in chunks:
+        rows = np.arange(len(documents.y))
+        while rows.size:
+            parts.append(documents.take(rows[:n_missing]))
+            n_missing -= len(parts[-1].y)
+            rows = rows[len(parts[-1].y) :]
+            if not n_missing:
+                yield _concatenate(parts)
+                parts, n_missing = [], size
+    if parts:
+        yield _concatenate(parts)
+
+
+def shuffle(
+    blocks: Iterable[Documents], size: int, rng: np.random.Generator
+) -> Iterator[Documents]:
+    """Shuffle documents in a buffer of two blocks.
+
+    When the buffer is full, a random half of its documents is drawn.
+
+    Parameters
+    ----------
+    blocks : iterable of Documents
+        Blocks of `size` documents; the last one may be smaller.
+    size : int
+        Half the size of the buffer.
+    rng : numpy.random.Generator
+        Source of randomness.
+
+    Yields
+    ------
+    draw : Documents
+        `size` documents; fewer at the end. Each document is in one draw.
+    """
+    buffer: list[Documents] = []
+    for block in blocks:
+        buffer.append(block)
+        # Release the last draw before the next block is read.
+        del block
+        if sum(len(part.y) for part in buffer) == 2 * size:
+            buffer = _split_at_random(buffer, 2, rng)
+            yield buffer.pop()
+    # Draws of similar size: a few documents alone would make a step of their own.
+    n_left = sum(len(part.y) for part in buffer)
+    yield from _split_at_random(buffer, ceil(n_left / size), rng)
+
+
+def _split_at_random(parts: list[Documents], n: int, rng: np.random.Generator) -> list[Documents]:
+    """Split documents at random into `n` parts of similar size."""
+    if not parts:
+        return []
+    documents = _concatenate(parts)
+    order = rng.permutation(len(documents.y))
+    return [documents.take(rows) for rows in np.array_split(order, n)]
+
+
+def _check_iterable(chunks: object, what: str) -> None:
+    is_single = isinstance(chunks, (str, bytes, os.PathLike, pd.DataFrame))
+    if is_single or not isinstance(chunks, Iterable):
+        raise TypeError(
+            f"{what} a {type(chunks).__name__}; it must be an iterable of DataFrames or of pairs "
+            "(X, y), such as pd.read_csv(path, chunksize=5_000) for a CSV file. Put a single chunk "
+            "into a list."
+        )
+
+
+def _read_chunk(chunk: object, text: Columns, label: Columns, number: int) -> Documents:
+    X: Any
+    y: Any
+    if isinstance(chunk, pd.DataFrame):
+        X, y = _column(chunk, text, "text", number), _column(chunk, label, "label", number)
+    elif isinstance(chunk, (tuple, list)) and len(chunk) == 2:
+        X, y = chunk
+    else:
+        raise TypeError(
+            f"Chunk {number} is a {type(chunk).__name__}; it must be a DataFrame, or a pair (X, y) "
+            "of texts and labels."
+        )
+    columns = X.columns.tolist() if isinstance(X, pd.DataFrame) else None
+    # As objects, None and NaN among strings do not become strings.
+    X, labels = np.asarray(X, dtype=object), np.asarray(y, dtype=object)
+    if X.ndim not in (1, 2) or labels.ndim not in (1, 2) or len(X) != len(labels):
+        raise ValueError(
+            f"Chunk {number} has texts of shape {X.shape} and labels of shape {labels.shape}; "
+            "it must have one label per document."
+        )
+    is_missing = np.atleast_2d(pd.isna(labels).T).any(axis=0)
+    if is_missing.any():
+        raise ValueError(
+            f"The label of row {is_missing.argmax()} of chunk {number} is missing. Drop the "
+            "documents without a label, or label them."
+        )
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    return Documents(X, columns, labels if labels.ndim == 1 else np.asarray(y))
+
+
+def _column(
+    chunk: pd.DataFrame, selected: Columns, parameter: str, number: int
+) -> pd.Series[Any] | pd.DataFrame:
+    names = selected if isinstance(selected, list) else [selected]
+    if any(name not in chunk.columns for name in names):
+        raise ValueError(
+            f"{parameter}={selected!r} is not a column of chunk {number}, a DataFrame with the "
+            f"columns {chunk.columns.tolist()}. Set it to one of them, or to a list of them."
+        )
+    return chunk[selected]
+
+
+def _concatenate(parts: list[Documents]) -> Documents:
+    if any(part.columns != parts[0].columns for part in parts):
+        names = [part.columns for part in parts if part.columns != parts[0].columns]
+        raise ValueError(
+            f"Chunks differ in their text columns: {parts[0].columns}, then {names[0]}."
+        )
+    X, y = (np.concatenate(arrays) for arrays in zip(*((p.X, p.y) for p in parts), strict=True))
+    return parts[0]._replace(X=X, y=y)

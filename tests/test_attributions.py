@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from conftest import LABELS, TEXTS, make_ids, small_classifier
-from exporting import with_random_weights
 from custom_models import network
+from exporting import with_random_weights
 from reference import logits, ngram_score
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.model_selection import GridSearchCV

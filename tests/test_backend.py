@@ -10,7 +10,7 @@ from importlib.util import find_spec
 
 import pytest
 
-from sklstm import _backend
+from sklstm import _runtime
 
 
 @pytest.fixture
@@ -23,8 +23,8 @@ def settle(monkeypatch, tmp_path):
     def settle(installed, configured=None):
         if configured is not None:
             (tmp_path / "keras.json").write_text(configured, encoding="utf-8")
-        monkeypatch.setattr(_backend, "find_spec", lambda name: name in installed or None)
-        _backend.choose_backend()
+        monkeypatch.setattr(_runtime, "find_spec", lambda name: name in installed or None)
+        _runtime.choose_backend()
         return os.environ.get("KERAS_BACKEND")
 
     return settle
@@ -48,7 +48,7 @@ def test_the_environment_decides(settle, monkeypatch):
     [
         ("torch", {"jax", "tensorflow"}, "pip install torch.*one of jax, tensorflow"),
         ("torch", set(), "pip install torch.*pip install jax"),
-        ("numpy", {"jax"}, "no backend that can train.*one of jax"),
+        ("numpy", {"jax"}, "not a backend that can train.*one of jax"),
     ],
 )
 def test_a_backend_that_is_not_there_is_an_error_with_the_remedy(
@@ -87,7 +87,7 @@ def test_no_backend_is_an_error_with_the_remedy(settle):
 
 def test_an_unknown_attribute_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'tensorflow'"):
-        _backend.tensorflow  # noqa: B018
+        _runtime.tensorflow  # noqa: B018
 
 
 FIT = """
@@ -113,5 +113,5 @@ def test_works_with_an_old_configuration_that_names_an_absent_backend(absent, tm
         text=True,
         check=True,
     )
-    assert finished.stdout.strip() in _backend.BACKENDS
+    assert finished.stdout.strip() in _runtime.BACKENDS
     assert (tmp_path / "keras.json").read_text(encoding="utf-8") == old

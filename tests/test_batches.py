@@ -8,15 +8,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from sklstm._network.embedding_table import left_align
 from sklstm._training import batches
-from sklstm._training.batches import Examples
+from sklstm._training.data import Examples
 
 LENGTHS = np.random.default_rng(0).geometric(0.02, size=5000).clip(1, 200)
 
 
 def test_left_align_keeps_the_tokens_in_order():
     ids = np.array([[0, 0, 3, 4], [5, 6, 0, 0], [7, 0, 8, 0], [0, 0, 0, 0]], dtype=np.int32)
-    aligned, lengths = batches.left_align(ids)
+    aligned, lengths = left_align(ids)
     np.testing.assert_array_equal(aligned, [[3, 4, 0, 0], [5, 6, 0, 0], [7, 8, 0, 0], [0, 0, 0, 0]])
     np.testing.assert_array_equal(lengths, [2, 2, 2, 0])
 
@@ -121,11 +122,11 @@ def test_widths_of_networks_that_skip_padding_are_shared_by_all_data_sets(width)
     np.testing.assert_array_equal(widths, batches.skipping_widths(5000)[: len(widths)])
 
 
-def test_training_parts_are_filled_up_with_documents_of_no_weight():
-    ids, lengths = batches.left_align(np.array([[1, 2, 3], [0, 4, 5], [0, 0, 6]], dtype=np.int32))
+def test_make_micro_batches_are_filled_up_with_documents_of_no_weight():
+    ids, lengths = left_align(np.array([[1, 2, 3], [0, 4, 5], [0, 0, 6]], dtype=np.int32))
     targets = np.array([[1], [0], [1]], dtype=np.float32)
     examples = Examples(ids, targets, np.array([1, 2, 3], dtype=np.float32), lengths)
-    parts = batches.training_parts(
+    parts = batches.make_micro_batches(
         examples, [np.array([2, 1]), np.array([0])], 2, 3, np.array([2, 4])
     )
     (block, block_targets, weights), (other_block, other_targets, other_weights) = parts
@@ -140,16 +141,16 @@ def test_training_parts_are_filled_up_with_documents_of_no_weight():
 def test_a_batch_of_one_part_holds_all_groups():
     ids = np.arange(1, 4, dtype=np.int32)[:, None]
     examples = Examples(ids, ids * 1.0, np.ones(3, dtype=np.float32), np.ones(3, dtype=int))
-    ((block, _, _),) = batches.training_parts(
+    ((block, _, _),) = batches.make_micro_batches(
         examples, [np.array([2, 0]), np.array([1])], 1, 4, np.array([1])
     )
     np.testing.assert_array_equal(block, [[3], [1], [2], [0]])
 
 
-@pytest.mark.parametrize("part_rows", [None, 16, 32])
+@pytest.mark.parametrize("micro_batch_rows", [None, 16, 32])
 @pytest.mark.parametrize("n_most", [1, 7, 16, 31, 32, 50, 64, 96, 250])
-def test_parts_have_room_for_every_batch(n_most, part_rows):
-    n_parts, n_rows = batches.part_sizes(n_most, part_rows)
+def test_parts_have_room_for_every_batch(n_most, micro_batch_rows):
+    n_parts, n_rows = batches.micro_batch_sizes(n_most, micro_batch_rows)
     for n_documents in {n_most, max(1, n_most - 1)}:
         groups = np.array_split(np.arange(n_documents), 2)
         cut = (
@@ -159,16 +160,16 @@ def test_parts_have_room_for_every_batch(n_most, part_rows):
         )
         assert len(cut) == n_parts
         assert max(map(len, cut)) <= n_rows
-    if part_rows and n_most >= 32:
+    if micro_batch_rows and n_most >= 32:
         assert n_parts > 1
-        assert n_rows <= part_rows
+        assert n_rows <= micro_batch_rows
 
 
 def test_a_part_without_documents_is_of_the_smallest_width():
     ids = np.ones((1, 9), dtype=np.int32)
     examples = Examples(ids, ids[:, :1] * 1.0, np.ones(1, dtype=np.float32), np.array([9]))
     groups = [np.array([0]), np.array([], dtype=int)]
-    _, (block, _, weights) = batches.training_parts(examples, groups, 2, 3, np.array([4, 9]))
+    _, (block, _, weights) = batches.make_micro_batches(examples, groups, 2, 3, np.array([4, 9]))
     assert block.shape == (3, 4)
     assert not block.any()
     assert not weights.any()
@@ -186,7 +187,7 @@ def test_prediction_restores_the_order_and_uses_few_shapes(n_documents, skips_pa
         shapes.add(block.shape)
         return np.column_stack([block[:, 0], (block[:, 1:] != 0).sum(axis=1) + 1])
 
-    network = SimpleNamespace(skips_padding=skips_padding, scores_purely=True)
-    values = batches.in_batches(network, first_id_and_length, ids, lengths)
+    network = SimpleNamespace(skips_padding=skips_padding, is_thread_safe=True)
+    values = batches.predict_in_batches(network, first_id_and_length, ids, lengths)
     np.testing.assert_array_equal(values, np.column_stack([np.arange(n_documents), lengths]))
     assert len(shapes) <= (4 if skips_padding else 9)

@@ -11,7 +11,8 @@ from conftest import LABELS, TEXTS, make_ids, small_classifier
 from scipy import sparse
 from sklearn.exceptions import NotFittedError
 
-from sklstm._validation import split_off_validation
+from sklstm import _base
+from sklstm._training.data import split_off_validation
 
 IDS, Y = make_ids()
 
@@ -25,7 +26,7 @@ def changed(value, dtype=np.float64):
 BAD_X = {
     "negative": (changed(-1), "Negative values in data.*X[3, 2] is -1.0"),
     "negative int": (changed(-1, np.int64), "Negative values in data.*X[3, 2] is -1."),
-    "fractional": (changed(0.5), "X[3, 2] is 0.5, not a whole number"),
+    "fractional": (changed(0.5), "X[3, 2] is 0.5, not an integer"),
     "beyond int32": (changed(2.0**40), "X[3, 2] is 1099511627776.0, larger than"),
     "NaN": (changed(np.nan), "contains NaN"),
     "infinite": (changed(np.inf), "contains infinity"),
@@ -92,7 +93,7 @@ def test_unfitted_network_cannot_be_shown(method):
 
 
 BAD_Y = {
-    "one class": (np.zeros(60), "y holds 1 class, and a classifier needs at least two"),
+    "one class": (np.zeros(60), "y contains 1 class, and a classifier needs at least two"),
     "shorter": (Y[:-1], "inconsistent numbers of samples: y has 59 labels for 60 documents"),
     "NaN": (np.where(np.arange(60) == 7, np.nan, Y), "contains NaN: the label of row 7"),
     "None": ([None, *LABELS * 4 + LABELS[:11]], "contains NaN: the label of row 0"),
@@ -100,8 +101,8 @@ BAD_Y = {
     "infinite": (np.where(Y == 1, np.inf, 0.0), "infinity"),
     "numbers": (np.linspace(0, 1, 60), "Unknown label type: continuous"),
     "absent": (None, "requires y to be passed, but the target y is None"),
-    "one date": (np.array("NaT", dtype="datetime64[Y]"), "pass an array of one label a document"),
-    "two columns of classes": (np.column_stack([Y, Y + 1]), "y has 2 columns that are no label"),
+    "one date": (np.array("NaT", dtype="datetime64[Y]"), "pass an array with one label per document"),
+    "two columns of classes": (np.column_stack([Y, Y + 1]), "y has 2 columns that are not a label"),
 }
 
 
@@ -178,8 +179,8 @@ def test_bad_dense_units_are_named():
     ("matrix", "vocab_size", "message"),
     [
         (np.ones(20), None, "Expected 2D array, got 1D array"),
-        (np.ones((19, 3)), None, r"shape \(19, 3\), and X holds the id 19"),
-        (np.ones((25, 3)), 24, r"shape \(25, 3\), but vocab_size=24 asks for 24 rows"),
+        (np.ones((19, 3)), None, r"shape \(19, 3\), and X contains the id 19"),
+        (np.ones((25, 3)), 24, r"shape \(25, 3\), but vocab_size=24 requires 24 rows"),
         (np.full((25, 3), np.nan), None, "embedding_weights contains NaN"),
     ],
 )
@@ -198,7 +199,7 @@ def test_callbacks_that_are_not_of_keras_are_refused():
     [
         ({"X_val": IDS}, "X_val was passed without y_val"),
         ({"y_val": Y}, "y_val was passed without X_val"),
-        ({"X_val": IDS, "y_val": Y + 1}, r"y_val holds labels that are not among.*\[2\]"),
+        ({"X_val": IDS, "y_val": Y + 1}, r"y_val contains labels that are not among.*\[2\]"),
         ({"X_val": IDS, "y_val": Y[:-1]}, "y_val has 59 labels for 60 documents"),
         ({"X_val": IDS[:, 1:], "y_val": Y}, "X has 8 features"),
         ({"X_val": changed(-1), "y_val": Y}, "Negative values"),
@@ -235,23 +236,23 @@ def test_validation_fraction_that_leaves_a_class_empty_is_refused(y, fraction, a
 def test_validation_documents_without_weight_are_refused(monkeypatch):
     rows = np.arange(60)
     monkeypatch.setattr(
-        _validation, "split_off_validation", lambda y, fraction, seed: (rows[10:], rows[:10])
+        _base, "split_off_validation", lambda y, fraction, seed: (rows[10:], rows[:10])
     )
     weights = np.where(rows < 10, 0.0, 1.0)
-    with pytest.raises(ValueError, match="All the documents of y_val have weight 0"):
+    with pytest.raises(ValueError, match="All documents of y_val have weight 0"):
         small_classifier(early_stopping=True).fit(IDS, Y, sample_weight=weights)
 
 
 def test_partial_fit_needs_the_classes_and_refuses_others():
     with pytest.raises(ValueError, match="classes must be passed on the first call"):
         small_classifier().partial_fit(IDS, Y)
-    with pytest.raises(ValueError, match=r"classes=\[0\] must hold at least two"):
+    with pytest.raises(ValueError, match=r"classes=\[0\] must contain at least two"):
         small_classifier().partial_fit(IDS, Y, classes=[0, 0])
-    with pytest.raises(ValueError, match=r"All the documents of y have weight 0|non-zero"):
+    with pytest.raises(ValueError, match=r"All documents of y have weight 0|non-zero"):
         small_classifier().partial_fit(IDS, Y, classes=[0, 1], sample_weight=np.zeros(60))
     classifier = small_classifier().partial_fit(IDS, Y, classes=[0, 1])
     classifier.partial_fit(IDS, Y, classes=[1, 0])
-    with pytest.raises(ValueError, match=r"classes=\[0, 2\] is not what it was"):
+    with pytest.raises(ValueError, match=r"classes=\[0, 2\] differs from the first call"):
         classifier.partial_fit(IDS, Y, classes=[0, 2])
     with pytest.raises(ValueError, match=r"not among the classes .*\[2\]"):
         classifier.partial_fit(IDS, Y + 1)

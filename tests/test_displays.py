@@ -60,7 +60,7 @@ def test_history_marks_the_epoch_whose_weights_were_kept(plt):
     ids, y = make_ids()
     classifier = small_classifier(epochs=6, early_stopping=True, n_iter_no_change=2).fit(ids, y)
     display = TrainingHistoryDisplay.from_estimator(classifier)
-    best = classifier.history_["val_accuracy"].index(classifier.best_score_) + 1
+    best = classifier.history_["val_accuracy"].index(classifier.best_validation_score_) + 1
     assert display.best_epoch == best
     legends = [text.get_text() for text in display.ax_[0].get_legend().get_texts()]
     assert legends == ["training", "validation", f"kept: epoch {best}"]

@@ -11,9 +11,9 @@ from functools import cached_property
 from pathlib import Path
 
 import pytest
+from custom_models import network
 from numpydoc.docscrape import ClassDoc, FunctionDoc
 from numpydoc.validate import ERROR_MSGS, validate
-from custom_models import network
 from sklearn.exceptions import NotFittedError
 
 import sklstm

@@ -18,9 +18,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from sklstm import LSTMTextClassifier, TextSequencer, export
-from sklstm._export.activations import LSTM_ACTIVATIONS
+from sklstm._network.activations import ACTIVATIONS
+from sklstm.export import _onnx
 from sklstm._runtime import keras
-from sklstm.classifier import ACTIVATIONS
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -137,7 +137,10 @@ def test_negative_ids_are_unknown(binary, tmp_path):
     np.testing.assert_array_equal(negative, probabilities(session, [[3, 1, 1]]))
 
 
-@pytest.mark.parametrize("name", sorted(LSTM_ACTIVATIONS))
+IN_LSTM = sorted(name for name, entry in ACTIVATIONS.items() if entry.onnx_lstm)
+
+
+@pytest.mark.parametrize("name", IN_LSTM)
 def test_lstm_has_the_activation_of_keras(name, tmp_path, monkeypatch):
     classifier = with_random_weights(activation=name, bidirectional=True)
     _assert_has_activation(classifier, name, tmp_path, monkeypatch)
@@ -161,7 +164,7 @@ def _assert_has_activation(classifier, name, folder, monkeypatch):
     assert np.ptp(expected) > 0.01
 
 
-@pytest.mark.parametrize("name", sorted(ACTIVATIONS - LSTM_ACTIVATIONS.keys()))
+@pytest.mark.parametrize("name", sorted(ACTIVATIONS.keys() - set(IN_LSTM)))
 def test_activation_that_onnx_lacks_is_an_error(name, tmp_path):
     with pytest.raises(ValueError, match=f"activation='{name}' .* relu"):
         export.to_onnx(with_random_weights(activation=name), tmp_path / "model.onnx")
@@ -200,7 +203,7 @@ def test_labels_keep_their_type(tmp_path, classes, kind):
 def test_labels_of_another_type_are_an_error(tmp_path):
     classifier = with_random_weights()
     classifier.classes_ = np.array(["2026-01-01", "2026-01-02"], dtype="datetime64[D]")
-    with pytest.raises(TypeError, match=r"classes_ holds .*2026.* Fit on labels that are str"):
+    with pytest.raises(TypeError, match=r"classes_ contains .*2026.* Fit on labels that are str"):
         export.to_onnx(classifier, tmp_path / "model.onnx")
 
 
@@ -246,7 +249,7 @@ def test_a_missing_package_is_named(binary, tmp_path, monkeypatch):
 
 
 def test_weights_too_large_for_a_file_are_an_error(binary, tmp_path, monkeypatch):
-    monkeypatch.setattr(export, "_MOST_BYTES", 500)
+    monkeypatch.setattr(_onnx, "_MAX_BYTES", 500)
     with pytest.raises(ValueError, match=r"take [\d,]+ bytes, .* max_words"):
         export.to_onnx(binary, tmp_path / "model.onnx")
     assert not list(tmp_path.iterdir())

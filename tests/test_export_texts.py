@@ -16,8 +16,7 @@ from exporting import with_random_weights
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from sklstm import TextSequencer, WordVectors
-from sklstm._export import tokenizer
-from sklstm.export import to_onnx
+from sklstm.export import _onnx, to_onnx
 
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -163,7 +162,7 @@ def test_files_of_two_exports_do_not_go_together(model, tmp_path):
 
 
 def test_loader_refuses_settings_of_a_later_format(model, tmp_path, monkeypatch):
-    monkeypatch.setattr(tokenizer, "FORMAT", 2)
+    monkeypatch.setattr(_onnx, "SETTINGS_FORMAT", 2)
     to_onnx(model, tmp_path / "model.onnx")
     with pytest.raises(ValueError, match="later"):
         loader().OnnxTextClassifier(tmp_path / "model.onnx")

@@ -10,11 +10,11 @@ from conftest import assert_same_weights, make_ids, small_classifier
 from scipy.special import softmax
 from sklearn.metrics import accuracy_score, log_loss
 
-from sklstm._network import reuse
-from sklstm._network.initial import initial_weights
+from sklstm._network import pool
 from sklstm._network.network import Network
-from sklstm._network.spec import NetworkSpec, TrainingSpec
-from sklstm._training import scores
+from sklstm._network.spec import NetworkSpec, TrainingSpec, initial_weights
+from sklstm._network.spec import probabilities
+from sklstm._training import data
 
 IDS, Y = make_ids()
 
@@ -74,41 +74,41 @@ WEIGHTS = np.random.default_rng(2).uniform(0, 2, 50).astype(np.float32)
 
 def test_softmax_scores_agree_with_scikit_learn():
     targets = np.eye(3, dtype=np.float32)[CODES]
-    shares = scores.probabilities(LOGITS, "softmax")
+    shares = probabilities(LOGITS, "softmax")
     np.testing.assert_allclose(shares, softmax(LOGITS, axis=1), rtol=1e-6)
-    loss = scores.mean_loss(LOGITS, targets, WEIGHTS, "softmax")
+    loss = data.mean_loss(LOGITS, targets, WEIGHTS, "softmax")
     assert loss == pytest.approx(log_loss(CODES, shares, sample_weight=WEIGHTS), rel=1e-5)
-    right = scores.accuracy(LOGITS, targets, WEIGHTS, "softmax")
+    right = data.accuracy(LOGITS, targets, WEIGHTS, "softmax")
     expected = accuracy_score(CODES, LOGITS.argmax(axis=1), sample_weight=WEIGHTS)
     assert right == pytest.approx(expected)
 
 
 def test_sigmoid_scores_agree_with_scikit_learn():
     targets = (LOGITS + np.random.default_rng(3).normal(0, 3, LOGITS.shape) > 0).astype(np.float32)
-    shares = scores.probabilities(LOGITS, "sigmoid")
+    shares = probabilities(LOGITS, "sigmoid")
     losses = [log_loss(targets[:, k], shares[:, k], sample_weight=WEIGHTS) for k in range(3)]
-    loss = scores.mean_loss(LOGITS, targets, WEIGHTS, "sigmoid")
+    loss = data.mean_loss(LOGITS, targets, WEIGHTS, "sigmoid")
     assert loss == pytest.approx(np.mean(losses), rel=1e-5)
-    right = scores.accuracy(LOGITS, targets, WEIGHTS, "sigmoid")
+    right = data.accuracy(LOGITS, targets, WEIGHTS, "sigmoid")
     expected = accuracy_score(targets, LOGITS > 0, sample_weight=WEIGHTS)
     assert right == pytest.approx(expected)
 
 
 def test_loss_of_a_certain_mistake_is_finite():
     logits, targets = np.array([[200.0]], np.float32), np.zeros((1, 1), np.float32)
-    assert scores.mean_loss(logits, targets, np.ones(1, np.float32), "sigmoid") == 200
+    assert data.mean_loss(logits, targets, np.ones(1, np.float32), "sigmoid") == 200
 
 
 @pytest.fixture
 def empty_pool(monkeypatch):
-    monkeypatch.setattr(reuse, "_idle", [])
+    monkeypatch.setattr(pool, "_idle", [])
 
 
 SPEC = NetworkSpec(20, 1, "sigmoid", units=(4,), embedding_dim=3)
 
 
 def lent_for_training(spec=SPEC):
-    return reuse.borrowed_network(spec, TrainingSpec())
+    return pool.acquire_network(spec, TrainingSpec())
 
 
 def test_a_network_is_lent_to_one_user_at_a_time_and_then_again(empty_pool):
@@ -121,8 +121,8 @@ def test_a_network_is_lent_to_one_user_at_a_time_and_then_again(empty_pool):
 
 
 def test_a_network_for_scoring_is_lent_to_several_users_at_once(empty_pool):
-    with reuse.borrowed_network(SPEC) as one, reuse.borrowed_network(SPEC) as other:
-        assert (one is other) == one.scores_purely
+    with pool.acquire_network(SPEC) as one, pool.acquire_network(SPEC) as other:
+        assert (one is other) == one.is_thread_safe
 
 
 def test_a_network_compiled_for_the_same_training_is_preferred(empty_pool):
@@ -131,7 +131,7 @@ def test_a_network_compiled_for_the_same_training_is_preferred(empty_pool):
         one.prepare_training(adam, 1e-3, 0)
         other.prepare_training(sgd, 1e-3, 0)
     for training_spec, network in [(adam, one), (sgd, other), (adam, one)]:
-        with reuse.borrowed_network(SPEC, training_spec) as lent:
+        with pool.acquire_network(SPEC, training_spec) as lent:
             assert lent is network
 
 
@@ -142,7 +142,7 @@ def test_a_network_that_failed_is_not_lent_again(empty_pool):
 
     with pytest.raises(RuntimeError):
         fail()
-    assert reuse._idle == []
+    assert pool._idle == []
 
 
 def test_the_number_of_idle_networks_is_bounded(empty_pool):
@@ -150,17 +150,17 @@ def test_the_number_of_idle_networks_is_bounded(empty_pool):
     for spec in specs:
         with lent_for_training(spec):
             pass
-    assert [network.spec for network in reuse._idle] == specs[-reuse.MAX_IDLE :]
+    assert [network.spec for network in pool._idle] == specs[-pool.MAX_IDLE :]
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "adagrad", "nadam"])
 def test_a_network_used_again_trains_as_a_fresh_one_to_the_bit(empty_pool, optimizer):
     parameters = {"optimizer": optimizer, "dropout": 0.3, "input_dropout": 0.2}
     fresh = small_classifier(**parameters).fit(IDS, Y)
-    (network,) = reuse._idle
+    (network,) = pool._idle
     small_classifier(**parameters, random_state=5, learning_rate=0.5).fit(IDS[::-1], Y)
     again = small_classifier(**parameters).fit(IDS, Y)
-    assert reuse._idle == [network]
+    assert pool._idle == [network]
     assert_same_weights(again.weights_, fresh.weights_)
     assert again.history_ == fresh.history_
 

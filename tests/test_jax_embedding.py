@@ -13,8 +13,8 @@ if keras.backend.backend() != "jax":
 import jax
 import jax.numpy as jnp
 
-from sklstm._network.embedding import FastEmbedding
-from sklstm._network.jax_embedding import add_rows, lookup, tapping
+from sklstm._network.jax_kernels import add_rows, capture_lookup_gradient, lookup
+from sklstm._network.layers import FastEmbedding
 
 pytestmark = pytest.mark.compiled
 RNG = np.random.default_rng(0)
@@ -40,7 +40,7 @@ def test_tapped_gradients_added_by_token_are_the_gradient_by_the_matrix():
     expected = jax.grad(lambda matrix: loss(matrix[IDS]))(jnp.asarray(EMBEDDINGS))
 
     def tapped_loss(slot):
-        with tapping(slot) as tap:
+        with capture_lookup_gradient(slot) as tap:
             result = loss(lookup(jnp.asarray(EMBEDDINGS), jnp.asarray(IDS)))
         return result, tap.ids
 
@@ -54,7 +54,7 @@ def test_tapped_gradients_added_by_token_are_the_gradient_by_the_matrix():
 
 
 def test_no_tap_is_left_open():
-    with pytest.raises(ZeroDivisionError), tapping(jnp.zeros(1)) as tap:
+    with pytest.raises(ZeroDivisionError), capture_lookup_gradient(jnp.zeros(1)) as tap:
         raise ZeroDivisionError
     lookup(jnp.asarray(EMBEDDINGS), jnp.asarray(IDS))
     assert tap.ids is None

@@ -6,11 +6,9 @@ import numpy as np
 import pytest
 from conftest import assert_same_weights, make_ids, small_classifier
 
-from sklstm._network import reuse
-from sklstm._network.initial import initial_weights
-from sklstm._network.network import EMBEDDINGS, Network
-from sklstm._network.shapes import with_room
-from sklstm._network.spec import NetworkSpec, TrainingSpec
+from sklstm._network import pool
+from sklstm._network.network import Network
+from sklstm._network.spec import EMBEDDINGS, NetworkSpec, TrainingSpec, initial_weights, padded_size
 from sklstm._runtime import keras
 
 if keras.backend.backend() != "jax":
@@ -19,7 +17,7 @@ if keras.backend.backend() != "jax":
 import jax.monitoring
 import jax.numpy as jnp
 
-from sklstm._network.jax_network import JaxNetwork, _compiler_options, _ScratchPool
+from sklstm._network.jax_network import JaxNetwork, _compiler_options, _WorkspacePool
 
 pytestmark = pytest.mark.compiled
 N_ROWS, WIDTH = 40, 32
@@ -27,7 +25,7 @@ N_ROWS, WIDTH = 40, 32
 
 @pytest.fixture
 def empty_pool(monkeypatch):
-    monkeypatch.setattr(reuse, "_idle", [])
+    monkeypatch.setattr(pool, "_idle", [])
 
 
 @pytest.fixture
@@ -67,9 +65,9 @@ def trained(network, parts, training_spec, n_steps=3):
     network.load(weights)
     network.prepare_training(training_spec, 0.05, dropout_seed=3)
     n_documents = sum(len(part[0]) for part in parts)
-    steps = [network.train_on_batch(parts, n_documents, one_by_one)() for _ in range(n_steps)]
+    logs = [network.train_on_batch(parts, n_documents, one_by_one)() for _ in range(n_steps)]
     network.update_model()
-    return np.array(steps), network.weights()
+    return np.array([[step["loss"], step["accuracy"]] for step in logs]), network.weights()
 
 
 ARCHITECTURES = {
@@ -127,7 +125,7 @@ def test_results_do_not_depend_on_the_number_of_cores(monkeypatch):
         np.testing.assert_array_equal(scores, found[0][2])
 
 
-def test_parts_of_a_batch_and_batches_get_dropout_masks_of_their_own():
+def test_micro_batches_and_batches_get_different_dropout_masks():
     spec = NetworkSpec(20, 1, "sigmoid", units=(4,), embedding_dim=3, embedding_dropout=0.5)
     network = JaxNetwork(spec)
     ids, targets, weights = batch(1)
@@ -136,12 +134,12 @@ def test_parts_of_a_batch_and_batches_get_dropout_masks_of_their_own():
     network.prepare_training(TrainingSpec("sgd"), 0.0, dropout_seed=3)
     losses = []
     for part in (same[:1], same[1:], same):
-        loss, _ = network.train_on_batch(part, 20, one_by_one)()
-        losses.append(loss / len(part))
+        logs = network.train_on_batch(part, 20, one_by_one)()
+        losses.append(logs["loss"] / len(part))
     assert len(set(losses)) == 3
 
 
-def test_parts_of_different_widths_add_up_to_the_same_step():
+def test_micro_batches_of_different_widths_add_up_to_the_same_step():
     ids, targets, weights = batch(1)
     ids[:20, 8:] = 0
     parts = in_parts((ids, targets, weights), 2)
@@ -162,7 +160,7 @@ def test_a_batch_without_weight_changes_nothing():
     assert_same_weights(found, expected)
 
 
-def test_what_is_left_in_scratch_arrays_does_not_matter(monkeypatch):
+def test_content_of_workspace_buffers_does_not_matter(monkeypatch):
     parts = in_parts(batch(1), 2)
     expected = trained(JaxNetwork(ARCHITECTURES["binary"]), parts, OPTIMIZERS[0])
 
@@ -170,20 +168,20 @@ def test_what_is_left_in_scratch_arrays_does_not_matter(monkeypatch):
         return [tuple(jnp.full(shape, jnp.nan) for shape in layer) for layer in shapes]
 
     network = JaxNetwork(ARCHITECTURES["binary"])
-    monkeypatch.setattr(network._scratch, "take", full_of_nan)
+    monkeypatch.setattr(network._workspaces, "take", full_of_nan)
     found = trained(network, parts, OPTIMIZERS[0])
     np.testing.assert_array_equal(found[0], expected[0])
     assert_same_weights(found[1], expected[1])
 
 
 def test_scratch_is_used_again_by_its_worker_and_bounded(monkeypatch):
-    pool = _ScratchPool()
+    pool = _WorkspacePool()
     shapes = (((2, 3, 4), (2, 3, 5)),)
     one, other = pool.take(0, shapes), pool.take(1, shapes)
-    monkeypatch.setattr("sklstm._network.jax_network._MOST_SCRATCH_BYTES", 4 * 6 * 9 * 2)
-    pool.give(0, shapes, one)
-    pool.give(1, shapes, other)
-    pool.give(2, shapes, pool.take(2, shapes))
+    monkeypatch.setattr("sklstm._network.jax_network._MAX_WORKSPACE_BYTES", 4 * 6 * 9 * 2)
+    pool.put(0, shapes, one)
+    pool.put(1, shapes, other)
+    pool.put(2, shapes, pool.take(2, shapes))
     assert pool.take(1, shapes) is other
     assert pool.take(0, shapes) is one
     # Nothing is left: the third was too much, the others are in use.
@@ -191,10 +189,10 @@ def test_scratch_is_used_again_by_its_worker_and_bounded(monkeypatch):
     assert pool._n_bytes == 0
 
 
-def test_no_scratch_is_kept_after_training(empty_pool):
+def test_no_workspace_is_kept_after_training(empty_pool):
     small_classifier().fit(*make_ids())
-    (network,) = reuse._idle
-    assert not network._scratch._free
+    (network,) = pool._idle
+    assert not network._workspaces._free
 
 
 def test_a_fit_on_similar_data_compiles_nothing(empty_pool, compiled):
@@ -212,22 +210,22 @@ def test_room_for_more_tokens_does_not_change_what_is_learned(empty_pool, monkey
     ids, y = make_ids(vocab_size=33)
     settings = {"clipnorm": 0.1, "weight_decay": 0.01}
     roomy = small_classifier(**settings).fit(ids, y)
-    assert reuse._idle[-1].spec.vocab_size == 36
-    monkeypatch.setattr(reuse, "with_room", lambda n_rows: n_rows)
+    assert pool._idle[-1].spec.vocab_size == 36
+    monkeypatch.setattr(pool, "padded_size", lambda n_rows: n_rows)
     exact = small_classifier(**settings).fit(ids, y)
-    assert reuse._idle[-1].spec.vocab_size == 33
+    assert pool._idle[-1].spec.vocab_size == 33
     assert_same_weights(roomy.weights_, exact.weights_, atol=1e-6)
 
 
 @pytest.mark.parametrize("n", [1, 2, 7, 8, 9, 1000, 5000, 20_000, 400_000])
 def test_room_is_at_most_an_eighth(n):
-    assert n <= with_room(n) <= n * 9 / 8
-    assert with_room(with_room(n)) == with_room(n)
+    assert n <= padded_size(n) <= n * 9 / 8
+    assert padded_size(padded_size(n)) == padded_size(n)
 
 
 def test_optimizers_that_look_at_whole_matrices_get_no_room(empty_pool):
     small_classifier(optimizer="adafactor").fit(*make_ids(vocab_size=33))
-    assert reuse._idle[-1].spec.vocab_size == 33
+    assert pool._idle[-1].spec.vocab_size == 33
 
 
 def test_documents_of_any_length_compile_a_handful_of_shapes(empty_pool, compiled):

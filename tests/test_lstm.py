@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from reference import lstm as reference_lstm
 
-from sklstm._network.lstm import FastLSTM
+from sklstm._network.layers import FastLSTM
 from sklstm._runtime import keras
 
 if keras.backend.backend() != "jax":
@@ -14,7 +14,7 @@ if keras.backend.backend() != "jax":
 
 import jax
 
-from sklstm._network import jax_lstm
+from sklstm._network import jax_kernels
 
 pytestmark = pytest.mark.compiled
 N_INPUTS, UNITS = 5, 4
@@ -84,8 +84,8 @@ def test_any_number_of_rows_and_steps(n_rows, n_steps):
 
 @pytest.mark.parametrize(("most", "chunk"), [(0, 4), (400, 1), (800, 2), (1600, 4)])
 def test_gradients_do_not_depend_on_the_steps_of_a_matrix_product(monkeypatch, most, chunk):
-    monkeypatch.setattr(jax_lstm, "_MOST_MULTIPLICATIONS", most)
-    assert jax_lstm.scratch_shapes(7, 5, N_INPUTS, UNITS)[-1][0] == chunk
+    monkeypatch.setattr(jax_kernels, "_MAX_MULTIPLICATIONS", most)
+    assert jax_kernels.workspace_shapes(7, 5, N_INPUTS, UNITS)[-1][0] == chunk
     fast, stock = layers(return_sequences=True)
     x = np.random.default_rng(1).normal(size=(5, 7, N_INPUTS)).astype(np.float32)
     given, expected = (outputs_and_gradients(layer, x, MASKS["gaps"]) for layer in (fast, stock))

@@ -12,7 +12,7 @@ from sklearn.base import clone
 from sklearn.feature_extraction.text import CountVectorizer
 
 from sklstm import NBSVMClassifier, TextSequencer
-from sklstm._network.ngram_table import buckets_of, choose_buckets, naive_bayes
+from sklstm._network.hashed_ngrams import choose_n_buckets, hash_ngrams, naive_bayes_start
 
 NGRAMS = "ngrams/embeddings"
 
@@ -35,7 +35,7 @@ def test_unmasked_padding_is_part_of_no_ngram():
     ids, y = make_ids()
     classifier = small_classifier(ngrams=2, mask_padding=False).fit(ids, y)
     moved = np.concatenate([ids[:, 3:], np.zeros((len(ids), 3), ids.dtype)], axis=1)
-    buckets, is_there = buckets_of(ids, 2, 64, np)
+    buckets, is_there = hash_ngrams(ids, 2, 64, np)
     assert is_there.sum() == np.maximum((ids > 0).sum(axis=1) - 1, 0).sum()
     assert buckets.min() >= 0
     assert buckets.max() < 64
@@ -49,13 +49,13 @@ def test_weights_start_at_the_log_count_ratios_of_naive_bayes():
     ids = sequencer.fit_transform(TEXTS)
     n_buckets = 2**20
     targets = (np.array(LABELS) == nb.classes_[1]).astype(np.float32)[:, None]
-    weights, bias = naive_bayes(ids, targets, np.ones(len(ids), np.float32), 2, n_buckets)
+    weights, bias = naive_bayes_start(ids, targets, np.ones(len(ids), np.float32), 2, n_buckets)
     assert bias.tolist() == [[0.0]]
     terms = vectorizer.get_feature_names_out()
     found = []
     for term in terms:
         words = np.array([[sequencer.vocabulary_[word] for word in term.split()]], np.int32)
-        buckets, _ = buckets_of(words, words.shape[1], n_buckets, np)
+        buckets, _ = hash_ngrams(words, words.shape[1], n_buckets, np)
         found.append(3 * weights[buckets[0, 0], 0])
     # All n-grams count towards the shares here, those of one document too.
     offset = np.mean(np.array(found) - nb.log_count_ratio_[0])
@@ -89,8 +89,8 @@ def test_buckets_are_twice_as_many_as_ngrams():
     ids, _ = make_ids(n_documents=400, width=20, vocab_size=100)
     n_ngrams = len({(a, b) for row in ids for a, b in pairwise(row) if a})
     n_words = len(np.unique(ids)) - 1
-    assert n_ngrams + n_words < choose_buckets(ids, 2) <= 4 * (n_ngrams + n_words)
-    assert choose_buckets(ids[:1], 1) == 2**10
+    assert n_ngrams + n_words < choose_n_buckets(ids, 2) <= 4 * (n_ngrams + n_words)
+    assert choose_n_buckets(ids[:1], 1) == 2**10
 
 
 def test_partial_fit_goes_on_from_the_weights_of_ngrams():
@@ -102,7 +102,7 @@ def test_partial_fit_goes_on_from_the_weights_of_ngrams():
     assert classifier.weights_[NGRAMS].shape == shape
     assert 0 < np.abs(classifier.weights_[NGRAMS] - before).max() < 0.1
     classifier.set_params(ngrams=0)
-    with pytest.raises(ValueError, match="ngrams is 0, but the weights"):
+    with pytest.raises(ValueError, match="ngrams is 0, but the fitted weights"):
         classifier.partial_fit(ids, y)
 
 

@@ -66,14 +66,14 @@ def test_a_pipeline_with_vectors_is_cross_validated_and_cloned_without_copies():
 
 
 def test_wrong_arguments_are_refused():
-    with pytest.raises(ValueError, match="preset='best' is none of 'fast', 'balanced', 'accurate'"):
+    with pytest.raises(ValueError, match="preset='best' must be one of 'fast', 'balanced', 'accurate'"):
         make_text_classifier("best")
     with pytest.raises(TypeError, match=r"'unit' is a .* neither .* did you mean 'units'"):
         make_text_classifier(unit=3)
     with pytest.raises(TypeError, match="'xyz' is a parameter of neither"):
         make_text_classifier(xyz=3)
     for name in ("vocabulary", "embedding_weights", "embedding_dim"):
-        with pytest.raises(ValueError, match=f"{name} follows from vectors; pass one of the two"):
+        with pytest.raises(ValueError, match=f"{name} is set by vectors; pass one of the two"):
             make_text_classifier(vectors=VECTORS, **{name: None})
     with pytest.raises(OSError, match="absent"):
         make_text_classifier(vectors="absent.txt")

@@ -10,7 +10,7 @@ from contextlib import redirect_stdout
 
 import pytest
 from conftest import LABELS, TEXTS, assert_same_weights, make_ids, small_classifier
-from custom_models import network as own_network
+from custom_models import network as custom_model
 from sklearn.pipeline import make_pipeline
 
 from sklstm import KerasTextClassifier, TextSequencer, fit_stream
@@ -95,8 +95,10 @@ def test_a_tiny_loss_is_not_shown_as_zero(capsys):
     assert "loss 2.5e-07" in capsys.readouterr().out
 
 
-def test_a_network_of_ones_own_has_the_same_lines(capsys):
-    KerasTextClassifier(own_network, epochs=2, validation_split=0.2, verbose=1).fit(IDS, Y)
+def test_a_custom_keras_model_has_the_same_lines(capsys):
+    KerasTextClassifier(custom_model, epochs=2, verbose=1).fit(
+        IDS, Y, X_val=IDS[:9], y_val=Y[:9]
+    )
     first, second = capsys.readouterr().out.splitlines()
     assert re.match(r"Epoch 1/2: loss [\d.]+, accuracy [\d.]+, val_loss [\d.]+, val_accu", first)
     assert re.match(r"Epoch 2/2: ", second)

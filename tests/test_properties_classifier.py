@@ -20,8 +20,9 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from sklstm import LSTMTextClassifier, WordVectors
+from sklstm._network.activations import ACTIVATIONS
+from sklstm._network.spec import OPTIMIZERS
 from sklstm._runtime import keras
-from sklstm.classifier import ACTIVATIONS, OPTIMIZERS
 
 N_TOKENS, WIDTH = 12, 5
 SMALL = {"units": 2, "embedding_dim": 2, "epochs": 1, "vocab_size": N_TOKENS, "random_state": 0}

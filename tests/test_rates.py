@@ -7,7 +7,7 @@ import pytest
 from conftest import assert_same_weights, make_ids, small_classifier
 
 from sklstm._runtime import keras
-from sklstm._training.rates import epochs_for, one_cycle
+from sklstm._training.loop import auto_epochs, one_cycle
 
 IDS, Y = make_ids(n_documents=60)
 
@@ -60,8 +60,8 @@ def test_partial_fit_has_a_constant_rate():
 
 
 def test_epochs_follow_from_the_number_of_documents():
-    assert epochs_for(25_000, 64) == 3
-    assert epochs_for(5_120, 64) == 5
-    assert epochs_for(100, 64) == 12
+    assert auto_epochs(25_000, 64) == 3
+    assert auto_epochs(5_120, 64) == 5
+    assert auto_epochs(100, 64) == 12
     assert small_classifier(epochs="auto").fit(IDS, Y).n_iter_ == 12
     assert small_classifier(epochs="auto").partial_fit(IDS, Y, classes=[0, 1]).n_iter_ == 1

@@ -20,9 +20,8 @@ from sklearn.preprocessing import FunctionTransformer
 from streams import CLASSES, DOCUMENTS, LABEL_OF, make_model, pairs
 
 from sklstm import TextSequencer
-from sklstm._chunks import Documents, in_blocks, shuffled
 from sklstm._training.batches import bucket_widths, width_candidates
-from sklstm.streaming import fit_stream
+from sklstm.streaming import Documents, fit_stream, in_blocks, shuffle
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
@@ -47,7 +46,7 @@ def numbered(n, size):
 
 def draws_of(n, *, chunk, size, seed=0):
     blocks = in_blocks(numbered(n, chunk), size)
-    return [draw.y for draw in shuffled(blocks, size, np.random.default_rng(seed))]
+    return [draw.y for draw in shuffle(blocks, size, np.random.default_rng(seed))]
 
 
 @pytest.fixture

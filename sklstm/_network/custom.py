@@ -9,6 +9,7 @@ from threading import RLock
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import logit
 
 from sklstm._network.network import (
@@ -73,10 +74,14 @@ def batch_rows(batch_size: int | None, n_documents: int) -> int:
 class _Builder(BaseWrapper):
     """Builds and compiles the model of the user from the parameters of scikeras."""
 
+    optimizer: object
+    loss: object
+    metrics: object
+
     def prepare(self, meta: Mapping[str, object]) -> None:
         """Set what the model function and the compilation read."""
         self._random_state = None  # The seed of scikeras would replace those of this package.
-        vars(self).update(meta)
+        self.__dict__.update(meta)
         if isinstance(self.optimizer, keras.optimizers.Optimizer):
             # An optimizer object belongs to the weights that it has trained.
             self.optimizer = type(self.optimizer).from_config(self.optimizer.get_config())
@@ -181,10 +186,13 @@ class CustomNetwork(BaseNetwork):
         """Run one optimizer step on the documents of the only micro-batch."""
         (arrays,) = micro_batches
         # Rows that fill up the batch would change the statistics of batch normalization.
-        ids, targets, weights = (array[:n_documents] for array in arrays)
+        ids, targets, weights = arrays
         self.model.reset_metrics()
         logs = self.model.train_on_batch(
-            ids, self._encode(targets), sample_weight=weights, return_dict=True
+            ids[:n_documents],
+            self._encode(targets[:n_documents]),
+            sample_weight=weights[:n_documents],
+            return_dict=True,
         )
         return lambda: as_floats(logs)
 
@@ -273,7 +281,7 @@ class CustomNetwork(BaseNetwork):
         loss = self.model.loss
         return isinstance(loss, keras.losses.Loss) and loss.get_config().get("from_logits", False)
 
-    def _encode(self, targets: Floats) -> Floats:
+    def _encode(self, targets: Floats) -> Floats | NDArray[np.int64]:
         """Return one-hot targets in the form that the loss needs."""
         loss = self.model.loss
         name = loss if isinstance(loss, str) else getattr(loss, "name", None)

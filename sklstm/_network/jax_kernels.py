@@ -193,8 +193,8 @@ def _forward(
     sequences: bool,
 ) -> tuple[Array, Residuals]:
     """Return the hidden states, and the inputs of the backward loop."""
-    h, *saved = _run(x, mask, kernel, recurrent_kernel, bias, workspace, sequences)
-    return h, (mask, (kernel, recurrent_kernel), *saved)
+    h, workspace, span = _run(x, mask, kernel, recurrent_kernel, bias, workspace, sequences)
+    return h, (mask, (kernel, recurrent_kernel), workspace, span)
 
 
 def _backward(sequences: bool, residuals: Residuals, dh: Array) -> tuple[object, ...]:

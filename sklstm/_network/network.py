@@ -133,7 +133,7 @@ class BaseNetwork(ABC):
         """Return the mean that `add_to_mean` has computed."""
         return self._mean_weights
 
-    def update_model(self) -> None:
+    def update_model(self) -> None:  # noqa: B027
         """Copy the state after the last step to `model`, if it is held elsewhere."""
 
     def finish_training(self) -> None:

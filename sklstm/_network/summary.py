@@ -156,7 +156,7 @@ def summarize(spec: NetworkSpec, weights: Mapping[str, Floats]) -> Summary:
         Weights by name.
     """
     layers = network_layers(spec, weights)
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (
             layer.name,
             layer.description,

@@ -1,4 +1,4 @@
-"""Collect the nodes and constants of an ONNX graph, and make a model of them."""
+"""Graph: the nodes and constants of an ONNX graph, and the model made of them."""
 
 from __future__ import annotations
 
@@ -11,17 +11,14 @@ from numpy.typing import DTypeLike, NDArray
 if TYPE_CHECKING:
     import onnx
 
-# Operator set 18 is the first with all operators used here. The file format is as old as it, for
-# runtimes refuse a format that is newer than they are.
+# Operator set 18 is the first one with all operators used here. The file format is as old as it,
+# because runtimes reject a format that is newer than they are.
 _OPSET = 18
 _FORMAT = 8
 
-# The name of another node's output, or a constant: plain ints are 64 bits wide, floats 32.
-Value = str | NDArray[Any] | np.generic | Sequence[int] | int | float
-
 
 class Signature(NamedTuple):
-    """An input or output of a model; named dimensions are free."""
+    """An input or output of a model; named dimensions have no fixed size."""
 
     name: str
     dtype: DTypeLike
@@ -29,62 +26,68 @@ class Signature(NamedTuple):
 
 
 class _Node(NamedTuple):
-    kind: str
+    operator: str
     inputs: list[str]
     outputs: list[str]
     attributes: dict[str, Any]
 
 
 class Graph:
-    """An ONNX graph that grows node by node.
+    """An ONNX graph that is built node by node.
 
-    Nothing of the package onnx is needed before `to_model`.
+    The package onnx is only needed by `to_model`.
     """
 
     def __init__(self) -> None:
         self._nodes: list[_Node] = []
-        self._constants: dict[str, NDArray[Any]] = {}
+        self._constants: dict[str, NDArray[np.generic]] = {}
 
-    def constant(self, array: NDArray[Any], name: str | None = None) -> str:
+    def constant(self, array: NDArray[np.generic], name: str | None = None) -> str:
         """Add an array, and return its name."""
         name = name or f"constant_{len(self._constants)}"
         self._constants[name] = array
         return name
 
-    def add(self, kind: str, *inputs: Value, **attributes: Any) -> str:
-        """Add a node of an operator with one output, and return the name of that."""
-        return self.add_many(kind, 1, *inputs, **attributes)[0]
+    def add(self, operator: str, *inputs: object, **attributes: object) -> str:
+        """Add a node with one output, and return the name of the output.
 
-    def add_many(self, kind: str, n_outputs: int, *inputs: Value, **attributes: Any) -> list[str]:
-        """Add a node of an operator, and return the names of its outputs."""
-        name = f"{kind}_{len(self._nodes)}"
+        An input is the name of a value, or a constant: an array, numbers, or a number. Integers
+        become int64, floats float32.
+        """
+        return self.add_many(operator, 1, *inputs, **attributes)[0]
+
+    def add_many(
+        self, operator: str, n_outputs: int, *inputs: object, **attributes: object
+    ) -> list[str]:
+        """Add a node, and return the names of its outputs."""
+        name = f"{operator}_{len(self._nodes)}"
         outputs = [name] if n_outputs == 1 else [f"{name}_{i}" for i in range(n_outputs)]
-        names = [value if isinstance(value, str) else self._of_plain(value) for value in inputs]
-        self._nodes.append(_Node(kind, names, outputs, attributes))
+        names = [value if isinstance(value, str) else self._add_plain(value) for value in inputs]
+        self._nodes.append(_Node(operator, names, outputs, attributes))
         return outputs
 
     def cast(self, value: str, dtype: DTypeLike) -> str:
         """Add a node that converts a value to a type."""
-        return self.add("Cast", value, to=np.dtype(dtype))
+        return self.add("Cast", value, to=_element_type(dtype))
 
     def to_model(
         self,
         inputs: Sequence[Signature],
         outputs: Mapping[Signature, str],
         metadata: Mapping[str, str],
-        **about: Any,
+        **fields: object,
     ) -> onnx.ModelProto:
         """Return an ONNX model.
 
         Parameters
         ----------
         inputs : sequence of Signature
-            What the nodes take by these names.
+            Inputs, which nodes refer to by their names.
         outputs : mapping of Signature to str
-            What the model gives, and the output of a node that it is.
+            Outputs, and the names of their values.
         metadata : mapping of str to str
-            Stands in the model for its users.
-        **about
+            Properties of the model.
+        **fields
             Fields of the model, such as its producer.
         """
         from onnx import helper, numpy_helper
@@ -93,12 +96,12 @@ class Graph:
         graph = helper.make_graph(
             [
                 helper.make_node(
-                    node.kind,
+                    node.operator,
                     node.inputs,
                     # An output without a name is not computed.
                     [name if name in used else "" for name in node.outputs],
                     name=f"node_{number}",
-                    **{key: _attribute(value) for key, value in node.attributes.items()},
+                    **node.attributes,
                 )
                 for number, node in enumerate(needed)
             ],
@@ -112,12 +115,12 @@ class Graph:
             ],
         )
         opset = helper.make_opsetid("", _OPSET)
-        model = helper.make_model(graph, opset_imports=[opset], ir_version=_FORMAT, **about)
+        model = helper.make_model(graph, opset_imports=[opset], ir_version=_FORMAT, **fields)
         helper.set_model_props(model, dict(metadata))
         return model
 
     def _needed(self, outputs: Mapping[Signature, str]) -> tuple[list[_Node], set[str]]:
-        """Return the nodes that the outputs need, and the names of all that is used."""
+        """Return the nodes that the outputs depend on, and the names of all values in use."""
         used = {signature.name for signature in outputs}
         needed: list[_Node] = []
         ends = [_Node("Identity", [name], [to.name], {}) for to, name in outputs.items()]
@@ -127,14 +130,8 @@ class Graph:
                 needed.insert(0, node)
         return needed, used
 
-    def _of_plain(self, value: Value) -> str:
-        if isinstance(value, float):
-            return self.constant(np.array(value, dtype=np.float32))
-        return self.constant(np.asarray(value))
-
-
-def _attribute(value: Any) -> Any:
-    return _element_type(value) if isinstance(value, np.dtype) else value
+    def _add_plain(self, value: object) -> str:
+        return self.constant(np.asarray(value, np.float32 if isinstance(value, float) else None))
 
 
 def _element_type(dtype: DTypeLike) -> int:
