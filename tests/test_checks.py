@@ -101,7 +101,10 @@ BAD_Y = {
     "infinite": (np.where(Y == 1, np.inf, 0.0), "infinity"),
     "numbers": (np.linspace(0, 1, 60), "Unknown label type: continuous"),
     "absent": (None, "requires y to be passed, but the target y is None"),
-    "one date": (np.array("NaT", dtype="datetime64[Y]"), "pass an array with one label per document"),
+    "one date": (
+        np.array("NaT", dtype="datetime64[Y]"),
+        "pass an array with one label per document",
+    ),
     "two columns of classes": (np.column_stack([Y, Y + 1]), "y has 2 columns that are not a label"),
 }
 

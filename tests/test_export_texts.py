@@ -164,7 +164,7 @@ def test_files_of_two_exports_do_not_go_together(model, tmp_path):
 def test_loader_refuses_settings_of_a_later_format(model, tmp_path, monkeypatch):
     monkeypatch.setattr(_onnx, "SETTINGS_FORMAT", 2)
     to_onnx(model, tmp_path / "model.onnx")
-    with pytest.raises(ValueError, match="later"):
+    with pytest.raises(ValueError, match="newer"):
         loader().OnnxTextClassifier(tmp_path / "model.onnx")
 
 

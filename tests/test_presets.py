@@ -66,7 +66,9 @@ def test_a_pipeline_with_vectors_is_cross_validated_and_cloned_without_copies():
 
 
 def test_wrong_arguments_are_refused():
-    with pytest.raises(ValueError, match="preset='best' must be one of 'fast', 'balanced', 'accurate'"):
+    with pytest.raises(
+        ValueError, match="preset='best' must be one of 'fast', 'balanced', 'accurate'"
+    ):
         make_text_classifier("best")
     with pytest.raises(TypeError, match=r"'unit' is a .* neither .* did you mean 'units'"):
         make_text_classifier(unit=3)

@@ -96,9 +96,7 @@ def test_a_tiny_loss_is_not_shown_as_zero(capsys):
 
 
 def test_a_custom_keras_model_has_the_same_lines(capsys):
-    KerasTextClassifier(custom_model, epochs=2, verbose=1).fit(
-        IDS, Y, X_val=IDS[:9], y_val=Y[:9]
-    )
+    KerasTextClassifier(custom_model, epochs=2, verbose=1).fit(IDS, Y, X_val=IDS[:9], y_val=Y[:9])
     first, second = capsys.readouterr().out.splitlines()
     assert re.match(r"Epoch 1/2: loss [\d.]+, accuracy [\d.]+, val_loss [\d.]+, val_accu", first)
     assert re.match(r"Epoch 2/2: ", second)

@@ -89,9 +89,18 @@ ALTERATIONS = [
     changed("classifier", "_known_ids", value=np.zeros(3, bool), problem="_known_ids has"),
     changed("classifier", "_seed", value="0", problem="'_seed'"),
     changed("classifier", "_optimizer_state", value={}, problem="it lacks optimizer, values"),
-    changed("classifier", "_optimizer_state", "values", 0, value="x", problem=r"state\[0\] is of type str"),
+    changed(
+        "classifier",
+        "_optimizer_state",
+        "values",
+        0,
+        value="x",
+        problem=r"state\[0\] is of type str",
+    ),
     changed("classifier", "_vectors", value=[], problem="'_vectors' .*WordVectors"),
-    changed("classifier", "_vectors", value=WordVectors(["a"], [[1]]), problem="vector_size=1, not 3"),
+    changed(
+        "classifier", "_vectors", value=WordVectors(["a"], [[1]]), problem="vector_size=1, not 3"
+    ),
     architecture("units", (10**12,), "differ in|not floating"),
     architecture("units", 10**12, "not floating"),
     architecture("units", (), "units="),
@@ -124,7 +133,9 @@ ALTERATIONS = [
     changed("sequencer", "tokens_", value=KeyError, problem="it lacks tokens_"),
     changed("sequencer", "tokens_", value=list("abcde"), problem="tokens_ is of type list"),
     changed("sequencer", "tokens_", value=np.arange(5), problem="tokens_ has dtype int64"),
-    changed("sequencer", "tokens_", value=np.array([1, 2], object), problem="tokens_ has dtype object"),
+    changed(
+        "sequencer", "tokens_", value=np.array([1, 2], object), problem="tokens_ has dtype object"
+    ),
     changed("sequencer", "token_counts_", value=np.arange(4), problem="token_counts_ has"),
     changed("sequencer", "token_counts_", value=np.ones(5), problem="has dtype float64"),
     changed("sequencer", "_tally", value=[], problem="_tally is not of"),
@@ -148,7 +159,9 @@ def test_an_altered_state_is_refused(states, kind, path, value, problem):
 def test_packed_tokens_that_are_no_list_of_str_are_refused(states, content):
     owner, state = states["sequencer"]
     packed = np.frombuffer(content, np.uint8)
-    with pytest.raises(ValueError, match=r"tokens_ (cannot be read|holds values that are not tokens)"):
+    with pytest.raises(
+        ValueError, match=r"tokens_ (cannot be read|holds values that are not tokens)"
+    ):
         loaded(owner, altered(state, ["tokens_"], packed))
 
 

@@ -23,7 +23,11 @@ COLUMNS = {"text": "text", "label": "label"}
     [
         ([FRAME], {}, r"text=None is not a column of chunk 1, .* columns \['text', 'label'\]"),
         ([FRAME], {"text": "txt", "label": "label"}, r"text='txt' is not a column of chunk 1"),
-        ([FRAME], {"text": "text", "label": ["label", "y"]}, r"label=\['label', 'y'\] is not a column"),
+        (
+            [FRAME],
+            {"text": "text", "label": ["label", "y"]},
+            r"label=\['label', 'y'\] is not a column",
+        ),
         ([FRAME[["text"]]], COLUMNS, r"label='label' is not a column of chunk 1"),
         ([(TEXTS, LABELS[:3])], {}, r"Chunk 1 has texts of shape \(12,\) and labels of .*\(3,\)"),
         ([("one text", LABELS)], {}, r"texts of shape \(\)"),

@@ -179,7 +179,9 @@ def test_without_warm_start_fit_starts_anew():
 def test_warm_start_refuses_another_network():
     classifier = small_classifier(warm_start=True, epochs=1).fit(IDS, Y)
     weights = classifier.weights_
-    with pytest.raises(ValueError, match=r"units is \(5,\), but the fitted weights were trained with \(4,\)"):
+    with pytest.raises(
+        ValueError, match=r"units is \(5,\), but the fitted weights were trained with \(4,\)"
+    ):
         classifier.set_params(units=5).fit(IDS, Y)
     assert classifier.weights_ is weights
 
