@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sklstm._validation import check_embedding_weights
 from sklstm._vocabulary import N_RESERVED, OOV_ID
-from sklstm.vectors import SMALL, WordVectors
+from sklstm.vectors import UNIFORM_LIMIT, WordVectors
 
 # Larger ids come of a mistake, such as dates in X, and their vectors would fill the memory.
 _MOST_IDS_UNASKED = 10_000_000
@@ -126,7 +126,9 @@ def _embed_words_met(
     new = wanted[~np.isin(wanted, before)]
     is_random = new >= n_ids
     pretrained = vectors.rows(np.where(is_random, OOV_ID, new))
-    random = np.random.default_rng(seed).uniform(-SMALL, SMALL, pretrained[is_random].shape)
+    random = np.random.default_rng(seed).uniform(
+        -UNIFORM_LIMIT, UNIFORM_LIMIT, pretrained[is_random].shape
+    )
     pretrained[is_random] = random
     every = np.concatenate([before, new])
     is_known = np.ones(len(every), dtype=bool)

@@ -13,8 +13,8 @@ from sklstm._network.shapes import weight_shapes
 from sklstm._network.spec import NetworkSpec
 from sklstm._persistence import check_array, check_names, check_values, raise_damaged, unpack_state
 from sklstm._sklearn import Interval, StrOptions
-from sklstm._state import LARGEST
 from sklstm._validation import check_layer_sizes
+from sklstm._vocabulary import INT32_MAX as LARGEST
 from sklstm.vectors import WordVectors
 
 _COUNT = [Interval(Integral, 1, None, closed="left")]

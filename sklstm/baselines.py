@@ -23,7 +23,7 @@ from sklearn.utils.validation import check_is_fitted, check_non_negative, valida
 
 from sklstm._naive_bayes import log_count_ratio
 from sklstm._sklearn import Interval, fit_context
-from sklstm._texts import read_texts
+from sklstm._tokens import read_texts
 from sklstm.sequencer import TextSequencer
 
 __all__ = ["NBSVMClassifier", "classic_baselines"]

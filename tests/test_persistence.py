@@ -17,7 +17,7 @@ from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 
 from sklstm import TextSequencer
-from sklstm._state import FORMAT
+from sklstm._persistence import FORMAT
 
 IDS, Y = make_ids()
 TESTS = Path(__file__).parent

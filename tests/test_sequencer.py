@@ -11,7 +11,7 @@ import pytest
 from sequencing import TEXTS
 from sklearn.feature_extraction.text import CountVectorizer
 
-from sklstm._texts import pad_rows
+from sklstm.sequencer import _pad_rows
 from sklstm.sequencer import TextSequencer
 
 
@@ -136,7 +136,7 @@ def test_rows_are_those_of_keras_itself(padding, truncating):
     flat = np.concatenate(sequences).astype(np.int32)
     for width in (1, 3, 4, 7):
         np.testing.assert_array_equal(
-            pad_rows(flat, lengths, width, padding, truncating),
+            _pad_rows(flat, lengths, width, padding, truncating),
             keras_pad_sequences(sequences, width, padding=padding, truncating=truncating),
         )
 
@@ -325,7 +325,7 @@ def test_chunks_may_leave_no_token_until_the_last():
 
 def test_another_fixed_vocabulary_between_chunks_is_refused():
     sequencer = TextSequencer(vocabulary=["film"]).partial_fit(TEXTS)
-    with pytest.raises(ValueError, match="vocabulary is not that of the calls before"):
+    with pytest.raises(ValueError, match="vocabulary differs from the one of the calls before"):
         sequencer.set_params(vocabulary=["good"]).partial_fit(TEXTS)
 
 

@@ -240,7 +240,7 @@ def test_values_of_another_type_are_refused(data):
     empty = {"__class__": "list", "__module__": "builtins", "__loader__": "ListNode", "content": []}
     with pytest.raises(ValueError, match=r"'weights_' .* must be an instance of 'dict'"):
         skops_io.loads(with_value(data, 1, "weights_", empty), trusted=TRUSTED)
-    with pytest.raises(ValueError, match="tokens_ is a list, not an array"):
+    with pytest.raises(ValueError, match="tokens_ is of type list, not an array"):
         skops_io.loads(with_value(data, 0, "tokens_", empty), trusted=TRUSTED)
 
 

@@ -14,7 +14,7 @@ from conftest import LABELS, TEXTS, make_ids, small_classifier
 from sklstm import LSTMTextClassifier, TextSequencer, WordVectors
 from sklstm._network.shapes import weight_shapes
 from sklstm._network.spec import NetworkSpec
-from sklstm._state import FORMAT
+from sklstm._persistence import FORMAT
 
 IDS, Y = make_ids()
 VECTORS = WordVectors(["film", "the", "dull"], np.eye(3))
@@ -73,7 +73,7 @@ ALTERATIONS = [
     changed("classifier", "_architecture", value=KeyError, problem="it lacks _architecture"),
     changed("classifier", *BIAS, value=KeyError, problem="differ in output/bias"),
     changed("classifier", "weights_", "more", value=np.zeros(1), problem="differ in more"),
-    changed("classifier", *BIAS, value=[0.0], problem=r"\['output/bias'\] is a list"),
+    changed("classifier", *BIAS, value=[0.0], problem=r"\['output/bias'\] is of type list"),
     changed("classifier", *BIAS, value=np.zeros((1, 1)), problem=r"shape \(1, 1\), not .*\(1,\)"),
     changed("classifier", *BIAS, value=np.zeros(1, int), problem="dtype int64"),
     changed("classifier", *BIAS, value=np.array([np.inf]), problem="not finite"),
@@ -90,7 +90,14 @@ ALTERATIONS = [
     changed("classifier", "_known_ids", value=np.zeros(3, bool), problem="_known_ids has"),
     changed("classifier", "_seed", value="0", problem="'_seed'"),
     changed("classifier", "_optimizer_state", value={}, problem="it lacks optimizer, values"),
-    changed("classifier", "_optimizer_state", "values", 0, value="x", problem=r"state\[0\] is a"),
+    changed(
+        "classifier",
+        "_optimizer_state",
+        "values",
+        0,
+        value="x",
+        problem=r"state\[0\] is of type str",
+    ),
     changed("classifier", "_vectors", value=[], problem="'_vectors' .*WordVectors"),
     changed("classifier", "_vectors", value=WordVectors(["a"], [[1]]), problem="1 values, not 3"),
     architecture("units", (10**12,), "differ in|not floating"),
@@ -123,12 +130,12 @@ ALTERATIONS = [
         "sequencer", "n_tokens_", value=6, problem=r"tokens_ has .* shape \(5,\), not .*\(6,\)"
     ),
     changed("sequencer", "tokens_", value=KeyError, problem="it lacks tokens_"),
-    changed("sequencer", "tokens_", value=list("abcde"), problem="tokens_ is a list"),
+    changed("sequencer", "tokens_", value=list("abcde"), problem="tokens_ is of type list"),
     changed("sequencer", "tokens_", value=np.arange(5), problem="tokens_ has dtype int64"),
-    changed("sequencer", "tokens_", value=np.array([1, 2], object), problem="else than tokens"),
+    changed("sequencer", "tokens_", value=np.array([1, 2], object), problem="dtype object"),
     changed("sequencer", "token_counts_", value=np.arange(4), problem="token_counts_ has"),
     changed("sequencer", "token_counts_", value=np.ones(5), problem="has dtype float64"),
-    changed("sequencer", "_tally", value=[], problem="_tally is not of"),
+    changed("sequencer", "_tally", value=[], problem="_tally does not consist of three arrays"),
     changed("hashing", "n_tokens_", value=10**12, problem="'n_tokens_' .* in the range"),
     changed("vectors", "matrix", value=KeyError, problem="it lacks matrix"),
     changed("vectors", "matrix", value=np.eye(4, dtype="f"), problem=r"\(4, 4\), not .*\(3, any\)"),
@@ -149,7 +156,9 @@ def test_an_altered_state_is_refused(states, kind, path, value, problem):
 def test_packed_tokens_that_are_no_list_of_str_are_refused(states, content):
     owner, state = states["sequencer"]
     packed = np.frombuffer(content, np.uint8)
-    with pytest.raises(ValueError, match=r"tokens_ (cannot be read|holds something else)"):
+    with pytest.raises(
+        ValueError, match=r"tokens_ (cannot be read|holds values that are not tokens)"
+    ):
         loaded(owner, altered(state, ["tokens_"], packed))
 
 
@@ -176,7 +185,7 @@ def test_a_format_that_is_no_number_is_refused(states, value):
 
 @pytest.mark.parametrize("kind", [TextSequencer, LSTMTextClassifier, WordVectors])
 def test_a_state_that_is_no_dict_is_refused(kind):
-    with pytest.raises(ValueError, match="its state is a list"):
+    with pytest.raises(ValueError, match="its state is of type list"):
         loaded(kind, ["weights_"])
 
 
