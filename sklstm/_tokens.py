@@ -366,8 +366,8 @@ def _first_occurrences(
     long_lengths = lengths[long]
     head = words[starts] & _FIRST_BYTES.take(lengths, mode="clip")
     tail = np.zeros_like(head)
-    rest = _FIRST_BYTES.take(long_lengths - _WORD_SIZE, mode="clip")
-    tail[long] = words[starts[long] + _WORD_SIZE] & rest
+    tail[long] = words[starts[long] + _WORD_SIZE]
+    tail[long] &= _FIRST_BYTES.take(long_lengths - _WORD_SIZE, mode="clip")
     # Multiplicative hashing: D. E. Knuth, The art of computer programming 3, section 6.4.
     mixed = (head ^ (tail * np.uint64(0xC2B2AE3D27D4EB4F))) * np.uint64(0x9E3779B97F4A7C15)
     n_bits = max(8, starts.size.bit_length() - 1)

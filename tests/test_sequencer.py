@@ -336,6 +336,15 @@ def test_a_chunk_of_no_documents_is_refused_at_any_time(kind):
             sequencer.partial_fit([])
 
 
+@pytest.mark.parametrize("kind", ["hash", "fixed"])
+def test_the_full_width_does_not_depend_on_the_first_chunk(kind):
+    parameters = {**CHUNKED[kind], "max_len": 9}
+    sequencer = TextSequencer(**parameters)._partial_fit_full_width(["film"])
+    assert sequencer.max_len_ == 9
+    whole = TextSequencer(**parameters).fit(TEXTS)
+    np.testing.assert_array_equal(sequencer.transform(TEXTS), whole.transform(TEXTS))
+
+
 # Ids back to tokens
 
 
