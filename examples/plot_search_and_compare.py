@@ -95,11 +95,11 @@ print(comparison)
 # Which differences are more than luck?
 # -------------------------------------
 # The folds share most of their training texts, so an ordinary t-test would be too sure. This is the
-# corrected resampled t-test, and its p values are adjusted for the number of pairs. ``low`` and
-# ``high`` say how great a difference is still possible.
+# corrected resampled t-test, and its p values are adjusted for the number of pairs. ``ci_low`` and
+# ``ci_high`` are the ends of the 95% confidence interval of the difference.
 
 differences = comparison.differences()
-columns = ["first", "second", "difference", "low", "high", "p_adjusted", "better"]
+columns = ["first", "second", "difference", "ci_low", "ci_high", "p_adjusted", "better"]
 print(differences[columns].round(3).to_string(index=False))
 
 # %%

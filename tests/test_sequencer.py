@@ -11,8 +11,7 @@ import pytest
 from sequencing import TEXTS
 from sklearn.feature_extraction.text import CountVectorizer
 
-from sklstm.sequencer import _pad_rows
-from sklstm.sequencer import TextSequencer
+from sklstm.sequencer import TextSequencer, _pad_rows
 
 
 def pad_sequences(sequences, width, padding, truncating):

@@ -1,34 +1,38 @@
-"""The folds of a comparison: which documents are learned from, and what comes of it."""
+"""Run classifiers on the folds of a cross-validation: fit, score and predict."""
 
 from __future__ import annotations
 
-import functools
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.metadata import version
 from numbers import Integral, Real
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import joblib
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-from scipy.sparse import issparse
-from sklearn.base import clone
-from sklearn.metrics import check_scoring
-from sklearn.model_selection import KFold, StratifiedKFold, check_cv
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, clone
+from sklearn.metrics import check_scoring, make_scorer
+from sklearn.model_selection import BaseCrossValidator, KFold, StratifiedKFold, check_cv
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.parallel import Parallel, delayed
 
 from sklstm._progress import duration
 from sklstm._sklearn import num_samples, safe_indexing
 
-Scoring = dict[str, str | Callable[..., float]]
+#: Scorers by name: names of scikit-learn's scorers, or ``scorer(classifier, X, y)``.
+Scoring = Mapping[str, str | Callable[..., float]]
+CrossValidation: TypeAlias = int | BaseCrossValidator | Iterable[tuple[ArrayLike, ArrayLike]] | None
+RandomState = int | np.random.RandomState | None
+
+# Name of the scorer that records predictions.
+_PREDICTIONS = "__predictions__"
 
 
 class Split(NamedTuple):
-    """Rows to learn from and rows to test on; repeat and fold are counted from 1."""
+    """Rows of a training set and a test set; repeat and fold are counted from 1."""
 
     repeat: int
     fold: int
@@ -37,12 +41,12 @@ class Split(NamedTuple):
 
 
 class FoldResult(NamedTuple):
-    """What a classifier did on one split; times in seconds."""
+    """Scores, times in seconds, and test predictions of a classifier on one split."""
 
     scores: dict[str, float]
     fit_time: float
     score_time: float
-    predictions: NDArray[Any]
+    predictions: NDArray[np.generic]
 
 
 class _Outcome(NamedTuple):
@@ -53,12 +57,13 @@ class _Outcome(NamedTuple):
     from_memory: bool
 
 
-def make_splits(cv: Any, X: Any, y: Any, groups: Any, random_state: Any) -> list[Split]:
-    """Draw all splits once, so that every classifier gets the same.
+def make_splits(
+    cv: CrossValidation, X: object, y: object, groups: object, random_state: RandomState
+) -> list[Split]:
+    """Draw all splits once, so that every classifier has the same ones.
 
-    A repeat is a run of splits whose test parts do not overlap. So the folds of a repeated
-    cross-validation are told apart whatever its splitter is called, and within a repeat no
-    document has two predictions.
+    A repeat is a run of splits with disjoint test sets. This identifies the repeats of any
+    splitter, and no document has two predictions within a repeat.
     """
     if cv is None or (isinstance(cv, Integral) and not isinstance(cv, bool)):
         stratified = type_of_target(y, input_name="y") in ("binary", "multiclass")
@@ -67,7 +72,7 @@ def make_splits(cv: Any, X: Any, y: Any, groups: Any, random_state: Any) -> list
     splits: list[Split] = []
     repeat, fold, tested = 1, 0, np.zeros(num_samples(y), bool)
     for train, test in check_cv(cv).split(X, y, groups):
-        train, test = _positions(train), _positions(test)
+        train, test = _row_numbers(train), _row_numbers(test)
         fold += 1
         if tested[test].any():
             repeat, fold = repeat + 1, 1
@@ -79,15 +84,15 @@ def make_splits(cv: Any, X: Any, y: Any, groups: Any, random_state: Any) -> list
     return splits
 
 
-def _positions(rows: Any) -> NDArray[np.intp]:
+def _row_numbers(rows: ArrayLike) -> NDArray[np.intp]:
     rows = np.asarray(rows)
     return np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.intp)
 
 
 def run_folds(
-    models: Mapping[str, Any],
-    X: Any,
-    y: Any,
+    models: Mapping[str, BaseEstimator],
+    X: object,
+    y: object,
     splits: list[Split],
     scoring: Scoring,
     *,
@@ -95,27 +100,27 @@ def run_folds(
     n_jobs: int | None,
     verbose: int,
 ) -> tuple[dict[str, list[FoldResult]], dict[str, str]]:
-    """Run every model on every split, fold by fold.
+    """Run every model on every split.
 
     Returns
     -------
     results : dict of str to list of FoldResult
-        In the order of `splits`, for each model that did not fail.
+        Results in the order of `splits` for each model that did not fail.
     errors : dict of str to str
-        For each model that failed, what happened: a line that says it, and the traceback.
+        Error in one line, and traceback, for each model that failed.
     """
     run = memory.cache(_run_fold, ignore=["X", "y"])
-    data_key = "" if memory.location is None else _digest(X) + _digest(y)
+    data_key = "" if memory.location is None else _hash_data(X) + _hash_data(y)
     results: dict[tuple[str, int], FoldResult] = {}
     errors: dict[str, str] = {}
     pending = {(name, number) for number in range(len(splits)) for name in models}
 
-    def tasks() -> Iterator[Any]:
+    def tasks() -> Iterator[object]:
         for number, split in enumerate(splits):
             for name, model in models.items():
-                if name not in errors:  # What failed once is not tried on the other folds.
+                if name not in errors:  # A failed model is not run on the other folds.
                     arguments = (name, model, scoring, split, data_key, _versions(), X, y)
-                    yield delayed(_try_fold)(run, number, arguments)
+                    yield delayed(_try_fold)(run, name, number, arguments)
 
     start, n_run = perf_counter(), 0
     outcomes = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(tasks())
@@ -131,7 +136,7 @@ def run_folds(
         n_run += not outcome.from_memory
         if verbose:
             seconds = (perf_counter() - start) / n_run * len(pending) if n_run else None
-            print(_progress(outcome, splits, len(pending), seconds), flush=True)
+            print(_format_progress(outcome, splits, len(pending), seconds), flush=True)
     finished = {
         name: [results[name, number] for number in range(len(splits))]
         for name in models
@@ -140,95 +145,81 @@ def run_folds(
     return finished, {name: errors[name] for name in models if name in errors}
 
 
-def check_hashable(models: Mapping[str, Any], scoring: Scoring) -> None:
-    """Refuse what a memory could not recognise in another process."""
+def check_hashable(models: Mapping[str, BaseEstimator], scoring: Scoring) -> None:
+    """Raise an error for a model or scorer that has no reproducible hash."""
     named = {f"classifier {name!r}": model for name, model in models.items()}
     named |= {f"scoring {name!r}": scorer for name, scorer in scoring.items()}
-    for name, thing in named.items():
+    for name, value in named.items():
         try:
-            joblib.hash(thing)
+            joblib.hash(value)
         except Exception as error:
             raise ValueError(
-                f"memory= cannot recognise {name} in another run: {error} Replace lambdas and "
+                f"memory= cannot identify {name} in another process: {error} Replace lambdas and "
                 "nested functions by functions of a module, or leave memory=None."
             ) from error
 
 
-def _try_fold(run: Any, number: int, arguments: tuple[Any, ...]) -> _Outcome:
-    name = arguments[0]
+def _try_fold(
+    run: joblib.memory.MemorizedFunc, name: str, number: int, arguments: tuple[object, ...]
+) -> _Outcome:
     try:
         from_memory = run.check_call_in_cache(*arguments)
         return _Outcome(name, number, run(*arguments), "", from_memory)
     except Exception as error:
         lines = str(error).strip().splitlines()
-        what = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
-        return _Outcome(name, number, None, f"{what}\n\n{traceback.format_exc()}", False)
+        summary = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+        return _Outcome(name, number, None, f"{summary}\n\n{traceback.format_exc()}", False)
 
 
 def _run_fold(
-    name: str,  # Two unseeded copies of a classifier are two samples, not one kept twice.
-    model: Any,
+    name: str,  # Distinguishes unseeded copies of a classifier in the memory.
+    model: BaseEstimator,
     scoring: Scoring,
     split: Split,
     data_key: str,
     versions: tuple[str, ...],
-    X: Any,
-    y: Any,
+    X: object,
+    y: object,
 ) -> FoldResult:
-    """Fit a clone, then score and predict; everything but X and y is the key in a memory."""
+    """Fit a clone, then score and predict; all arguments but X and y are the key in the memory."""
     model = clone(model)
     X_train, y_train = safe_indexing(X, split.train), safe_indexing(y, split.train)
     X_test, y_test = safe_indexing(X, split.test), safe_indexing(y, split.test)
+    predictions = np.empty(0)
+
+    def record(y_true: object, y_pred: ArrayLike) -> float:
+        nonlocal predictions
+        predictions = np.asarray(y_pred.toarray() if hasattr(y_pred, "toarray") else y_pred)
+        return 0.0
 
     start = perf_counter()
     model.fit(X_train, y_train)
     fitted = perf_counter()
-    _remember_responses(model, X_test)
-    scores = check_scoring(model, scoring=scoring)(model, X_test, y_test)
+    # Scorers of one `check_scoring` share a call of `predict`.
+    scorers = {**scoring, _PREDICTIONS: make_scorer(record)}
+    scores = check_scoring(model, scoring=scorers)(model, X_test, y_test)
     scored = perf_counter()
 
-    predicted = model.predict(X_test)
-    predictions = np.asarray(predicted.toarray() if issparse(predicted) else predicted)
     if predictions.shape[:1] != split.test.shape:
         raise ValueError(
-            f"predict gave an array of shape {predictions.shape} for {len(split.test)} documents."
+            f"predict returned an array of shape {predictions.shape} for {len(split.test)} "
+            "documents; it must return one label per document."
         )
-    scores = {key: _number(key, value) for key, value in scores.items()}
-    return FoldResult(scores, fitted - start, scored - fitted, predictions)
+    numbers = {key: _check_score(key, scores[key]) for key in scoring}
+    return FoldResult(numbers, fitted - start, scored - fitted, predictions)
 
 
-def _remember_responses(model: Any, X: Any) -> None:
-    """Let scorers and the out-of-fold predictions share one call of `predict` on X."""
-    for name in ("predict", "predict_proba", "decision_function"):
-        if hasattr(model, name):
-            setattr(model, name, _remembering(getattr(model, name), X))
-
-
-def _remembering(method: Callable[..., Any], X: Any) -> Callable[..., Any]:
-    kept: list[Any] = []
-
-    @functools.wraps(method)
-    def respond(data: Any, *args: Any, **kwargs: Any) -> Any:
-        if data is not X or args or kwargs:
-            return method(data, *args, **kwargs)
-        if not kept:
-            kept.append(method(data))
-        return kept[0]
-
-    return respond
-
-
-def _number(name: str, score: Any) -> float:
+def _check_score(name: str, score: object) -> float:
     if not isinstance(score, Real):
         raise TypeError(
-            f"scoring {name!r} gave {score!r}, and must give one number; for several scores, pass "
-            "a dict of scorers."
+            f"scoring {name!r} returned {score!r}, but must return one number; for several scores, "
+            "pass a dict of scorers."
         )
     return float(score)
 
 
-def _digest(data: Any) -> str:
-    """Name data by its content, once, so that big data are not hashed again for every fold."""
+def _hash_data(data: object) -> str:
+    """Hash data once by its content, instead of once per fold."""
     if isinstance(data, pd.Series | pd.DataFrame):
         # The bytes of a pickled Series depend on more than its values.
         columns = list(data.columns) if isinstance(data, pd.DataFrame) else []
@@ -242,18 +233,20 @@ def _versions() -> tuple[str, ...]:
     return (__version__, *(version(package) for package in ("scikit-learn", "keras")))
 
 
-def _progress(outcome: _Outcome, splits: list[Split], left: int, seconds: float | None) -> str:
-    """Return a line about a fold, and how many are left, in about how many seconds."""
+def _format_progress(
+    outcome: _Outcome, splits: list[Split], n_left: int, seconds: float | None
+) -> str:
+    """Format the result of a fold, the number of folds left and the estimated time for them."""
     split = splits[outcome.number]
-    repeats = splits[-1].repeat
-    folds = sum(other.repeat == split.repeat for other in splits)
-    place = f"repeat {split.repeat} of {repeats}, " if repeats > 1 else ""
-    place += f"fold {split.fold} of {folds}"
+    n_repeats = splits[-1].repeat
+    n_folds = sum(other.repeat == split.repeat for other in splits)
+    place = f"repeat {split.repeat} of {n_repeats}, " if n_repeats > 1 else ""
+    place += f"fold {split.fold} of {n_folds}"
     if outcome.result is None:
-        said = f"failed, {outcome.error.splitlines()[0]}"
+        summary = f"failed, {outcome.error.splitlines()[0]}"
     else:
         scores = (f"{name} {score:.3f}" for name, score in outcome.result.scores.items())
-        said = ", ".join(scores) + f", fitted in {outcome.result.fit_time:.1f} s"
-    kept = "from memory, " if outcome.from_memory else ""
-    when = f", about {duration(seconds)}" if left and seconds is not None else ""
-    return f"{outcome.name}, {place}: {said} ({kept}{left} left{when})"
+        summary = ", ".join(scores) + f", fitted in {outcome.result.fit_time:.1f} s"
+    source = "from memory, " if outcome.from_memory else ""
+    estimate = f", about {duration(seconds)}" if n_left and seconds is not None else ""
+    return f"{outcome.name}, {place}: {summary} ({source}{n_left} left{estimate})"
