@@ -6,24 +6,20 @@ import re
 import sys
 from array import array
 from collections import defaultdict
-from collections.abc import (
-    Callable,
-    Collection,
-    Container,
-    Iterable,
-    Iterator,
-    Mapping,
-    Sequence,
-    Set,
-)
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Set
+from inspect import signature
 from itertools import count, filterfalse
-from typing import Any, NamedTuple, TypeGuard
+from typing import Any, NamedTuple, TypeAlias, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 from sklearn.feature_extraction.text import CountVectorizer
 
+Int32Array: TypeAlias = NDArray[np.int32]
+Int64Array: TypeAlias = NDArray[np.int64]
+#: Texts that are converted to a list; None is a missing one.
+Column: TypeAlias = list[str] | list[str | None]
 #: Maps a text or a token to another one.
 StrFunction = Callable[[str], str]
 #: Splits a text into tokens.
@@ -71,8 +67,8 @@ class Corpus(NamedTuple):
     """
 
     tokens: list[str]
-    codes: NDArray[np.int32]
-    lengths: NDArray[np.int64]
+    codes: Int32Array
+    lengths: Int64Array
 
 
 class Analyzer(NamedTuple):
@@ -120,7 +116,7 @@ def read_texts(X: object, separator: str) -> tuple[list[str], int]:
     return texts, len(columns)
 
 
-def _split_columns(X: Any) -> Sequence[list[str | None] | list[str]]:
+def _split_columns(X: Any) -> list[Column]:
     """Split X into its columns, each a list of str and None."""
     if isinstance(X, (str, bytes)):
         raise ValueError(
@@ -146,7 +142,7 @@ def _split_columns(X: Any) -> Sequence[list[str | None] | list[str]]:
     return [_read_column(column, f"column {name!r} of X") for name, column in columns]
 
 
-def _read_column(column: Iterable[object], where: str) -> list[str | None] | list[str]:
+def _read_column(column: Iterable[object], where: str) -> Column:
     """Convert a column to a list of its texts, with None for a missing one."""
     # A list is not copied: it is only read, and a corpus may be large.
     if isinstance(column, list):
@@ -170,7 +166,7 @@ def _read_column(column: Iterable[object], where: str) -> list[str | None] | lis
     return texts
 
 
-def _all_str(entries: Sequence[object]) -> TypeGuard[list[str]]:
+def _all_str(entries: list[object] | Column) -> TypeGuard[list[str]]:
     return set(map(type, entries)) <= {str}
 
 
@@ -221,19 +217,15 @@ def build_analyzer(
     if needs_pattern and token_pattern is None:
         raise ValueError("token_pattern=None needs a tokenizer; pass one of the two.")
     # A callable may depend on the whole text.
-    is_segmentwise = (
-        needs_pattern
-        and token_pattern in SEGMENT_PATTERNS
-        and not (callable(preprocessor) or callable(strip_accents))
-    )
+    has_callable = callable(preprocessor) or callable(strip_accents)
+    is_segmentwise = needs_pattern and token_pattern in SEGMENT_PATTERNS and not has_callable
     if not is_segmentwise or word_list:
         # This also warns of stop words that the pattern would split.
         try:
             analyze = vectorizer.build_analyzer()
         except re.error as error:
             raise ValueError(
-                f"token_pattern={token_pattern!r} is not a regular expression: {error}. Correct "
-                "it, or pass a tokenizer."
+                f"token_pattern={token_pattern!r} is not a regular expression: {error}."
             ) from error
     if not is_segmentwise:
         return Analyzer(analyze)
@@ -243,6 +235,9 @@ def build_analyzer(
         preprocess=vectorizer.build_preprocessor(),
         stop_words=vectorizer.get_stop_words() or frozenset(),
     )
+
+
+ANALYZER_PARAMETERS = tuple(signature(build_analyzer).parameters)
 
 
 def _check_output(name: str, parameter: object) -> object:
@@ -307,11 +302,8 @@ def _tokenize_segments(texts: Iterable[str], analyzer: Analyzer) -> Corpus:
 
 
 def _expand(
-    segments: NDArray[np.int32],
-    lengths: NDArray[np.int64],
-    found: NDArray[np.int32],
-    bounds: NDArray[np.int64],
-) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    segments: Int32Array, lengths: Int64Array, found: Int32Array, bounds: Int64Array
+) -> tuple[Int32Array, Int64Array]:
     """Replace each segment i of the texts by its tokens, ``found[bounds[i] : bounds[i + 1]]``."""
     n_tokens = np.diff(bounds)[segments]
     ends = np.append(0, np.cumsum(n_tokens))
@@ -336,7 +328,7 @@ def _blocks(texts: Iterable[str], preprocess: StrFunction) -> Iterator[list[byte
 
 def _number_segments(
     texts: list[bytes], index: Mapping[bytes, int]
-) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+) -> tuple[Int32Array, Int64Array]:
     """Return the number of each segment of some texts, and how many segments each text has."""
     # No segment touches an end, and the two machine words read at its start lie inside.
     joined = b"\n".join([b"", *texts, bytes(2 * _WORD_SIZE)])
@@ -352,9 +344,7 @@ def _number_segments(
     return codes[first], np.diff(np.searchsorted(starts, ends))
 
 
-def _first_occurrences(
-    joined: bytes, starts: NDArray[np.int64], lengths: NDArray[np.int64]
-) -> NDArray[np.int32]:
+def _first_occurrences(joined: bytes, starts: Int64Array, lengths: Int64Array) -> Int32Array:
     """Return the index of the first equal segment for each segment.
 
     The result saves most look-ups in a dictionary. Segments that are longer than two machine words,

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Set
 from itertools import repeat
 from numbers import Integral
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import murmurhash3_32
 
-from sklstm._tokens import Corpus
+from sklstm._tokens import Corpus, Int32Array, Int64Array
+
+ObjectArray: TypeAlias = NDArray[np.object_]
 
 PADDING_ID = 0
 OOV_ID = 1
@@ -19,7 +21,7 @@ N_RESERVED = 2
 #: Largest id and size: token ids have 32 bits.
 INT32_MAX = int(np.iinfo(np.int32).max)
 # Keras TextVectorization has the same names for padding and out-of-vocabulary tokens.
-_RESERVED = np.array(["", "[UNK]"], dtype=object)
+RESERVED = np.array(["", "[UNK]"], dtype=object)
 # Number of tokens that are sorted at once.
 _BATCH_SIZE = 2**18
 # Maximum number of unused ids of a fixed vocabulary. They take as much memory as used ones.
@@ -27,7 +29,7 @@ _MAX_UNUSED = 10_000_000
 
 #: Tokens outside the vocabulary; their counts; the document counts of the tokens inside and outside
 #: the vocabulary; the number of documents.
-Rest = tuple[NDArray[np.object_], NDArray[np.int64], NDArray[np.int64], int]
+Rest = tuple[ObjectArray, Int64Array, Int64Array, int]
 
 
 class Tally(NamedTuple):
@@ -36,9 +38,9 @@ class Tally(NamedTuple):
     The three arrays have shape (n_distinct,). `n_documents` includes documents without tokens.
     """
 
-    tokens: NDArray[np.object_]
-    counts: NDArray[np.int64]
-    document_counts: NDArray[np.int64]
+    tokens: ObjectArray
+    counts: Int64Array
+    document_counts: Int64Array
     n_documents: int
 
 
@@ -48,8 +50,8 @@ class Vocabulary(NamedTuple):
     `rest` is None for a fixed vocabulary, which does not learn.
     """
 
-    tokens: NDArray[np.object_]
-    counts: NDArray[np.int64]
+    tokens: ObjectArray
+    counts: Int64Array
     rest: Rest | None = None
 
 
@@ -62,10 +64,8 @@ class Limits(NamedTuple):
 
     def document_range(self, n_documents: int) -> tuple[float, float]:
         """Return the smallest and largest number of documents that a token may be in."""
-        low, high = (
-            df if isinstance(df, Integral) else df * n_documents
-            for df in (self.min_df, self.max_df)
-        )
+        bounds = (self.min_df, self.max_df)
+        low, high = (df if isinstance(df, Integral) else df * n_documents for df in bounds)
         return low, high
 
 
@@ -86,9 +86,7 @@ def tally(corpus: Corpus) -> Tally:
     )
 
 
-def _drop_repetitions(
-    codes: NDArray[np.int32], lengths: NDArray[np.int64], n_distinct: int
-) -> NDArray[np.int64]:
+def _drop_repetitions(codes: Int32Array, lengths: Int64Array, n_distinct: int) -> Int64Array:
     """Drop the repetitions of each code within a document."""
     # One number per (document, token) pair: sorting makes repetitions adjacent.
     offsets = np.arange(lengths.size, dtype=np.int64) * n_distinct
@@ -136,7 +134,7 @@ def learn(corpus: Corpus, limits: Limits, before: Vocabulary | None, *, resume: 
     others = rest if resume else rest[:0]
     document_counts = seen.document_counts[np.append(kept, others)]
     return Vocabulary(
-        np.append(_RESERVED, seen.tokens[kept]),
+        np.append(RESERVED, seen.tokens[kept]),
         np.append([0, n_oov], seen.counts[kept]),
         (seen.tokens[others], seen.counts[others], document_counts, seen.n_documents),
     )
@@ -159,53 +157,36 @@ def rank(seen: Tally, limits: Limits) -> NDArray[np.intp]:
     return alphabetical[np.argsort(-seen.counts[alphabetical], kind="stable")][:limit]
 
 
-def count_fixed(corpus: Corpus, vocabulary: object, before: Vocabulary | None) -> Vocabulary:
-    """Count the tokens of a fixed vocabulary in a corpus and in the chunks `before` it."""
-    tokens = fixed_tokens(vocabulary)
-    counts = _count_ids(corpus, tokens)
-    if before is not None:
-        _check_unchanged(before.tokens, tokens)
-        counts = counts + before.counts
-    return Vocabulary(tokens, counts)
-
-
-def extend(
-    vocabulary: NDArray[np.object_], corpus: Corpus, limits: Limits, before: Vocabulary | None
+def count_fixed(
+    tokens: ObjectArray, corpus: Corpus, before: Vocabulary | None, limits: Limits | None = None
 ) -> Vocabulary:
-    """Give the first ids to the tokens of a vocabulary, and learn others from a corpus.
+    """Count the tokens of a fixed vocabulary in a corpus and in the chunks `before` it.
 
-    `limits` apply to the other tokens. Those learned from the chunks `before` keep their ids.
+    With `limits`, tokens of the corpus that are not in the vocabulary are learned with the ids
+    after it. Those learned from the chunks `before` keep their ids.
     """
-    fixed = tokens = np.append(_RESERVED, vocabulary)
-    max_size = limits.max_size
+    fixed, counts_before = tokens, np.empty(0, dtype=np.int64)
     if before is not None:
-        tokens = before.tokens
-        _check_unchanged(tokens[: fixed.size], fixed)
-        max_size = max_size and max(max_size - (tokens.size - fixed.size), 0)
-    known, seen = invert(tokens), tally(corpus)
-    is_new = np.array([token not in known for token in corpus.tokens], dtype=bool)
-    new = Tally(
-        seen.tokens[is_new], seen.counts[is_new], seen.document_counts[is_new], seen.n_documents
-    )
-    tokens = np.append(tokens, new.tokens[rank(new, limits._replace(max_size=max_size))])
-    counts = _count_ids(corpus, tokens)
-    if before is not None:
-        counts[: before.counts.size] += before.counts
+        tokens, counts_before, _ = before
+        if not np.array_equal(tokens if limits is None else tokens[: fixed.size], fixed):
+            raise ValueError(
+                "vocabulary differs from the one of the calls before; call fit to restart."
+            )
+    if limits is not None:
+        known = invert(tokens)
+        is_new = np.array([token not in known for token in corpus.tokens], dtype=bool)
+        tokens_seen, counts, document_counts, n_documents = tally(corpus)
+        new = Tally(tokens_seen[is_new], counts[is_new], document_counts[is_new], n_documents)
+        if limits.max_size is not None:
+            n_left = max(limits.max_size - (tokens.size - fixed.size), 0)
+            limits = limits._replace(max_size=n_left)
+        tokens = np.append(tokens, new.tokens[rank(new, limits)])
+    counts = np.bincount(look_up(corpus, invert(tokens)), minlength=tokens.size)
+    counts[: counts_before.size] += counts_before
     return Vocabulary(tokens, counts)
 
 
-def _count_ids(corpus: Corpus, tokens: NDArray[np.object_]) -> NDArray[np.int64]:
-    return np.bincount(look_up(corpus, invert(tokens)), minlength=tokens.size)
-
-
-def _check_unchanged(before: NDArray[np.object_], tokens: NDArray[np.object_]) -> None:
-    if not np.array_equal(before, tokens):
-        raise ValueError(
-            "vocabulary differs from the one of the calls before; call fit to restart."
-        )
-
-
-def fixed_tokens(vocabulary: object) -> NDArray[np.object_]:
+def fixed_tokens(vocabulary: object) -> ObjectArray:
     """Convert a `vocabulary` parameter to the array of the token of each id; "" for unused ids.
 
     Parameters
@@ -263,19 +244,19 @@ def fixed_tokens(vocabulary: object) -> NDArray[np.object_]:
             f"tokens; renumber them so that at most {_MAX_UNUSED} ids are unused."
         )
     tokens = np.full(largest + 1, "", dtype=object)
-    tokens[:N_RESERVED] = _RESERVED
+    tokens[:N_RESERVED] = RESERVED
     tokens[list(token_of)] = list(token_of.values())
     return tokens
 
 
-def invert(tokens: NDArray[np.object_]) -> dict[str, int]:
+def invert(tokens: ObjectArray) -> dict[str, int]:
     """Return the id of each token, given the token of each id, without unused and reserved ids."""
     return {
         token: id_ for id_, token in enumerate(tokens[N_RESERVED:].tolist(), N_RESERVED) if token
     }
 
 
-def look_up(corpus: Corpus, vocabulary: Mapping[str, int]) -> NDArray[np.int32]:
+def look_up(corpus: Corpus, vocabulary: Mapping[str, int]) -> Int32Array:
     """Return the id of every token of a corpus."""
     ids = map(vocabulary.get, corpus.tokens, repeat(OOV_ID))
     return np.fromiter(ids, dtype=np.int32, count=len(corpus.tokens))[corpus.codes]
@@ -298,7 +279,7 @@ def hash_size(max_tokens: int | None, vocabulary: object) -> int:
     return max_tokens
 
 
-def hash_ids(corpus: Corpus, n_tokens: int) -> NDArray[np.int32]:
+def hash_ids(corpus: Corpus, n_tokens: int) -> Int32Array:
     """Return the id of every token of a corpus, from 2 to ``n_tokens - 1``, from its hash alone."""
     # surrogatepass also encodes characters without a UTF-8 form, such as "\ud800".
     encoded = (token.encode("utf-8", "surrogatepass") for token in corpus.tokens)

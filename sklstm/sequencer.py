@@ -7,12 +7,8 @@ from numbers import Integral
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from sklearn.base import (
-    BaseEstimator,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-)
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from sklstm import _persistence, _tokens, _vocabulary
@@ -26,7 +22,8 @@ from sklstm._sklearn import (
     fit_task,
     rollback_on_error,
 )
-from sklstm._vocabulary import INT32_MAX, N_RESERVED, OOV_ID
+from sklstm._tokens import Int32Array, Int64Array
+from sklstm._vocabulary import INT32_MAX, N_RESERVED, OOV_ID, ObjectArray
 from sklstm.vectors import WordVectors
 
 if TYPE_CHECKING:
@@ -47,10 +44,7 @@ _STATE_CONSTRAINTS = {
 
 
 class TextSequencer(
-    CallbackSupportMixin,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-    BaseEstimator,
+    CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 ):
     r"""Convert texts to padded rows of token ids.
 
@@ -175,12 +169,7 @@ class TextSequencer(
            [0, 0, 0, 1]], dtype=int32)
     """
 
-    vocabulary_: dict[str, int]
-    tokens_: NDArray[np.object_]
-    token_counts_: NDArray[np.int64]
-    n_tokens_: int
     max_len_: int
-    _tally: _vocabulary.Rest | None
 
     _parameter_constraints: ClassVar[dict[str, list[object]]] = {
         "max_tokens": [Interval(Integral, 3, None, closed="left"), None],
@@ -271,7 +260,7 @@ class TextSequencer(
         return self
 
     @fit_context
-    def fit_transform(self, X: object, y: object = None) -> NDArray[np.int32]:
+    def fit_transform(self, X: object, y: object = None) -> Int32Array:
         """Equivalent to ``fit(X).transform(X)``, but tokenizes each text only once.
 
         Parameters
@@ -339,7 +328,7 @@ class TextSequencer(
             self._learn(corpus, resume=True)
         return self
 
-    def transform(self, X: object) -> NDArray[np.int32]:
+    def transform(self, X: object) -> Int32Array:
         """Convert texts to padded rows of token ids.
 
         Parameters
@@ -364,7 +353,7 @@ class TextSequencer(
         check_is_fitted(self, "max_len_")
         return self._pad(self._tokenize(X, reset=False))
 
-    def inverse_transform(self, X: ArrayLike) -> list[NDArray[np.object_]]:
+    def inverse_transform(self, X: ArrayLike) -> list[ObjectArray]:
         """Convert rows of token ids back to tokens.
 
         Parameters
@@ -408,13 +397,7 @@ class TextSequencer(
     def _tokenize(self, X: object, *, reset: bool) -> _tokens.Corpus:
         """Check X and the analyzer parameters, and split X into tokens."""
         analyzer = _tokens.build_analyzer(
-            lowercase=self.lowercase,
-            strip_accents=self.strip_accents,
-            preprocessor=self.preprocessor,
-            tokenizer=self.tokenizer,
-            token_pattern=self.token_pattern,
-            analyzer=self.analyzer,
-            stop_words=self.stop_words,
+            **{name: getattr(self, name) for name in _tokens.ANALYZER_PARAMETERS}
         )
         texts, n_columns = _tokens.read_texts(X, self.separator)
         has_names = hasattr(X, "columns") or hasattr(self, "feature_names_in_")
@@ -456,9 +439,11 @@ class TextSequencer(
         limits = _vocabulary.Limits(self.min_df, self.max_df, max_size)
         known = before if resume_fit else None
         if isinstance(self.vocabulary, WordVectors):
-            learned = _vocabulary.extend(self.vocabulary.tokens, corpus, limits, known)
+            tokens = np.append(_vocabulary.RESERVED, self.vocabulary.tokens)
+            learned = _vocabulary.count_fixed(tokens, corpus, known, limits)
         elif self.vocabulary is not None:
-            learned = _vocabulary.count_fixed(corpus, self.vocabulary, known)
+            tokens = _vocabulary.fixed_tokens(self.vocabulary)
+            learned = _vocabulary.count_fixed(tokens, corpus, known)
         else:
             learned = _vocabulary.learn(corpus, limits, known, resume=resume)
             self._tally = learned.rest
@@ -477,7 +462,7 @@ class TextSequencer(
             self.max_len_ = self.max_len
         return self
 
-    def _pad(self, corpus: _tokens.Corpus) -> NDArray[np.int32]:
+    def _pad(self, corpus: _tokens.Corpus) -> Int32Array:
         """Return the padded rows of token ids of a corpus."""
         if not hasattr(self, "vocabulary_"):
             ids = _vocabulary.hash_ids(corpus, self.n_tokens_)
@@ -519,12 +504,8 @@ class TextSequencer(
 
 
 def _pad_rows(
-    ids: NDArray[np.int32],
-    lengths: NDArray[np.int64],
-    width: int,
-    padding: str = "pre",
-    truncating: str = "pre",
-) -> NDArray[np.int32]:
+    ids: Int32Array, lengths: Int64Array, width: int, padding: str, truncating: str
+) -> Int32Array:
     """Arrange documents in rows of one width, as Keras ``pad_sequences`` does.
 
     Parameters

@@ -39,8 +39,8 @@ _shared_lock = RLock()
 _MAX_SHARED = 4
 
 PathLike = str | os.PathLike[str]
-# Number of the line or word in the file, word, vector.
-_Entries = Iterator[tuple[int, str, NDArray[np.float32]]]
+# Number of the line or word in the file, word, and its values, all as in the file.
+_Entries = Iterator[tuple[int, bytes, bytes]]
 
 
 class WordVectors:
@@ -488,35 +488,48 @@ def _read_file(
         of the word in the binary format.
     """
     is_binary = path.name.lower().removesuffix(".gz").endswith(".bin") if binary is None else binary
-    unit = "word" if is_binary else "line"
-    read = _read_binary if is_binary else _read_text
+    unit, read = ("word", _read_binary) if is_binary else ("line", _read_text)
     numbers: dict[str, int] = {}
-    values = array("f")
-    vector_size = 0
+    rows, vector_size = array("f"), 0
+    # Files opened by gzip have the same methods.
     open_file: Callable[[Path, str], IO[bytes]] = (
         gzip.open if path.suffix.lower() == ".gz" else open  # type: ignore[assignment]
     )
     with open_file(path, "rb") as file:
         try:
-            for number, token, row in read(file, path, wanted, max_words):
+            for number, word, values in read(file, path, max_words):
+                where = f"{unit} {number}"
+                try:
+                    token = word.decode()
+                except UnicodeDecodeError:
+                    problem = f"has a word that is not UTF-8, {word!r:.60}"
+                    raise _invalid(path, where, problem) from None
+                if wanted is not None and token not in wanted:
+                    continue
+                try:
+                    row = (
+                        np.frombuffer(values, "<f4").astype(np.float32)
+                        if is_binary
+                        else np.array(values.split(b" "), dtype=np.float32)
+                    )
+                except ValueError:
+                    raise _invalid(path, where, "has a value that is not a number") from None
                 if token in numbers:
                     raise ValueError(
-                        f"{path} has {token!r:.60} in {unit} {numbers[token]} and again in {unit} "
-                        f"{number}. Remove one of them."
+                        f"{path} has {token!r:.60} in {unit} {numbers[token]} and again in "
+                        f"{where}. Remove one of them."
                     )
                 if not np.isfinite(row).all():
-                    raise _invalid(path, f"{unit} {number}", "has a value that is not finite")
+                    raise _invalid(path, where, "has a value that is not finite")
                 numbers[token] = number
-                values.frombytes(row.tobytes())
+                rows.frombytes(row.tobytes())
                 vector_size = row.size
         except (EOFError, zlib.error) as error:
             raise _truncated(path, "within compressed data") from error
-    return list(numbers), np.frombuffer(values, np.float32).reshape(len(numbers), vector_size)
+    return list(numbers), np.frombuffer(rows, np.float32).reshape(len(numbers), vector_size)
 
 
-def _read_text(
-    file: IO[bytes], path: Path, wanted: Container[str] | None, max_words: int | None
-) -> _Entries:
+def _read_text(file: IO[bytes], path: Path, max_words: int | None) -> _Entries:
     n_expected = vector_size = n_words = 0
     for number, line in enumerate(file, start=1):
         where = f"line {number}"
@@ -537,26 +550,15 @@ def _read_text(
         n_found = fields.count(b" ")
         if n_found < vector_size or (n_found > vector_size and _is_number(word.split(b" ")[-1])):
             raise _invalid(path, where, f"has {n_found} values, expected {vector_size}")
-        token = _decode(word, path, where)
-        if wanted is None or token in wanted:
-            try:
-                row = np.array(fields[len(word) + 1 :].split(b" "), dtype=np.float32)
-            except ValueError:
-                raise _invalid(path, where, "has a value that is not a number") from None
-            yield number, token, row
-    n_expected = n_expected if max_words is None else min(n_expected, max_words)
-    if n_words < n_expected:
-        raise _truncated(path, f"after {n_words} of the {n_expected} words announced in line 1")
+        yield number, word, fields[len(word) + 1 :]
+    _check_complete(path, n_words, n_expected if max_words is None else min(n_expected, max_words))
 
 
-def _read_binary(
-    file: IO[bytes], path: Path, wanted: Container[str] | None, max_words: int | None
-) -> _Entries:
+def _read_binary(file: IO[bytes], path: Path, max_words: int | None) -> _Entries:
     header = _parse_header(_read_until(file, b"\n"))
     if header is None:
-        raise _invalid(
-            path, "line 1", "does not have the numbers of words and values; pass binary=False"
-        )
+        problem = "does not have the numbers of words and values; pass binary=False"
+        raise _invalid(path, "line 1", problem)
     n_expected, vector_size = header
     n_expected = n_expected if max_words is None else min(n_expected, max_words)
     for number in range(1, n_expected + 1):
@@ -564,12 +566,8 @@ def _read_binary(
         word = _read_until(file, b" ").lstrip(b"\n")
         data = file.read(4 * vector_size)
         if len(data) < 4 * vector_size:
-            raise _truncated(
-                path, f"after {number - 1} of the {n_expected} words announced in line 1"
-            )
-        token = _decode(word, path, f"word {number}")
-        if wanted is None or token in wanted:
-            yield number, token, np.frombuffer(data, "<f4").astype(np.float32)
+            _check_complete(path, number - 1, n_expected)
+        yield number, word, data
 
 
 def _read_until(file: IO[bytes], end: bytes) -> bytes:
@@ -596,11 +594,9 @@ def _is_number(text: bytes) -> bool:
     return True
 
 
-def _decode(word: bytes, path: Path, where: str) -> str:
-    try:
-        return word.decode()
-    except UnicodeDecodeError:
-        raise _invalid(path, where, f"has a word that is not UTF-8, {word!r:.60}") from None
+def _check_complete(path: Path, n_words: int, n_expected: int) -> None:
+    if n_words < n_expected:
+        raise _truncated(path, f"after {n_words} of the {n_expected} words announced in line 1")
 
 
 def _truncated(path: Path, where: str) -> ValueError:

@@ -198,23 +198,19 @@ def _check_data(X: object, y: object, groups: object) -> None:
 
 def _check_scoring(scoring: object, model: BaseEstimator) -> Scoring:
     if isinstance(scoring, str):
-        scoring = {scoring: scoring}
-    elif callable(scoring):
+        scoring = [scoring]
+    if callable(scoring):
         scoring = {"score": scoring}
-    elif isinstance(scoring, Mapping):
-        scoring = dict(scoring)
-    elif isinstance(scoring, Iterable):
-        scoring = list(scoring)
-        if not all(isinstance(name, str) for name in scoring):
-            raise ValueError(
-                f"scoring={scoring!r} must be names of scores; for others, use a dict."
-            )
-        scoring = {name: name for name in scoring}
-    else:
+    elif not isinstance(scoring, Iterable):
         raise TypeError(
             f"scoring={scoring!r} must be the name of a score, a sequence of names, a callable, or "
             "a dict."
         )
+    elif not isinstance(scoring, Mapping):
+        names = list(scoring)
+        if not all(isinstance(name, str) for name in names):
+            raise ValueError(f"scoring={names!r} must be names of scores; for others, use a dict.")
+        scoring = {name: name for name in names}
     if not scoring:
         raise ValueError("scoring is empty; name at least one score, such as 'accuracy'.")
     if taken := RESERVED_SCORES & scoring.keys():
@@ -223,7 +219,7 @@ def _check_scoring(scoring: object, model: BaseEstimator) -> Scoring:
             "another name."
         )
     check_scoring(model, scoring=scoring)
-    return scoring
+    return dict(scoring)
 
 
 def _check_memory(memory: object) -> joblib.Memory:

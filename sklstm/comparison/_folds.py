@@ -19,6 +19,7 @@ from sklearn.model_selection import BaseCrossValidator, KFold, StratifiedKFold, 
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.parallel import Parallel, delayed
 
+import sklstm
 from sklstm._progress import duration
 from sklstm._sklearn import num_samples, safe_indexing
 
@@ -111,15 +112,15 @@ def run_folds(
     """
     run = memory.cache(_run_fold, ignore=["X", "y"])
     data_key = "" if memory.location is None else _hash_data(X) + _hash_data(y)
-    results: dict[tuple[str, int], FoldResult] = {}
+    versions = (sklstm.__version__, version("scikit-learn"), version("keras"))
+    results: dict[str, dict[int, FoldResult]] = {name: {} for name in models}
     errors: dict[str, str] = {}
-    pending = {(name, number) for number in range(len(splits)) for name in models}
 
     def tasks() -> Iterator[object]:
         for number, split in enumerate(splits):
             for name, model in models.items():
                 if name not in errors:  # A failed model is not run on the other folds.
-                    arguments = (name, model, scoring, split, data_key, _versions(), X, y)
+                    arguments = (name, model, scoring, split, data_key, versions, X, y)
                     yield delayed(_try_fold)(run, name, number, arguments)
 
     start, n_run = perf_counter(), 0
@@ -129,20 +130,16 @@ def run_folds(
             continue
         if outcome.result is None:
             errors[outcome.name] = outcome.error
-            pending = {task for task in pending if task[0] != outcome.name}
+            del results[outcome.name]
         else:
-            results[outcome.name, outcome.number] = outcome.result
-            pending.remove((outcome.name, outcome.number))
+            results[outcome.name][outcome.number] = outcome.result
         n_run += not outcome.from_memory
         if verbose:
-            seconds = (perf_counter() - start) / n_run * len(pending) if n_run else None
-            print(_format_progress(outcome, splits, len(pending), seconds), flush=True)
-    finished = {
-        name: [results[name, number] for number in range(len(splits))]
-        for name in models
-        if name not in errors
-    }
-    return finished, {name: errors[name] for name in models if name in errors}
+            n_left = sum(len(splits) - len(finished) for finished in results.values())
+            seconds = (perf_counter() - start) / n_run * n_left if n_run else None
+            print(_format_progress(outcome, splits, n_left, seconds), flush=True)
+    in_order = {name: [folds[i] for i in range(len(splits))] for name, folds in results.items()}
+    return in_order, {name: errors[name] for name in models if name in errors}
 
 
 def check_hashable(models: Mapping[str, BaseEstimator], scoring: Scoring) -> None:
@@ -225,12 +222,6 @@ def _hash_data(data: object) -> str:
         columns = list(data.columns) if isinstance(data, pd.DataFrame) else []
         data = columns, pd.util.hash_pandas_object(data, index=False).to_numpy()
     return joblib.hash(data)
-
-
-def _versions() -> tuple[str, ...]:
-    from sklstm import __version__
-
-    return (__version__, *(version(package) for package in ("scikit-learn", "keras")))
 
 
 def _format_progress(
