@@ -166,16 +166,13 @@ def _can_redraw(stream: object) -> bool:
     if package == "ipykernel":
         # A notebook is not a terminal, but can redraw a line.
         return True
-    if package == "rich" or _sklearn_bar_is_active():
-        # The last line belongs to another display, such as the ProgressBar of scikit-learn.
+    # The ProgressBar of scikit-learn may draw later, from its thread.
+    threads = {type(thread).__name__ for thread in threading.enumerate()}
+    if package == "rich" or "RichProgressMonitor" in threads:
+        # The last line belongs to another display.
         return False
     # Worker processes would all write to the same line.
     return getattr(stream, "isatty", bool)() and parent_process() is None
-
-
-def _sklearn_bar_is_active() -> bool:
-    """Return whether a ProgressBar of scikit-learn exists; it may draw later, in its thread."""
-    return any(type(thread).__name__ == "RichProgressMonitor" for thread in threading.enumerate())
 
 
 def _width_options(stream: IO[str]) -> dict[str, object]:
@@ -196,10 +193,8 @@ def _new_bar(**options: object) -> Any:
 
 def _format_metrics(metrics: Metrics, n_digits: int) -> list[str]:
     """Format names and values: the loss first and validation metrics last."""
-    names = sorted(metrics, key=lambda name: (name.startswith("val_"), not name.endswith("loss")))
-    return [f"{name} {_format_value(metrics[name], n_digits)}" for name in names]
-
-
-def _format_value(value: float, n_digits: int) -> str:
-    is_tiny = 0 < abs(value) < 10.0**-n_digits
-    return f"{value:.1e}" if is_tiny else f"{value:.{n_digits}f}"
+    parts = []
+    for name in sorted(metrics, key=lambda name: (name[:4] == "val_", not name.endswith("loss"))):
+        is_tiny = 0 < abs(metrics[name]) < 10.0**-n_digits
+        parts.append(f"{name} {metrics[name]:{'.1e' if is_tiny else f'.{n_digits}f'}}")
+    return parts

@@ -17,9 +17,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, binarize, label_binarize
 from sklearn.svm import LinearSVC
 from sklearn.utils import check_random_state
-from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.sparsefuncs import inplace_column_scale
 from sklearn.utils.validation import check_is_fitted, check_non_negative, validate_data
 
 from sklstm._naive_bayes import log_count_ratio
@@ -298,8 +296,7 @@ class NBSVMClassifier(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse="csr", reset=False)
-        scores = safe_sparse_dot(self._presence(X), self.coef_.T, dense_output=True)
-        scores += self.intercept_
+        scores = self._presence(X) @ self.coef_.T + self.intercept_
         return scores.ravel() if scores.shape[1] == 1 else scores
 
     def predict(self, X: ArrayLike | Features) -> NDArray[Any]:
@@ -339,8 +336,4 @@ class NBSVMClassifier(ClassifierMixin, BaseEstimator):
 
 
 def _scale_columns(X: Features, scale: NDArray[np.float64]) -> Features:
-    if isinstance(X, np.ndarray):
-        return X * scale
-    X = X.copy()
-    inplace_column_scale(X, scale)
-    return X
+    return X * scale if isinstance(X, np.ndarray) else X.multiply(scale).tocsr()
