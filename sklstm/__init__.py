@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     from sklstm.baselines import classic_baselines as classic_baselines
     from sklstm.classifier import LSTMTextClassifier as LSTMTextClassifier
     from sklstm.comparison import Comparison as Comparison
+    from sklstm.comparison import ComparisonDisplay as ComparisonDisplay
     from sklstm.comparison import compare as compare
-    from sklstm.displays import ComparisonDisplay as ComparisonDisplay
     from sklstm.displays import LSTMStateDisplay as LSTMStateDisplay
     from sklstm.displays import NetworkDisplay as NetworkDisplay
     from sklstm.displays import TokenAttributionDisplay as TokenAttributionDisplay
@@ -29,7 +29,7 @@ __version__ = "0.1.0"
 # Public name -> its module. Imported at first use (PEP 562), so that `import sklstm` stays quick.
 _EXPORTS = {
     "Comparison": "sklstm.comparison",
-    "ComparisonDisplay": "sklstm.displays",
+    "ComparisonDisplay": "sklstm.comparison",
     "KerasTextClassifier": "sklstm.keras_classifier",
     "LSTMTextClassifier": "sklstm.classifier",
     "LSTMStateDisplay": "sklstm.displays",

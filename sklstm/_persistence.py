@@ -87,7 +87,7 @@ def check_values(
 
 
 def check_array(
-    owner: type, name: str, array: object, kind: Any, shape: tuple[int | None, ...]
+    owner: type, name: str, array: object, kind: type, shape: tuple[int | None, ...]
 ) -> None:
     """Raise an error unless `array` is an array of the given type and shape with finite values.
 

@@ -1,292 +1,434 @@
-"""Cut texts into tokens and number these, looking at each distinct piece of text only once."""
+"""Convert raw texts to tokens: read the input, split it, normalize the tokens, number them."""
 
 from __future__ import annotations
 
 import re
+import sys
 from array import array
 from collections import defaultdict
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Set
+from inspect import signature
 from itertools import count, filterfalse
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 from sklearn.feature_extraction.text import CountVectorizer
 
-#: One-letter words, numbers and contractions are tokens: the default of TextSequencer.
+Int32Array: TypeAlias = NDArray[np.int32]
+Int64Array: TypeAlias = NDArray[np.int64]
+#: Texts that are converted to a list; None is a missing one.
+Column: TypeAlias = list[str] | list[str | None]
+#: Maps a text or a token to another one.
+StrFunction = Callable[[str], str]
+#: Splits a text into tokens.
+Tokenizer = Callable[[str], Iterable[str]]
+
+#: Default token pattern. It keeps one-letter words, numbers and contractions.
 WORD_PATTERN = r"\w+(?:['\u2019]\w+)*"
-# That pattern, that of CountVectorizer, and the usual ways to keep short words. All
-# that they look at is letters, digits, "_" and apostrophes that stand together: in one piece.
-PIECEWISE_PATTERNS = frozenset({WORD_PATTERN, r"(?u)\b\w\w+\b", r"(?u)\b\w+\b", r"\b\w+\b", r"\w+"})
+# The default pattern, the one of CountVectorizer, and the common ones that keep short words. All of
+# them match only characters of one segment: letters, digits, "_" and apostrophes.
+SEGMENT_PATTERNS = frozenset({WORD_PATTERN, r"(?u)\b\w\w+\b", r"(?u)\b\w+\b", r"\b\w+\b", r"\w+"})
 
-# How TextSequencer reads texts unless it is told otherwise; CountVectorizer has these names too.
-DEFAULTS: dict[str, Any] = {
-    "lowercase": True,
-    "strip_accents": None,
-    "preprocessor": None,
-    "tokenizer": None,
-    "token_pattern": WORD_PATTERN,
-    "analyzer": "word",
-    "stop_words": None,
-}
-
-# How the Penn Treebank, and vectors learned from texts cut in its way, write "don't" and "it's":
-# "do" "n't", "it" "'s". Letters and digits are held together, other characters are left out.
+# The Penn Treebank, and vectors learned from texts tokenized in its way, split "don't" and "it's"
+# into "do" "n't" and "it" "'s". This pattern keeps letters and digits and drops all other
+# characters.
 _TREEBANK = re.compile(
     r"n't\b|'(?:s|m|d|re|ve|ll)\b|[^\W_]+?(?=n't\b)|[^\W_]+", flags=re.IGNORECASE
 )
 
-# In UTF-8, a byte below 128 is an ASCII character whatever stands beside it.
-_IN_A_PIECE = bytes(b >= 128 or chr(b).isalnum() or chr(b) in "_'" for b in range(256))
-# Bytes of text that are searched for pieces at once; this takes about 15 times as much memory.
-_BLOCK = 2**22
-# Characters from which on looking for pieces takes less time than a regular expression does.
-_WORTH_PIECES = 2**15
-_WORD = 8
-_FIRST_BYTES = np.array([256**n - 1 for n in range(_WORD + 1)], dtype=np.uint64)
+# In UTF-8, a byte below 128 is always an ASCII character.
+_IN_SEGMENT = bytes(b >= 128 or chr(b).isalnum() or chr(b) in "_'" for b in range(256))
+# Bytes of text that are segmented at once. Segmentation needs about 15 times as much memory.
+_BLOCK_SIZE = 2**22
+# Number of characters from which segmentation is faster than a regular expression.
+_MIN_SEGMENTED = 2**15
+_WORD_SIZE = 8  # bytes of a machine word
+_FIRST_BYTES = np.array([256**n - 1 for n in range(_WORD_SIZE + 1)], dtype=np.uint64)
+
+_VALID_X = (
+    "a list, tuple, pandas Series or 1-D array of texts, or a DataFrame or 2-D array whose "
+    "columns are all text"
+)
 
 
 class Corpus(NamedTuple):
-    """Tokenized documents: all their tokens in one row, as positions in a list of tokens.
+    """Tokenized documents.
 
-    `tokens` are the distinct tokens, none of them empty, in the order in which they first occur.
-    `codes`, shape (n_occurrences,), are the positions in `tokens` of every token of the first
-    document, then of the second, and so on. `lengths`, shape (n_documents,), says how many tokens
-    each document has.
+    Parameters
+    ----------
+    tokens : list of str
+        Distinct, non-empty tokens in the order of their first occurrence.
+    codes : ndarray of int32, shape (n_occurrences,)
+        Index into `tokens` of each token of the first document, then of the second, and so on.
+    lengths : ndarray of int64, shape (n_documents,)
+        Number of tokens of each document.
     """
 
     tokens: list[str]
-    codes: NDArray[np.int32]
-    lengths: NDArray[np.int64]
+    codes: Int32Array
+    lengths: Int64Array
 
 
 class Analyzer(NamedTuple):
-    """How to cut a text into tokens: ``cut(prepare(text))`` without `stop_words`.
+    """Splits a text into ``tokenize(preprocess(text))`` without the `stop_words`.
 
-    If `is_piecewise`, the tokens of a text are also those of its pieces. A piece is a longest
-    stretch of text without any ASCII character but letters, digits, "_" and "'".
+    A segment is a longest run of characters that are letters, digits, "_", "'" or not ASCII. If
+    `is_segmentwise`, the tokens of a text are the tokens of its segments.
     """
 
-    cut: Callable[[str], Iterable[str]]
-    is_piecewise: bool = False
-    prepare: Callable[[str], str] = str
+    tokenize: Tokenizer
+    is_segmentwise: bool = False
+    preprocess: StrFunction = str
     stop_words: frozenset[str] = frozenset()
 
 
-def build_analyzer(parameters: Mapping[str, Any]) -> Analyzer:
-    """Build an analyzer that gives the tokens that scikit-learn's own gives.
+def read_texts(X: object, separator: str) -> tuple[list[str], int]:
+    """Convert X to a list of one str per document, and return it with the number of columns.
 
-    `parameters` are those of TextSequencer; the ones that CountVectorizer knows too are used. A
-    `token_pattern` that is no regular expression, or None without `tokenizer`, is a ValueError; a
-    stop word that is no str, and what functions give that is of a wrong type, a TypeError.
+    Parameters
+    ----------
+    X : array-like of str, shape (n_documents,) or (n_documents, n_columns)
+        Raw texts. None, NaN and ``pandas.NA`` are missing texts.
+    separator : str
+        String between the columns of a document. Missing texts are left out.
+
+    Returns
+    -------
+    texts : list of str
+        One text per document. It may be X itself, so it must not be changed.
+    n_columns : int
+        Number of columns; 1 if X is one-dimensional.
+
+    Raises
+    ------
+    ValueError
+        If X is a single string or has a wrong shape.
+    TypeError
+        If X is not a sequence or holds anything but texts.
     """
-    vectorizer = CountVectorizer(**{name: _checking(parameters, name) for name in DEFAULTS})
-    pattern, stop_words = parameters["token_pattern"], parameters["stop_words"]
-    for word in () if isinstance(stop_words, (str, type(None))) else stop_words:
+    columns = _split_columns(X)
+    if len(columns) == 1 and _all_str(columns[0]):
+        return columns[0], 1
+    rows = zip(*columns, strict=True)
+    texts = [separator.join([text for text in row if text is not None]) for row in rows]
+    return texts, len(columns)
+
+
+def _split_columns(X: Any) -> list[Column]:
+    """Split X into its columns, each a list of str and None."""
+    if isinstance(X, (str, bytes)):
+        raise ValueError(
+            "Iterable over raw text documents expected, string object received. "
+            "Pass a single document as a list of one: [text]."
+        )
+    if issparse(X):
+        raise TypeError(f"Sparse data was passed, but texts are required: X must be {_VALID_X}.")
+    is_sequence = hasattr(X, "__len__") and hasattr(X, "__getitem__")
+    if not is_sequence or isinstance(X, (Mapping, Set, type)):
+        raise TypeError(
+            f"X must be {_VALID_X}; got {type(X).__name__}. "
+            "If it is an iterable of texts, pass list(X)."
+        )
+    n_dimensions = getattr(X, "ndim", 1)
+    if n_dimensions == 1:
+        return [_read_column(X, "X")]
+    if n_dimensions != 2:
+        raise ValueError(f"X has {n_dimensions} dimensions; it must be {_VALID_X}.")
+    if X.shape[1] == 0:
+        raise ValueError(f"X has shape {X.shape}: no columns. Pass at least one column of texts.")
+    columns = X.items() if hasattr(X, "items") else enumerate(X.T)
+    return [_read_column(column, f"column {name!r} of X") for name, column in columns]
+
+
+def _read_column(column: Iterable[object], where: str) -> Column:
+    """Convert a column to a list of its texts, with None for a missing one."""
+    # A list is not copied: it is only read, and a corpus may be large.
+    if isinstance(column, list):
+        entries = column
+    else:
+        entries = column.tolist() if hasattr(column, "tolist") else list(column)
+    if _all_str(entries):
+        return entries
+    texts: list[str | None] = []
+    for row, entry in enumerate(entries):
+        if isinstance(entry, str):
+            texts.append(str(entry))
+        elif _is_missing(entry):
+            texts.append(None)
+        else:
+            raise TypeError(
+                f"Row {row} of {where} holds {entry!r:.60} ({type(entry).__name__}), which is not "
+                "a text. Every document must be a str, or None or NaN where it is missing: "
+                "convert or decode it, or leave that row or column out."
+            )
+    return texts
+
+
+def _all_str(entries: list[object] | Column) -> TypeGuard[list[str]]:
+    return set(map(type, entries)) <= {str}
+
+
+def _is_missing(entry: object) -> bool:
+    """Return whether an entry is None, a NaN of any float type, or ``pandas.NA``."""
+    if isinstance(entry, (float, np.floating)):
+        return bool(np.isnan(entry))
+    # pandas.NA exists only after an import of pandas, which would be slow here.
+    pandas = sys.modules.get("pandas")
+    return entry is None or (pandas is not None and entry is pandas.NA)
+
+
+def build_analyzer(
+    *,
+    lowercase: bool = True,
+    strip_accents: str | StrFunction | None = None,
+    preprocessor: StrFunction | None = None,
+    tokenizer: Tokenizer | None = None,
+    token_pattern: str | None = WORD_PATTERN,
+    analyzer: str = "word",
+    stop_words: str | Collection[str] | None = None,
+) -> Analyzer:
+    """Return an analyzer that finds the same tokens as the analyzer of ``CountVectorizer``.
+
+    The parameters are those of `TextSequencer`, with the same defaults.
+
+    Raises
+    ------
+    ValueError
+        If `token_pattern` is not a regular expression, or None without a `tokenizer`.
+    TypeError
+        If a stop word is not a str. The analyzer raises it if a callable returns a wrong type.
+    """
+    vectorizer = CountVectorizer(
+        lowercase=lowercase,
+        strip_accents=_check_output("strip_accents", strip_accents),
+        preprocessor=_check_output("preprocessor", preprocessor),
+        tokenizer=_check_output("tokenizer", tokenizer),
+        token_pattern=token_pattern,
+        analyzer=analyzer,
+        stop_words=stop_words,
+    )
+    word_list = () if stop_words is None or isinstance(stop_words, str) else stop_words
+    for word in word_list:
         if not isinstance(word, str):
             raise TypeError(f"stop_words holds {word!r:.60}; every word must be a str.")
-    needs_pattern = parameters["analyzer"] == "word" and parameters["tokenizer"] is None
-    if needs_pattern and pattern is None:
+    needs_pattern = analyzer == "word" and tokenizer is None
+    if needs_pattern and token_pattern is None:
         raise ValueError("token_pattern=None needs a tokenizer; pass one of the two.")
-    # A function of the user's may look at a text as a whole.
-    calls_user = callable(parameters["preprocessor"]) or callable(parameters["strip_accents"])
-    is_piecewise = needs_pattern and pattern in PIECEWISE_PATTERNS and not calls_user
-    if not is_piecewise or not isinstance(stop_words, (str, type(None))):
-        # This also warns of stop words that the pattern would cut up: none of scikit-learn's are.
+    # A callable may depend on the whole text.
+    has_callable = callable(preprocessor) or callable(strip_accents)
+    is_segmentwise = needs_pattern and token_pattern in SEGMENT_PATTERNS and not has_callable
+    if not is_segmentwise or word_list:
+        # This also warns of stop words that the pattern would split.
         try:
             analyze = vectorizer.build_analyzer()
         except re.error as error:
             raise ValueError(
-                f"token_pattern={pattern!r} is no regular expression: {error}."
+                f"token_pattern={token_pattern!r} is not a regular expression: {error}."
             ) from error
-        if not is_piecewise:
-            return Analyzer(analyze)
+    if not is_segmentwise:
+        return Analyzer(analyze)
     return Analyzer(
         vectorizer.build_tokenizer(),
-        is_piecewise=True,
-        prepare=vectorizer.build_preprocessor(),
+        is_segmentwise=True,
+        preprocess=vectorizer.build_preprocessor(),
         stop_words=vectorizer.get_stop_words() or frozenset(),
     )
 
 
-def _checking(parameters: Mapping[str, Any], name: str) -> Any:
-    """Return a parameter; if it is a function, one that also checks what that gives."""
-    function = parameters[name]
-    if not callable(function):
-        return function
-    kind, wanted = (Iterable, "a list of str") if name == "tokenizer" else (str, "a str")
+ANALYZER_PARAMETERS = tuple(signature(build_analyzer).parameters)
 
-    def checking(text: str) -> Any:
-        given = function(text)
-        if not isinstance(given, kind):
+
+def _check_output(name: str, parameter: object) -> object:
+    """Return a callable that also checks the type of its result; other parameters as they are."""
+    if not callable(parameter):
+        return parameter
+    kind, expected = (Iterable, "a list of str") if name == "tokenizer" else (str, "a str")
+
+    def checked(text: str) -> object:
+        result = parameter(text)
+        if not isinstance(result, kind):
             raise TypeError(
-                f"The {name} gave {given!r:.60} ({type(given).__name__}) for a text; "
-                f"make it give {wanted}."
+                f"The {name} returned {result!r:.60} ({type(result).__name__}) for a text; "
+                f"it must return {expected}."
             )
-        return given
+        return result
 
-    return checking
+    return checked
 
 
 def tokenize(texts: list[str], analyzer: Analyzer) -> Corpus:
-    """Cut each text into tokens, once, and number the distinct tokens as they come.
+    """Split each text into tokens, without empty ones.
 
-    Empty tokens are left out. A token that is no str is a TypeError.
+    Raises
+    ------
+    TypeError
+        If a token is not a str.
     """
-    if analyzer.is_piecewise and sum(map(len, texts)) >= _WORTH_PIECES:
-        return _tokenize_piecewise(texts, analyzer)
-    position: defaultdict[str, int] = defaultdict(count().__next__)
-    codes, stops = array("i"), array("q", [0])
+    if analyzer.is_segmentwise and sum(map(len, texts)) >= _MIN_SEGMENTED:
+        return _tokenize_segments(texts, analyzer)
+    index: defaultdict[str, int] = defaultdict(count().__next__)
+    codes, ends = array("i"), array("q", [0])
     for text in texts:
-        tokens: Iterable[str] = filter(None, analyzer.cut(analyzer.prepare(text)))
+        tokens: Iterable[str] = filter(None, analyzer.tokenize(analyzer.preprocess(text)))
         if analyzer.stop_words:
             tokens = filterfalse(analyzer.stop_words.__contains__, tokens)
-        codes.extend(map(position.__getitem__, tokens))
-        stops.append(len(codes))
-    return Corpus(_checked(list(position), "tokenizer"), np.array(codes), np.diff(stops))
+        codes.extend(map(index.__getitem__, tokens))
+        ends.append(len(codes))
+    return Corpus(_check_tokens(index, "tokenizer"), np.array(codes), np.diff(ends))
 
 
-def _tokenize_piecewise(texts: Iterable[str], analyzer: Analyzer) -> Corpus:
-    """Find the distinct pieces of all texts, cut these, and put their tokens in their places."""
+def _tokenize_segments(texts: Iterable[str], analyzer: Analyzer) -> Corpus:
+    """Tokenize each distinct segment once, and replace every segment by its tokens."""
     numbers: defaultdict[bytes, int] = defaultdict(count().__next__)
-    blocks = [_number_pieces(block, numbers) for block in _blocks(map(analyzer.prepare, texts))]
+    blocks = [_number_segments(block, numbers) for block in _blocks(texts, analyzer.preprocess)]
     tokens: list[str] = []
-    stops = [0]
+    ends = [0]
     for encoded in numbers:
-        piece = encoded.decode("utf-8", "surrogatepass")
-        # Two or more letters or digits are one token to all of the patterns.
-        if len(piece) > 1 and piece.isalnum() and piece not in analyzer.stop_words:
-            tokens.append(piece)
+        segment = encoded.decode("utf-8", "surrogatepass")
+        # Two or more letters or digits are one token for all of the patterns.
+        if len(segment) > 1 and segment.isalnum() and segment not in analyzer.stop_words:
+            tokens.append(segment)
         else:
-            tokens += [token for token in analyzer.cut(piece) if token not in analyzer.stop_words]
-        stops.append(len(tokens))
-    position: defaultdict[str, int] = defaultdict(count().__next__)
-    found = np.fromiter(map(position.__getitem__, tokens), dtype=np.int32, count=len(tokens))
-    bounds = np.array(stops)
-    parts = [_expand(pieces, lengths, found, bounds) for pieces, lengths in blocks]
+            tokens += filterfalse(analyzer.stop_words.__contains__, analyzer.tokenize(segment))
+        ends.append(len(tokens))
+    index: defaultdict[str, int] = defaultdict(count().__next__)
+    found = np.fromiter(map(index.__getitem__, tokens), dtype=np.int32, count=len(tokens))
+    bounds = np.array(ends)
+    parts = [_expand(segments, lengths, found, bounds) for segments, lengths in blocks]
     codes, lengths = map(np.concatenate, zip(*parts, strict=True))
-    return Corpus(list(position), codes, lengths)
+    return Corpus(list(index), codes, lengths)
 
 
 def _expand(
-    pieces: NDArray[np.int32],
-    lengths: NDArray[np.int64],
-    found: NDArray[np.int32],
-    bounds: NDArray[np.int64],
-) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Replace each piece i of some texts by its tokens, ``found[bounds[i] : bounds[i + 1]]``."""
-    n_tokens = np.diff(bounds)[pieces]
+    segments: Int32Array, lengths: Int64Array, found: Int32Array, bounds: Int64Array
+) -> tuple[Int32Array, Int64Array]:
+    """Replace each segment i of the texts by its tokens, ``found[bounds[i] : bounds[i + 1]]``."""
+    n_tokens = np.diff(bounds)[segments]
     ends = np.append(0, np.cumsum(n_tokens))
-    # The distance from a token's place in the texts to its place in `found`.
-    distances = np.repeat(bounds[pieces] - ends[:-1], n_tokens)
+    # Distance from the position of a token in the texts to its position in `found`.
+    distances = np.repeat(bounds[segments] - ends[:-1], n_tokens)
     codes = found[np.arange(distances.size) + distances]
     return codes, np.diff(ends[np.append(0, np.cumsum(lengths))])
 
 
-def _blocks(texts: Iterable[str]) -> Iterator[list[bytes]]:
-    """Encode texts, and deal them out in lists of some megabytes; the last may be empty."""
+def _blocks(texts: Iterable[str], preprocess: StrFunction) -> Iterator[list[bytes]]:
+    """Preprocess and encode texts in blocks of some megabytes; the last one may be empty."""
     block: list[bytes] = []
     size = 0
     for text in texts:
-        block.append(text.encode("utf-8", "surrogatepass"))
+        block.append(preprocess(text).encode("utf-8", "surrogatepass"))
         size += len(block[-1])
-        if size >= _BLOCK:
+        if size >= _BLOCK_SIZE:
             yield block
             block, size = [], 0
     yield block
 
 
-def _number_pieces(
-    texts: list[bytes], position: Mapping[bytes, int]
-) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Give the positions of the pieces of some texts, and how many pieces each text has."""
-    # No piece touches an end, and the two words that are read at its start lie inside.
-    joined = b"\n".join([b"", *texts, bytes(2 * _WORD)])
-    in_a_piece = np.frombuffer(joined.translate(_IN_A_PIECE), dtype=bool)
-    edges = np.flatnonzero(in_a_piece[1:] != in_a_piece[:-1]) + 1
+def _number_segments(
+    texts: list[bytes], index: Mapping[bytes, int]
+) -> tuple[Int32Array, Int64Array]:
+    """Return the number of each segment of some texts, and how many segments each text has."""
+    # No segment touches an end, and the two machine words read at its start lie inside.
+    joined = b"\n".join([b"", *texts, bytes(2 * _WORD_SIZE)])
+    in_segment = np.frombuffer(joined.translate(_IN_SEGMENT), dtype=bool)
+    edges = np.flatnonzero(in_segment[1:] != in_segment[:-1]) + 1
     starts, stops = edges[::2], edges[1::2]
-    models = _equal_pieces(joined, starts, stops - starts)
-    new = np.flatnonzero(models == np.arange(models.size))
-    pieces = [joined[i:j] for i, j in zip(starts[new].tolist(), stops[new].tolist(), strict=True)]
-    codes = np.empty(models.size, dtype=np.int32)
-    codes[new] = np.fromiter(map(position.__getitem__, pieces), dtype=np.int32, count=new.size)
+    first = _first_occurrences(joined, starts, stops - starts)
+    new = np.flatnonzero(first == np.arange(first.size))
+    segments = [joined[i:j] for i, j in zip(starts[new].tolist(), stops[new].tolist(), strict=True)]
+    codes = np.empty(first.size, dtype=np.int32)
+    codes[new] = np.fromiter(map(index.__getitem__, segments), dtype=np.int32, count=new.size)
     ends = np.cumsum([0, *(len(text) + 1 for text in texts)])
-    return codes[models], np.diff(np.searchsorted(starts, ends))
+    return codes[first], np.diff(np.searchsorted(starts, ends))
 
 
-def _equal_pieces(
-    joined: bytes, starts: NDArray[np.int64], lengths: NDArray[np.int64]
-) -> NDArray[np.int32]:
-    """Give for each piece the index of an equal one that comes first, or else its own.
+def _first_occurrences(joined: bytes, starts: Int64Array, lengths: Int64Array) -> Int32Array:
+    """Return the index of the first equal segment for each segment.
 
-    This spares a dictionary most of its work. Pieces that are longer than two words of memory, or
-    that collide in the hash table, get their own index though there may be an equal one.
+    The result saves most look-ups in a dictionary. Segments that are longer than two machine words,
+    or that collide in the hash table, get their own index although an equal one may precede.
     """
-    words = np.ndarray(len(joined) - _WORD + 1, dtype="<u8", buffer=joined, strides=(1,))
-    # A shorter piece leaves zero bytes in its head, which then says all about it.
-    long = np.flatnonzero(lengths >= _WORD)
+    words = np.ndarray(len(joined) - _WORD_SIZE + 1, dtype="<u8", buffer=joined, strides=(1,))
+    # A segment of less than one machine word is determined by its zero-filled head.
+    long = np.flatnonzero(lengths >= _WORD_SIZE)
     long_lengths = lengths[long]
     head = words[starts] & _FIRST_BYTES.take(lengths, mode="clip")
     tail = np.zeros_like(head)
-    tail[long] = words[starts[long] + _WORD] & _FIRST_BYTES.take(long_lengths - _WORD, mode="clip")
+    tail[long] = words[starts[long] + _WORD_SIZE]
+    tail[long] &= _FIRST_BYTES.take(long_lengths - _WORD_SIZE, mode="clip")
     # Multiplicative hashing: D. E. Knuth, The art of computer programming 3, section 6.4.
     mixed = (head ^ (tail * np.uint64(0xC2B2AE3D27D4EB4F))) * np.uint64(0x9E3779B97F4A7C15)
     n_bits = max(8, starts.size.bit_length() - 1)
     slots = (mixed >> np.uint64(64 - n_bits)).astype(np.int32)
     own = np.arange(starts.size, dtype=np.int32)
     owners = np.empty(2**n_bits, dtype=np.int32)
-    # Of several writes to one place the last one holds, and that is to be the first piece.
+    # The last write to a slot wins, so the reversed order keeps the first segment.
     owners[slots[::-1]] = own[::-1]
-    models = owners[slots]
-    equal = head == head[models]
-    equal[long] &= tail[long] == tail[models[long]]
-    equal[long] &= np.maximum(long_lengths, lengths[models[long]]) <= 2 * _WORD
-    return np.where(equal, models, own)
+    first = owners[slots]
+    equal = head == head[first]
+    equal[long] &= tail[long] == tail[first[long]]
+    equal[long] &= np.maximum(long_lengths, lengths[first[long]]) <= 2 * _WORD_SIZE
+    return np.where(equal, first, own)
 
 
 def spellings(token: str) -> list[list[str]]:
-    """Return ways to write a token, the best one first, each as one word or several."""
+    """Return the spellings of a token, the preferred one first, each as one word or several."""
     straight = token.replace("\u2019", "'")
-    pieces = _TREEBANK.findall(straight)
-    whole = [[token], [straight], [straight.lower()]]
-    return [*whole, pieces, [piece.lower() for piece in pieces]]
+    parts = _TREEBANK.findall(straight)
+    lower_case = [part.lower() for part in parts]
+    return [[token], [straight], [straight.lower()], parts, lower_case]
 
 
 def respell(corpus: Corpus, known: Container[str]) -> Corpus:
-    """Write each token in the first way that has known words only, or else in the last with any."""
-    position: defaultdict[str, int] = defaultdict(count().__next__)
-    found, stops = array("i"), array("q", [0])
+    """Replace each token by its spelling in a vocabulary.
+
+    The first spelling that has only known words is used, or else the last one that has any.
+    """
+    index: defaultdict[str, int] = defaultdict(count().__next__)
+    found, ends = array("i"), array("q", [0])
     for token in corpus.tokens:
-        found.extend(map(position.__getitem__, _best_spelling(token, known)))
-        stops.append(len(found))
-    words, bounds = np.array(found, dtype=np.int32), np.array(stops)
-    codes, lengths = _expand(corpus.codes, corpus.lengths, words, bounds)
-    return Corpus(list(position), codes, lengths)
+        found.extend(map(index.__getitem__, _best_spelling(token, known)))
+        ends.append(len(found))
+    words, bounds = np.array(found, dtype=np.int32), np.array(ends)
+    return Corpus(list(index), *_expand(corpus.codes, corpus.lengths, words, bounds))
 
 
 def _best_spelling(token: str, known: Container[str]) -> list[str]:
     if token in known:
         return [token]
-    ways = [way for way in spellings(token) if way]
-    whole = (way for way in ways if all(word in known for word in way))
-    partly = (way for way in reversed(ways) if any(word in known for word in way))
-    return next(whole, None) or next(partly, [token])
+    candidates = [words for words in spellings(token) if words]
+    complete = (words for words in candidates if all(word in known for word in words))
+    partial = (words for words in reversed(candidates) if any(word in known for word in words))
+    return next(complete, None) or next(partial, [token])
 
 
-def stem(corpus: Corpus, stemmer: str | Callable[[str], str]) -> Corpus:
-    """Replace tokens by their stems; each distinct token is stemmed once.
+def stem(corpus: Corpus, stemmer: str | StrFunction) -> Corpus:
+    """Replace each token by its stem; a token with an empty stem is kept.
 
-    `stemmer` is the name of a ``snowballstemmer`` algorithm or a function from a token to its
-    stem. A token whose stem is empty stays as it is. A stem that is no str is a TypeError.
+    Parameters
+    ----------
+    corpus : Corpus
+        Tokenized documents. Each distinct token is stemmed once.
+    stemmer : str or callable
+        Name of a ``snowballstemmer`` algorithm, or a function from a token to its stem.
+
+    Raises
+    ------
+    ValueError
+        If there is no such algorithm.
+    TypeError
+        If a stem is not a str.
     """
-    position: defaultdict[str, int] = defaultdict(count().__next__)
-    stems = _checked(list(_stems(corpus.tokens, stemmer)), "stemmer")
+    index: defaultdict[str, int] = defaultdict(count().__next__)
+    stems = _check_tokens(_stems(corpus.tokens, stemmer), "stemmer")
     pairs = zip(stems, corpus.tokens, strict=True)
-    lookup = np.array([position[stem or token] for stem, token in pairs], dtype=np.int32)
-    return Corpus(list(position), lookup[corpus.codes], corpus.lengths)
+    lookup = np.array([index[stem or token] for stem, token in pairs], dtype=np.int32)
+    return Corpus(list(index), lookup[corpus.codes], corpus.lengths)
 
 
-def _stems(tokens: list[str], stemmer: str | Callable[[str], str]) -> Iterable[str]:
+def _stems(tokens: list[str], stemmer: str | StrFunction) -> Iterable[str]:
     if not isinstance(stemmer, str):
         return map(stemmer, tokens)
     import snowballstemmer
@@ -300,11 +442,13 @@ def _stems(tokens: list[str], stemmer: str | Callable[[str], str]) -> Iterable[s
     return snowballstemmer.stemmer(stemmer).stemWords(tokens)
 
 
-def _checked(tokens: list[Any], parameter: str) -> list[str]:
+def _check_tokens(tokens: Iterable[object], parameter: str) -> list[str]:
+    checked: list[str] = []
     for token in tokens:
         if not isinstance(token, str):
             raise TypeError(
-                f"The {parameter} gave {token!r:.60} ({type(token).__name__}) as a token; "
-                "make it give str."
+                f"The {parameter} returned {token!r:.60} ({type(token).__name__}) as a token; "
+                "it must return str."
             )
-    return tokens
+        checked.append(token)
+    return checked

@@ -1,12 +1,13 @@
-"""Classic text classifiers to measure an LSTM against: linear models, naive Bayes, a forest."""
+"""Classic text classifiers as baselines for an LSTM: linear models, naive Bayes, a forest."""
 
 from __future__ import annotations
 
 from numbers import Integral, Real
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import csr_array, csr_matrix
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
@@ -16,40 +17,43 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, binarize, label_binarize
 from sklearn.svm import LinearSVC
 from sklearn.utils import check_random_state
-from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.sparsefuncs import inplace_column_scale
 from sklearn.utils.validation import check_is_fitted, check_non_negative, validate_data
 
 from sklstm._network.hashed_ngrams import log_count_ratio
 from sklstm._sklearn import Interval, fit_context
-from sklstm._texts import read_texts
+from sklstm._tokens import read_texts
 from sklstm.sequencer import TextSequencer
 
+if TYPE_CHECKING:
+    from sklearn.utils import Tags
+
 __all__ = ["NBSVMClassifier", "classic_baselines"]
+
+# One row per sample and one column per feature.
+Features: TypeAlias = NDArray[np.float64] | csr_array | csr_matrix
 
 
 def classic_baselines(
     random_state: int | np.random.RandomState | None = None, *, min_df: float = 2
-) -> dict[str, Any]:
-    r"""Give the classic text classifiers, ready to be fitted on the texts an LSTM is fitted on.
+) -> dict[str, Pipeline]:
+    r"""Return classic text classifiers that take the same texts as an LSTM pipeline.
 
-    Every one is a pipeline of three steps, "texts", "vectorizer" and "classifier", so that one loop
-    can set, for example, ``vectorizer__stop_words`` or ``classifier__n_jobs`` where it exists.
+    Each one is a pipeline with the steps "texts", "vectorizer" and "classifier", so that a loop can
+    set, for example, ``vectorizer__stop_words``.
 
     Parameters
     ----------
     random_state : int, RandomState instance or None, default=None
         Seed of the forest and of the linear support vector machines.
     min_df : int or float in [0, 1], default=2
-        Terms in fewer documents than this are dropped, as in ``CountVectorizer``: an int is a
-        number of documents, a float a proportion of them. Pass 1 for a corpus of a few sentences,
-        where hardly a term occurs twice.
+        Ignore terms of fewer documents, as in ``CountVectorizer``: an int is a number of documents,
+        a float a proportion of them. Use 1 for a corpus of a few sentences.
 
     Returns
     -------
     baselines : dict of str to Pipeline
-        Unfitted pipelines, new at each call:
+        New, unfitted pipelines:
 
         - "linear_svc": tf-idf and ``LinearSVC``;
         - "logistic_regression": tf-idf and ``LogisticRegression`` with ``C=10``;
@@ -60,25 +64,24 @@ def classic_baselines(
     See Also
     --------
     NBSVMClassifier : The classifier of "nb_svm".
-    sklstm.sequencer.TextSequencer : Takes the same X, and cuts it into the same words.
+    sklstm.sequencer.TextSequencer : Takes the same X, and splits it into the same words.
 
     Notes
     -----
-    X is what `TextSequencer` takes: a list, Series or array of texts, or a DataFrame of text
-    columns, which are joined by a space; a missing text is an empty one. Words are cut with the
-    pattern of `TextSequencer` and lower-cased, so that a comparison is one of models, not of
-    tokenizers. Terms are single words and pairs of adjacent words, and tf-idf takes the logarithm
+    X is the same as for `TextSequencer`: a list, Series or array of texts, or a DataFrame of text
+    columns, which are joined by a space; a missing text is an empty one. Words are lower-cased and
+    matched by the pattern of `TextSequencer`, so that a comparison is one of models, not of
+    tokenizers. Terms are single words and pairs of adjacent words, and tf-idf uses the logarithm
     of the counts (``sublinear_tf``).
 
-    Terms of a single training document say little about other documents, and most pairs of words
-    are such terms, so `min_df` is 2. Where it would leave no term, `fit` raises a ``ValueError``
-    that says so, rather than to count differently on a small corpus than on a large one. To save
-    time, leaves of the forest hold at least 2 of 10,000 documents (``min_samples_leaf=2e-4``),
-    which has no effect up to 5,000 documents. NB-SVM's ``beta`` is 0.5 here, not its paper's 0.25:
-    it trusts the support vector machine more.
+    Terms of a single training document do not help to classify other documents, and most word pairs
+    are such terms, so `min_df` is 2. `fit` raises a ``ValueError`` if it leaves no term. To save
+    time, leaves of the forest have at least a proportion of 0.0002 of the documents
+    (``min_samples_leaf=2e-4``), which has no effect up to 5,000 documents. ``beta`` of NB-SVM is
+    0.5 instead of 0.25 as in its paper, which gives more weight to the support vector machine.
 
-    No pipeline uses more than one core by itself, as ``cross_validate`` and ``GridSearchCV`` can
-    run several at a time. For a single forest, ``set_params(classifier__n_jobs=-1)``.
+    Each pipeline uses one core, because ``cross_validate`` and ``GridSearchCV`` can run several in
+    parallel. Use ``set_params(classifier__n_jobs=-1)`` for a single forest.
 
     Examples
     --------
@@ -93,7 +96,7 @@ def classic_baselines(
     nb_svm               good bad
     random_forest        good bad
     """
-    classifiers: dict[str, Any] = {
+    classifiers = {
         "linear_svc": LinearSVC(random_state=random_state),
         "logistic_regression": LogisticRegression(C=10.0, max_iter=1000),
         "naive_bayes": MultinomialNB(alpha=0.1),
@@ -112,72 +115,68 @@ def classic_baselines(
     }
 
 
-def _as_texts(X: Any) -> list[str]:
+def _as_texts(X: object) -> list[str]:
     return read_texts(X, TextSequencer().separator)[0]
 
 
 def _vectorizer(min_df: float, *, tfidf: bool) -> CountVectorizer:
-    shared = {
-        "ngram_range": (1, 2),
-        "min_df": min_df,
-        "token_pattern": TextSequencer().token_pattern,
-    }
-    if tfidf:
-        return TfidfVectorizer(sublinear_tf=True, **shared)
-    return CountVectorizer(binary=True, **shared)
+    vectorizer = TfidfVectorizer(sublinear_tf=True) if tfidf else CountVectorizer(binary=True)
+    return vectorizer.set_params(
+        ngram_range=(1, 2), min_df=min_df, token_pattern=TextSequencer().token_pattern
+    )
 
 
 class NBSVMClassifier(ClassifierMixin, BaseEstimator):
     r"""Linear support vector machine on naive Bayes log-count ratios (NB-SVM).
 
-    With the presence of a feature in a sample as 0 or 1 and :math:`p` and :math:`q` as the smoothed
-    numbers of samples of a class and of all others that have each feature, a linear support vector
-    machine is fitted on the features times :math:`r = \log(p / |p|_1) - \log(q / |q|_1)`. Its
-    weights :math:`w` are then drawn towards their mean magnitude :math:`\bar{w} = |w|_1 / n`, that
-    is towards naive Bayes: :math:`w' = (1 - \beta) \bar{w} + \beta w`. With two classes this
-    is the method of [1]_; with more, each class is told from the others.
+    Let :math:`p` and :math:`q` be the smoothed numbers of samples with each feature, in a class and
+    in all others. A linear support vector machine is fitted on the presence of the features (0 or
+    1) times :math:`r = \log(p / |p|_1) - \log(q / |q|_1)`. Its weights :math:`w` are then
+    interpolated with their mean magnitude :math:`\bar{w} = |w|_1 / n`, which corresponds to naive
+    Bayes: :math:`w' = (1 - \beta) \bar{w} + \beta w`. For two classes this is the method of
+    [1]_; more classes are handled one-vs-rest.
 
     Parameters
     ----------
     C : float, default=1.0
-        Inverse strength of the support vector machine's regularisation, as in ``LinearSVC``.
+        Inverse of the regularization strength, as in ``LinearSVC``.
     alpha : float, default=1.0
-        Added to the counts of every feature before their ratio is taken; in samples.
+        Additive (Laplace) smoothing of the counts of each feature, in samples.
     beta : float in [0, 1], default=0.25
-        Trust in the support vector machine: 1 takes its weights as they are, 0 leaves only their
-        mean magnitude, a naive Bayes classifier but for its intercept.
+        Interpolation between naive Bayes and the support vector machine: 1 uses the weights of the
+        support vector machine, 0 only their mean magnitude.
     max_iter : int, default=1000
-        Most iterations of the solver for each support vector machine.
+        Maximum number of iterations of the solver for each support vector machine.
     random_state : int, RandomState instance or None, default=None
-        Seed of the solver's order of samples.
+        Seed of the order of samples in the solver.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The class labels.
+        Class labels.
     log_count_ratio_ : ndarray of float64, shape (1, n_features) or (n_classes, n_features)
-        :math:`r` of ``classes_[1]`` for two classes, else of each class against the others.
+        :math:`r` of ``classes_[1]`` for two classes, else of each class versus the rest.
     coef_ : ndarray of float64, shape (1, n_features) or (n_classes, n_features)
-        Weight of each feature's presence: `log_count_ratio_` times :math:`w'`.
+        Weights of the features: `log_count_ratio_` times :math:`w'`.
     intercept_ : ndarray of float64, shape (1,) or (n_classes,)
         Intercept of each support vector machine.
     n_iter_ : int
-        Most iterations that the solver made for a class.
+        Maximum number of iterations of the solver over the classes.
     n_features_in_ : int
         Number of features of X in `fit`.
     feature_names_in_ : ndarray of str objects, shape (n_features_in_,)
-        Names of the features in `fit`. Only there if all of X's names are strings.
+        Names of the features in `fit`. Defined only if X has names that are all strings.
 
     See Also
     --------
-    sklearn.svm.LinearSVC : The support vector machine underneath.
+    sklearn.svm.LinearSVC : The underlying support vector machine.
     sklearn.naive_bayes.BernoulliNB : Naive Bayes on the presence of features.
-    classic_baselines : NB-SVM and others as pipelines that take texts.
+    classic_baselines : Pipelines that take texts, with NB-SVM and other classifiers.
 
     Notes
     -----
-    Any value above zero counts as presence. As in ``LinearSVC``, whose solver is used, the
-    intercept is regularised together with the weights.
+    Any value above zero counts as presence. The intercept is regularized like the weights, as in
+    ``LinearSVC``.
 
     References
     ----------
@@ -195,7 +194,7 @@ class NBSVMClassifier(ClassifierMixin, BaseEstimator):
     array(['good'], dtype='<U4')
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+    _parameter_constraints: ClassVar[dict[str, list[object]]] = {
         "C": [Interval(Real, 0, None, closed="neither")],
         "alpha": [Interval(Real, 0, None, closed="neither")],
         "beta": [Interval(Real, 0, 1, closed="both")],
@@ -219,13 +218,13 @@ class NBSVMClassifier(ClassifierMixin, BaseEstimator):
         self.random_state = random_state
 
     @fit_context
-    def fit(self, X: Any, y: ArrayLike) -> Self:
-        """Fit one support vector machine for two classes, else one for each class.
+    def fit(self, X: ArrayLike | Features, y: ArrayLike) -> Self:
+        """Fit one support vector machine for two classes, else one per class.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Counts, presences or other non-negative values, as `CountVectorizer` gives.
+            Non-negative values, such as the counts of ``CountVectorizer``.
         y : array-like of shape (n_samples,)
             Class labels.
 
@@ -268,8 +267,8 @@ class NBSVMClassifier(ClassifierMixin, BaseEstimator):
         self.n_iter_ = max(machine.n_iter_ for machine in machines)
         return self
 
-    def decision_function(self, X: Any) -> NDArray[np.float64]:
-        """Score the classes of each sample.
+    def decision_function(self, X: ArrayLike | Features) -> NDArray[np.float64]:
+        """Return the scores of the classes for each sample.
 
         Parameters
         ----------
@@ -279,14 +278,14 @@ class NBSVMClassifier(ClassifierMixin, BaseEstimator):
         Returns
         -------
         scores : ndarray of float64, shape (n_samples,) or (n_samples, n_classes)
-            With two classes one score, above zero for ``classes_[1]``; else one for each class.
+            With two classes one score, positive for ``classes_[1]``; else one per class.
 
         Raises
         ------
         NotFittedError
             If the classifier is not fitted.
         ValueError
-            If X has another number of features than in `fit`, or a negative value.
+            If X has a different number of features than in `fit`, or a negative value.
 
         Examples
         --------
@@ -297,11 +296,10 @@ class NBSVMClassifier(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse="csr", reset=False)
-        scores = safe_sparse_dot(self._presence(X), self.coef_.T, dense_output=True)
-        scores += self.intercept_
+        scores = self._presence(X) @ self.coef_.T + self.intercept_
         return scores.ravel() if scores.shape[1] == 1 else scores
 
-    def predict(self, X: Any) -> NDArray[Any]:
+    def predict(self, X: ArrayLike | Features) -> NDArray[Any]:
         """Predict the class label of each sample.
 
         Parameters
@@ -312,7 +310,7 @@ class NBSVMClassifier(ClassifierMixin, BaseEstimator):
         Returns
         -------
         labels : ndarray of shape (n_samples,)
-            The label of the highest score.
+            Label of the highest score.
 
         Raises
         ------
@@ -323,23 +321,19 @@ class NBSVMClassifier(ClassifierMixin, BaseEstimator):
         best = scores.argmax(axis=1) if scores.ndim == 2 else (scores > 0).astype(int)
         return self.classes_[best]
 
-    def _presence(self, X: Any) -> Any:
+    def _presence(self, X: Features) -> Features:
         check_non_negative(X, "NBSVMClassifier (input X)")
         return binarize(X).astype(np.float64)
 
-    def __sklearn_tags__(self) -> Any:
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         tags.input_tags.positive_only = True
-        # Continuous blobs, on which the estimator checks measure, lose their meaning as 0 and 1;
-        # scikit-learn's own naive Bayes classifiers for counts say the same of themselves.
+        # The estimator checks score on continuous data, which is not informative as 0 and 1. The
+        # naive Bayes classifiers of scikit-learn for counts have the same tag.
         tags.classifier_tags.poor_score = True
         return tags
 
 
-def _scale_columns(X: Any, scale: NDArray[np.float64]) -> Any:
-    if isinstance(X, np.ndarray):
-        return X * scale
-    X = X.copy()
-    inplace_column_scale(X, scale)
-    return X
+def _scale_columns(X: Features, scale: NDArray[np.float64]) -> Features:
+    return X * scale if isinstance(X, np.ndarray) else X.multiply(scale).tocsr()

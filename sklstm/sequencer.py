@@ -1,21 +1,17 @@
-"""Turn raw texts into padded rows of token ids, the input of an LSTM text classifier."""
+"""TextSequencer: raw texts to padded rows of token ids, the input of an LSTM text classifier."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sized
 from numbers import Integral
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from sklearn.base import (
-    BaseEstimator,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-)
-from sklearn.utils.validation import check_is_fitted
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from sklstm import _state, _tokens
-from sklstm._sequencing import learn, read, rows, tokens
+from sklstm import _persistence, _tokens, _vocabulary
 from sklstm._sklearn import (
     CallbackSupportMixin,
     HasMethods,
@@ -26,116 +22,127 @@ from sklstm._sklearn import (
     fit_task,
     rollback_on_error,
 )
+from sklstm._tokens import Int32Array, Int64Array
+from sklstm._vocabulary import INT32_MAX, N_RESERVED, OOV_ID, ObjectArray
+from sklstm.vectors import WordVectors
+
+if TYPE_CHECKING:
+    from sklearn.utils import Tags
 
 __all__ = ["TextSequencer"]
 
-_DOCUMENTS = [Interval(RealNotInt, 0, 1, closed="both"), Interval(Integral, 1, None, closed="left")]
+_DOCUMENT_FREQUENCY = [
+    Interval(RealNotInt, 0, 1, closed="both"),
+    Interval(Integral, 1, None, closed="left"),
+]
+# Constraints on a loaded state.
+_STATE_CONSTRAINTS = {
+    "max_len_": [Interval(Integral, 1, INT32_MAX, closed="both")],
+    "n_tokens_": [Interval(Integral, N_RESERVED, INT32_MAX, closed="both")],
+    "n_features_in_": [Interval(Integral, 1, None, closed="left")],
+}
 
 
 class TextSequencer(
-    CallbackSupportMixin,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-    BaseEstimator,
+    CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 ):
-    r"""Turn texts into rows of token ids, padded to one width.
+    r"""Convert texts to padded rows of token ids.
 
-    Id 0 is padding, 1 an unknown token, and 2, 3, ... are the tokens of the vocabulary by falling
-    frequency in the training texts; equally frequent ones stand in alphabetical order, so that ids
-    do not depend on the order of documents. A document without tokens becomes one unknown token:
-    no row is all padding. scikit-learn's own analyzer cuts texts into tokens: a parameter that has
-    its name from ``CountVectorizer`` means the same here.
+    Id 0 is padding, id 1 an out-of-vocabulary token. Ids 2, 3, ... are the tokens of the vocabulary
+    by decreasing frequency in the training texts, then in alphabetical order, so that ids do not
+    depend on the order of documents. A document without tokens becomes one out-of-vocabulary token.
+    Texts are split by the analyzer of scikit-learn: parameters with a name from ``CountVectorizer``
+    have the same meaning here.
 
     Parameters
     ----------
     max_tokens : int or None, default=20000
-        Size of the id space, padding and the unknown token included, as in Keras
-        ``TextVectorization`` [1]_: at most ``max_tokens - 2`` tokens have an id of their own. None
-        sets no limit. Memory of the network grows with it, time hardly.
+        Size of the id space, including padding and the out-of-vocabulary token, as in Keras
+        ``TextVectorization`` [1]_: at most ``max_tokens - 2`` tokens have their own id. None
+        sets no limit. The memory of the network grows with it, the training time hardly does.
     max_len : int or None, default=500
-        Most tokens kept of one document. None: as many as the longest training document has. Time
-        and memory of training grow in proportion up to the longest texts. Long texts lose what is
-        cut off.
+        Maximum number of tokens per document; longer documents are truncated. None uses the length
+        of the longest training document. Training time and memory are proportional to it, up to
+        the longest documents.
     padding : {"pre", "post"}, default="pre"
-        Side on which a short row is filled up with zeros, as in Keras ``pad_sequences`` [2]_. No
-        effect on scores or time, unless the network has ``mask_padding=False``.
+        Side on which short rows are padded with zeros, as in Keras ``pad_sequences`` [2]_. It
+        changes neither scores nor time, unless the network has ``mask_padding=False``.
     truncating : {"pre", "post"}, default="pre"
-        Side on which a long document loses its surplus tokens: "pre" drops its beginning. Where
-        texts come to the point at their end, "pre" keeps it. No effect on time.
+        Side on which long documents lose tokens: "pre" removes the beginning, which is better where
+        the conclusion of a text is at its end.
     indexing : {"vocabulary", "hash"}, default="vocabulary"
-        "vocabulary" numbers the tokens of the training texts. "hash" computes ids with MurmurHash3,
-        the hashing trick [3]_: they are the same in every process and for every corpus, two tokens
-        may share one, and only the width is learned. It needs `max_tokens`, excludes `vocabulary`,
-        and does not apply `min_df` and `max_df`. A stream is read once less; tokens that share an
-        id cannot be told apart.
+        "vocabulary" learns the ids of tokens from the training texts. "hash" computes ids with
+        MurmurHash3, the hashing trick [3]_: ids are the same in every process and for every corpus,
+        different tokens may collide, and only `max_len_` is learned. "hash" needs `max_tokens`,
+        excludes `vocabulary`, and ignores `min_df` and `max_df`. It saves one pass over a stream.
     lowercase : bool, default=True
-        Convert all characters to lower case before tokenizing. Fewer words are unknown, and "May"
-        is "may".
+        Convert all characters to lower case before tokenizing. It reduces out-of-vocabulary tokens,
+        but merges words such as "May" and "may".
     strip_accents : {"ascii", "unicode"}, callable or None, default=None
-        Remove accents before tokenizing. Fewer words are unknown. A function of your own is slower.
+        Remove accents before tokenizing. It reduces out-of-vocabulary tokens. A callable is slower.
     preprocessor : callable (str -> str) or None, default=None
-        Replaces `lowercase` and `strip_accents`. Called for each text, which is slower than what it
-        replaces.
+        Replaces `lowercase` and `strip_accents`. It is called for each text, which is slower.
     tokenizer : callable (str -> iterable of str) or None, default=None
-        Replaces `token_pattern`; empty tokens are left out. Called for each text, which is slower
-        than what it replaces.
+        Replaces `token_pattern`; empty tokens are dropped. It is called for each text, which is
+        slower.
     token_pattern : str or None, default=r"\w+(?:['\u2019]\w+)*"
         Regular expression of a token; if it has a group, the group is the token. The default keeps
-        one-letter words, numbers and contractions: "don't" is one token. Most other patterns are
-        slower. One that cuts off the "t" lets "don't" say the opposite.
+        one-letter words, numbers and contractions: "don't" is one token, so that its negation is
+        not lost. Most other patterns are slower.
     analyzer : {"word", "char"}, default="word"
-        Whether a token is a word or a single character. `tokenizer`, `token_pattern`, `stop_words`
-        and `stemmer` only apply to words. With characters hardly anything is unknown, but rows are
-        several times as long, and training takes as much longer.
+        Whether tokens are words or characters. `tokenizer`, `token_pattern`, `stop_words` and
+        `stemmer` apply to words only. Characters are hardly ever out of vocabulary, but rows are
+        several times as long, which multiplies the training time.
     stop_words : {"english"}, list, set, tuple or frozenset of str, or None, default=None
-        Words to leave out, compared after preprocessing and before stemming. "english" is
-        scikit-learn's list. Rows are shorter, so that training is quicker; the list of scikit-learn
-        also has words that matter to the meaning, such as "not".
+        Words to remove, compared after preprocessing and before stemming. "english" is the list of
+        scikit-learn, which includes words that can matter, such as "not". Shorter rows train
+        faster.
     min_df : int or float in [0, 1], default=1
-        Leave tokens of fewer documents out of the vocabulary. An int is a number of documents, a
-        float a proportion of them. A higher one saves memory of the network, and makes more words
-        unknown.
+        Ignore tokens of fewer documents: an int is a number of documents, a float a proportion of
+        them. A higher value saves memory of the network, but increases out-of-vocabulary tokens.
     max_df : int or float in [0, 1], default=1.0
-        Leave tokens of more documents out of the vocabulary. Counted as `min_df`. A lower one
-        shortens nothing: what it leaves out is read as the unknown token.
+        Ignore tokens of more documents, as a number or proportion. Rows do not get shorter: ignored
+        tokens become out-of-vocabulary tokens.
     stemmer : str, callable (str -> str) or None, default=None
         Name of a ``snowballstemmer`` algorithm, such as "english" or "porter" [4]_, or a function
-        from a token to its stem. A token whose stem is empty stays as it is. Fewer words are
-        unknown, and forms of a word are not told apart. Each different token is stemmed once.
+        from a token to its stem. Tokens with an empty stem are kept. It reduces out-of-vocabulary
+        tokens, but merges the forms of a word. Each distinct token is stemmed once.
     vocabulary : sequence of str, WordVectors, mapping of str to int, or None, default=None
-        A fixed vocabulary: tokens of which the first gets id 2, or tokens with their ids, which are
-        distinct, at least 2, and may have gaps. `max_tokens`, `min_df` and `max_df` then do not
-        apply, and `stemmer` changes the texts but not the vocabulary. What `WordVectors` lack is
-        written in lower case or parts, "do" and "n't", if they have those, or else learned, with
-        ids behind theirs. None: learn it. With few or short texts, pretrained vectors are worth
-        more than any other parameter.
+        A fixed vocabulary: tokens, the first of which gets id 2, or the id of each token. Ids must
+        be distinct and at least 2, and may have gaps. A fixed vocabulary ignores `max_tokens`,
+        `min_df` and `max_df`; `stemmer` changes the texts but not the vocabulary. With
+        `WordVectors`, a token without a vector is respelled in lower case or in parts, such as "do"
+        and "n't", if those have vectors, or else learned, with ids after those of the vectors. None
+        learns the vocabulary. For few or short texts, pretrained vectors improve accuracy more
+        than any other parameter.
     separator : str, default=" "
-        Stands between the columns of a document where X has several. No effect, unless it holds a
-        word, which then tells the network where a column ends.
+        String between the columns of a document, if X has several. A separator that contains a word
+        marks the boundary for the network.
 
     Attributes
     ----------
     vocabulary_ : dict of str to int
         Id of each token. Absent with ``indexing="hash"``.
     tokens_ : ndarray of str objects, shape (n_tokens_,)
-        Token of each id; "" for padding and unused ids, "[UNK]" for the unknown token. Absent with
+        Token of each id; "" for padding and unused ids, "[UNK]" for out of vocabulary. Absent with
         ``indexing="hash"``.
     token_counts_ : ndarray of int64, shape (n_tokens_,)
-        How often each id occurs in the training texts before truncation. Entry 1 counts all tokens
-        outside the vocabulary. Absent with ``indexing="hash"``.
+        Number of occurrences of each id in the training texts before truncation. Entry 1 counts
+        all out-of-vocabulary tokens. Absent with ``indexing="hash"``.
     n_tokens_ : int
-        Size of the id space in use: every id is smaller.
+        Size of the used id space: every id is smaller.
     max_len_ : int
-        Width of the output: tokens of the longest training text, at most `max_len`.
+        Width of the output: number of tokens of the longest training text, at most `max_len`.
     n_features_in_ : int
         Number of columns of X in `fit`; 1 if X was one-dimensional.
     feature_names_in_ : ndarray of str objects, shape (n_features_in_,)
-        Column names of X in `fit`, if it was a DataFrame and they are all strings.
+        Column names of X in `fit`. Defined only if X was a DataFrame with names that are all
+        strings.
 
     See Also
     --------
-    LSTMTextClassifier : Learns from the ids.
-    WordVectors : A vocabulary with pretrained vectors.
+    LSTMTextClassifier : Classifier that takes the ids.
+    WordVectors : Vocabulary with pretrained vectors.
 
     References
     ----------
@@ -162,7 +169,9 @@ class TextSequencer(
            [0, 0, 0, 1]], dtype=int32)
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+    max_len_: int
+
+    _parameter_constraints: ClassVar[dict[str, list[object]]] = {
         "max_tokens": [Interval(Integral, 3, None, closed="left"), None],
         "max_len": [Interval(Integral, 1, None, closed="left"), None],
         "padding": [StrOptions({"pre", "post"})],
@@ -175,8 +184,8 @@ class TextSequencer(
         "token_pattern": [str, None],
         "analyzer": [StrOptions({"word", "char"})],
         "stop_words": [StrOptions({"english"}), list, set, tuple, frozenset, None],
-        "min_df": _DOCUMENTS,
-        "max_df": _DOCUMENTS,
+        "min_df": _DOCUMENT_FREQUENCY,
+        "max_df": _DOCUMENT_FREQUENCY,
         "stemmer": [str, callable, None],
         "vocabulary": [HasMethods("__len__"), None],
         "separator": [str],
@@ -191,16 +200,16 @@ class TextSequencer(
         truncating: str = "pre",
         indexing: str = "vocabulary",
         lowercase: bool = True,
-        strip_accents: Any = None,
-        preprocessor: Any = None,
-        tokenizer: Any = None,
+        strip_accents: str | _tokens.StrFunction | None = None,
+        preprocessor: _tokens.StrFunction | None = None,
+        tokenizer: _tokens.Tokenizer | None = None,
         token_pattern: str | None = _tokens.WORD_PATTERN,
         analyzer: str = "word",
-        stop_words: Any = None,
+        stop_words: str | Collection[str] | None = None,
         min_df: float = 1,
         max_df: float = 1.0,
-        stemmer: Any = None,
-        vocabulary: Any = None,
+        stemmer: str | _tokens.StrFunction | None = None,
+        vocabulary: Sized | None = None,
         separator: str = " ",
     ) -> None:
         self.max_tokens = max_tokens
@@ -222,7 +231,7 @@ class TextSequencer(
         self.separator = separator
 
     @fit_context
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def fit(self, X: object, y: object = None) -> Self:
         """Learn the vocabulary and the width.
 
         Parameters
@@ -241,18 +250,18 @@ class TextSequencer(
         Raises
         ------
         ValueError
-            If X is a single string or has no tokens, if none is left after `min_df` and `max_df`,
-            or if a parameter has a wrong value.
+            If X is a single string or has no tokens, if `min_df` and `max_df` leave no token, or if
+            a parameter has a wrong value.
         TypeError
             If X holds anything but texts, or `vocabulary` anything but tokens.
         """
         with rollback_on_error(self), fit_task(self, X, y):
-            learn(self, self._read(X, reset=True), go_on=False)
+            self._learn(self._tokenize(X, reset=True))
         return self
 
     @fit_context
-    def fit_transform(self, X: Any, y: Any = None) -> NDArray[np.int32]:
-        """Do what ``fit(X).transform(X)`` does, but tokenize each text only once.
+    def fit_transform(self, X: object, y: object = None) -> Int32Array:
+        """Equivalent to ``fit(X).transform(X)``, but tokenizes each text only once.
 
         Parameters
         ----------
@@ -264,7 +273,7 @@ class TextSequencer(
         Returns
         -------
         ids : ndarray of int32, shape (n_documents, max_len_)
-            Token ids, as `transform` gives them.
+            Token ids, as returned by `transform`.
 
         Raises
         ------
@@ -273,23 +282,23 @@ class TextSequencer(
         """
         with rollback_on_error(self):
             with fit_task(self, X, y):
-                corpus = self._read(X, reset=True)
-                learn(self, corpus, go_on=False)
-            return rows(self, corpus)
+                corpus = self._tokenize(X, reset=True)
+                self._learn(corpus)
+            return self._pad(corpus)
 
     @fit_context
-    def partial_fit(self, X: Any, y: Any = None) -> Self:
-        """Learn from one more chunk of training texts; all chunks together give what `fit` gives.
+    def partial_fit(self, X: object, y: object = None) -> Self:
+        """Learn from one chunk of training texts; all chunks give the same result as `fit`.
 
-        Tokens change their ids as counts grow: read all chunks once for the vocabulary and again
-        to train on ids. With ``indexing="hash"`` or a given vocabulary ids stay. After a `fit`,
-        this goes on from the tokens which that kept; the others it has forgotten.
+        Ids of tokens change as counts grow: pass all chunks once to learn the vocabulary and again
+        to train on ids. With ``indexing="hash"`` or a fixed vocabulary ids do not change. After
+        `fit`, only the tokens in the vocabulary are counted further; `fit` drops all others.
 
         Parameters
         ----------
         X : list, tuple, Series, DataFrame or ndarray of str
-            Further training texts, as in `fit`. While `min_df` and `max_df` leave no token, only
-            `transform` refuses to work.
+            Further training texts, as in `fit`. If `min_df` and `max_df` leave no token so far,
+            only `transform` raises an error.
         y : None
             Ignored.
 
@@ -301,7 +310,7 @@ class TextSequencer(
         Raises
         ------
         ValueError, TypeError
-            As `fit`; ValueError also if `vocabulary` is not what it was in the calls before.
+            As `fit`; also a ValueError if `vocabulary` has changed between calls.
 
         Examples
         --------
@@ -312,19 +321,20 @@ class TextSequencer(
         >>> sequencer.vocabulary_
         {'fine': 2, 'a': 3, 'and': 4, 'film': 5, 'moving': 6}
         """
-        # What is done for all methods that fit is left out where this one goes on.
+        # `fit_context` and callbacks are for a complete fit.
         self._validate_params()
         with rollback_on_error(self):
-            learn(self, self._read(X, reset=not hasattr(self, "max_len_")), go_on=True)
+            corpus = self._tokenize(X, reset=not hasattr(self, "max_len_"))
+            self._learn(corpus, resume=True)
         return self
 
-    def transform(self, X: Any) -> NDArray[np.int32]:
-        """Turn texts into padded rows of token ids.
+    def transform(self, X: object) -> Int32Array:
+        """Convert texts to padded rows of token ids.
 
         Parameters
         ----------
         X : list, tuple, Series, DataFrame or ndarray of str
-            Texts, as in `fit`; there may be none.
+            Texts, as in `fit`; may be empty.
 
         Returns
         -------
@@ -341,20 +351,20 @@ class TextSequencer(
             If X holds anything but texts.
         """
         check_is_fitted(self, "max_len_")
-        return rows(self, self._read(X, reset=False))
+        return self._pad(self._tokenize(X, reset=False))
 
-    def inverse_transform(self, X: ArrayLike) -> list[NDArray[np.object_]]:
-        """Turn rows of token ids back into tokens.
+    def inverse_transform(self, X: ArrayLike) -> list[ObjectArray]:
+        """Convert rows of token ids back to tokens.
 
         Parameters
         ----------
         X : array-like of int, shape (n_documents, width)
-            Token ids; the width need not be `max_len_`.
+            Token ids; `width` may differ from `max_len_`.
 
         Returns
         -------
         tokens : list of ndarray of str objects, length n_documents
-            The tokens of each row without its padding; the unknown token is "[UNK]".
+            Tokens of each row without padding; "[UNK]" for out of vocabulary.
 
         Raises
         ------
@@ -372,25 +382,197 @@ class TextSequencer(
         ['a fine film', 'fine']
         """
         check_is_fitted(self, "max_len_")
-        return tokens(self, X)
+        if not hasattr(self, "tokens_"):
+            raise ValueError("indexing='hash' keeps no tokens; use indexing='vocabulary'.")
+        ids = check_array(X, dtype=None)
+        is_integer = ids.dtype.kind in "iu"
+        if not is_integer or ids.min() < 0 or ids.max() >= self.n_tokens_:
+            found = f"{ids.min()} to {ids.max()}" if is_integer else f"{ids.dtype}"
+            raise ValueError(
+                f"X must hold integer ids from 0 to {self.n_tokens_ - 1}, as returned by "
+                f"transform; got {found}."
+            )
+        return [self.tokens_[row[row > 0]] for row in ids]
+
+    def _tokenize(self, X: object, *, reset: bool) -> _tokens.Corpus:
+        """Check X and the analyzer parameters, and split X into tokens."""
+        analyzer = _tokens.build_analyzer(
+            **{name: getattr(self, name) for name in _tokens.ANALYZER_PARAMETERS}
+        )
+        texts, n_columns = _tokens.read_texts(X, self.separator)
+        has_names = hasattr(X, "columns") or hasattr(self, "feature_names_in_")
+        # validate_data is slow, and without names it only compares the number of columns.
+        if reset or has_names or n_columns != self.n_features_in_:
+            # validate_data sees a one-dimensional X as one column without a name.
+            columns = X if hasattr(X, "columns") else np.empty((len(texts), n_columns), dtype=bool)
+            validate_data(self, columns, reset=reset, skip_check_array=True)
+        corpus = _tokens.tokenize(texts, analyzer)
+        if self.stemmer is not None and self.analyzer == "word":
+            corpus = _tokens.stem(corpus, self.stemmer)
+        if isinstance(self.vocabulary, WordVectors):
+            corpus = _tokens.respell(corpus, self.vocabulary)
+        return corpus
+
+    def _learn(self, corpus: _tokens.Corpus, *, resume: bool = False) -> None:
+        """Set the fitted attributes; with `resume`, also from the chunks before this corpus."""
+        resume_fit = resume and hasattr(self, "max_len_")
+        if not corpus.codes.size and not (resume_fit and corpus.lengths.size):
+            raise ValueError(
+                f"X holds no tokens, in {corpus.lengths.size} documents. Pass texts that are not "
+                "empty, or change the parameters that remove tokens: stop_words, tokenizer, "
+                "token_pattern."
+            )
+        longest = int(corpus.lengths.max(initial=1))
+        width = min(longest, self.max_len or longest)
+        self.max_len_ = max(width, self.max_len_) if resume_fit else width
+        fitted = self.__dict__
+        before = _vocabulary.Vocabulary(
+            fitted.pop("tokens_", np.empty(0, dtype=object)),
+            fitted.pop("token_counts_", np.empty(0, dtype=np.int64)),
+            fitted.pop("_tally", None),
+        )
+        fitted.pop("vocabulary_", None)
+        if self.indexing == "hash":
+            self.n_tokens_ = _vocabulary.hash_size(self.max_tokens, self.vocabulary)
+            return
+        max_size = None if self.max_tokens is None else self.max_tokens - N_RESERVED
+        limits = _vocabulary.Limits(self.min_df, self.max_df, max_size)
+        known = before if resume_fit else None
+        if isinstance(self.vocabulary, WordVectors):
+            tokens = np.append(_vocabulary.RESERVED, self.vocabulary.tokens)
+            learned = _vocabulary.count_fixed(tokens, corpus, known, limits)
+        elif self.vocabulary is not None:
+            tokens = _vocabulary.fixed_tokens(self.vocabulary)
+            learned = _vocabulary.count_fixed(tokens, corpus, known)
+        else:
+            learned = _vocabulary.learn(corpus, limits, known, resume=resume)
+            self._tally = learned.rest
+        self.vocabulary_ = _vocabulary.invert(learned.tokens)
+        self.tokens_, self.token_counts_ = learned.tokens, learned.counts
+        self.n_tokens_ = self.tokens_.size
+
+    def _partial_fit_full_width(self, X: object) -> Self:
+        """Equivalent to `partial_fit`, but the output has `max_len` columns.
+
+        For the first chunk of a stream whose later texts may be longer, if ids do not depend on
+        texts.
+        """
+        self.partial_fit(X)
+        if self.max_len is not None:
+            self.max_len_ = self.max_len
+        return self
+
+    def _pad(self, corpus: _tokens.Corpus) -> Int32Array:
+        """Return the padded rows of token ids of a corpus."""
+        if not hasattr(self, "vocabulary_"):
+            ids = _vocabulary.hash_ids(corpus, self.n_tokens_)
+        elif self.vocabulary_:
+            ids = _vocabulary.look_up(corpus, self.vocabulary_)
+        else:
+            raise ValueError(
+                f"No tokens remain with min_df={self.min_df} and max_df={self.max_df}; "
+                "call partial_fit on more texts, or lower min_df or raise max_df."
+            )
+        rows = _pad_rows(ids, corpus.lengths, self.max_len_, self.padding, self.truncating)
+        rows[corpus.lengths == 0, -1 if self.padding == "pre" else 0] = OOV_ID
+        return rows
 
     @property
     def _n_features_out(self) -> int:
         return self.max_len_
 
-    def __sklearn_tags__(self) -> Any:
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.string = tags.input_tags.one_d_array = tags.input_tags.allow_nan = True
-        # A 2-D array means numbers here, and so do the common checks that this tag switches on.
+        # The common checks that this tag enables pass arrays of numbers.
         tags.input_tags.two_d_array = False
         tags.transformer_tags.preserves_dtype = []
         return tags
 
-    def __getstate__(self) -> dict[str, Any]:
-        return _state.pack_sequencer(super().__getstate__())
+    def __getstate__(self) -> dict[str, object]:
+        state = _persistence.pack_state(super().__getstate__())
+        state.pop("vocabulary_", None)
+        if "tokens_" in state:
+            state["tokens_"] = _persistence.pack_tokens(state["tokens_"])
+        if "_tally" in state:
+            others, *counts = state["_tally"]
+            state["_tally"] = (_persistence.pack_tokens(others), *counts)
+        return state
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(_state.unpack_sequencer(state, type(self)))
+    def __setstate__(self, state: Mapping[str, object]) -> None:
+        super().__setstate__(_unpack_state(state, type(self)))
 
-    def _read(self, X: Any, *, reset: bool) -> _tokens.Corpus:
-        return read(self, X, reset=reset)
+
+def _pad_rows(
+    ids: Int32Array, lengths: Int64Array, width: int, padding: str, truncating: str
+) -> Int32Array:
+    """Arrange documents in rows of one width, as Keras ``pad_sequences`` does.
+
+    Parameters
+    ----------
+    ids : ndarray of int32, shape (n_occurrences,)
+        Token ids of the first document, then of the second, and so on.
+    lengths : ndarray of int64, shape (n_documents,)
+        Number of tokens of each document.
+    width : int
+        Number of columns.
+    padding, truncating : {"pre", "post"}
+        As in `TextSequencer`.
+
+    Returns
+    -------
+    rows : ndarray of int32, shape (n_documents, width)
+        Padded rows, C-contiguous.
+    """
+    rows = np.zeros((lengths.size, width), dtype=np.int32)
+    stops = np.cumsum(lengths)
+    starts = stops - lengths
+    if truncating == "pre":
+        starts = np.maximum(starts, stops - width)
+    else:
+        stops = np.minimum(stops, starts + width)
+    # One slice per document needs no index arrays as large as the corpus.
+    for row, start, stop in zip(rows, starts.tolist(), stops.tolist(), strict=True):
+        if padding == "pre":
+            row[width - (stop - start) :] = ids[start:stop]
+        else:
+            row[: stop - start] = ids[start:stop]
+    return rows
+
+
+def _unpack_state(state: object, owner: type) -> dict[str, object]:
+    """Return the attributes of a `TextSequencer`, given its saved state.
+
+    Raises
+    ------
+    ValueError
+        If the state is damaged or was saved by a newer version.
+    """
+    attributes = _persistence.unpack_state(state, owner)
+    of_vocabulary = ("tokens_", "token_counts_")
+    if not attributes.keys() & {"max_len_", "n_tokens_", "_tally", *of_vocabulary}:
+        return attributes
+    _persistence.check_names(owner, attributes, _STATE_CONSTRAINTS)
+    _persistence.check_values(owner, attributes, _STATE_CONSTRAINTS)
+    if not attributes.keys() & {"_tally", *of_vocabulary}:
+        return attributes
+    _persistence.check_names(owner, attributes, of_vocabulary)
+    counts, n_tokens = attributes["token_counts_"], attributes["n_tokens_"]
+    tokens = _persistence.unpack_tokens(owner, "tokens_", attributes["tokens_"])
+    _persistence.check_array(owner, "tokens_", tokens, np.object_, (n_tokens,))
+    _persistence.check_array(owner, "token_counts_", counts, np.integer, (n_tokens,))
+    attributes |= {"tokens_": tokens, "vocabulary_": _vocabulary.invert(tokens)}
+    if "_tally" in attributes:
+        attributes["_tally"] = _unpack_tally(attributes["_tally"], owner, n_tokens)
+    return attributes
+
+
+def _unpack_tally(rest: object, owner: type, n_tokens: int) -> _vocabulary.Rest:
+    if not isinstance(rest, tuple) or len(rest) != 4 or not isinstance(rest[3], Integral):
+        _persistence.raise_damaged(owner, "_tally does not consist of three arrays and a number")
+    packed, counts, document_counts, n_documents = rest
+    others = _persistence.unpack_tokens(owner, "_tally[0]", packed)
+    n_distinct = n_tokens - N_RESERVED + others.size
+    _persistence.check_array(owner, "_tally[1]", counts, np.integer, others.shape)
+    _persistence.check_array(owner, "_tally[2]", document_counts, np.integer, (n_distinct,))
+    return others, counts, document_counts, n_documents

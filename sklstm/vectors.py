@@ -1,65 +1,81 @@
-"""Pretrained word vectors: a vocabulary, and the rows of an embedding layer that belong to it."""
+"""WordVectors: pretrained word vectors, read from files, as a vocabulary and embedding weights."""
 
 from __future__ import annotations
 
+import gzip
 import os
-from collections.abc import Iterable, Iterator
+import zlib
+from array import array
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from numbers import Integral
-from typing import Any, Self
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import RLock
+from typing import IO, Self, SupportsIndex
 
+import joblib
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 from sklearn.utils import check_array, check_random_state, check_scalar
 
-from sklstm import _sharing
-from sklstm._persistence import pack_state, pack_tokens
-from sklstm._state import unpack_vectors
-from sklstm._texts import read_texts
-from sklstm._tokens import DEFAULTS, Corpus, build_analyzer, respell, spellings, tokenize
-from sklstm._vector_files import read_vectors
-from sklstm._vocabulary import N_RESERVED, OOV_ID, PADDING_ID, rank, tally
+from sklstm import _persistence
+from sklstm._tokens import Corpus, build_analyzer, read_texts, respell, spellings, tokenize
+from sklstm._vocabulary import N_RESERVED, OOV_ID, PADDING_ID, Limits, rank, tally
 
 __all__ = ["WordVectors"]
 
-#: Random vectors have values between minus this and this, as those of a Keras Embedding layer.
-SMALL = 0.05
+#: Random vectors are uniform between minus this and this, as in a Keras Embedding layer.
+UNIFORM_LIMIT = 0.05
+
+# A longer word in a binary file means that the file has another format.
+_MAX_WORD_BYTES = 10_000
+
+# Vectors that are shared with other processes or were received from one, by folder.
+_shared: dict[str, WordVectors] = {}
+_shared_lock = RLock()
+# A worker seldom uses more than one.
+_MAX_SHARED = 4
+
+PathLike = str | os.PathLike[str]
+# Number of the line or word in the file, word, and its values, all as in the file.
+_Entries = Iterator[tuple[int, bytes, bytes]]
 
 
 class WordVectors:
-    """Words and a vector for each, such as those of GloVe, word2vec or fastText.
+    """Words and their vectors, such as those of GloVe [1]_, word2vec or fastText [2]_.
 
-    `TextSequencer` takes it as `vocabulary` and `LSTMTextClassifier` as `embedding_weights`: as an
-    array it has a row for each token id, that of the padding and that of the unknown token
-    included. It does not change; clones of an estimator share it.
+    `TextSequencer` takes it as `vocabulary` and `LSTMTextClassifier` as `embedding_weights`.
+    Converted to an array it has one row per token id, including padding and the out-of-vocabulary
+    token. It is immutable, and clones of an estimator share it.
 
     Parameters
     ----------
     tokens : iterable of str
         Distinct words.
-    matrix : array-like of float of shape (n_tokens, n_values)
-        The vector of each word.
+    matrix : array-like of float, shape (n_tokens, vector_size)
+        Vector of each word.
 
     Attributes
     ----------
-    tokens : ndarray of str objects of shape (n_tokens,)
+    tokens : ndarray of str objects, shape (n_tokens,)
         The words.
-    matrix : ndarray of float32 of shape (n_tokens, n_values)
-        Their vectors; read-only.
+    matrix : ndarray of float32, shape (n_tokens, vector_size)
+        The vectors; read-only.
 
     Raises
     ------
     ValueError
-        If there are no words, or one stands there twice or is empty, or if there is not one vector
-        of finite numbers for each.
+        If there are no words, if a word is repeated or empty, or if `matrix` does not have one row
+        of finite numbers per word.
     TypeError
-        If a word is no str.
+        If a word is not a str.
 
     See Also
     --------
     TextSequencer : Takes word vectors as its vocabulary.
-    LSTMTextClassifier : Starts from them as its embedding weights.
+    LSTMTextClassifier : Takes word vectors as initial embedding weights.
 
     References
     ----------
@@ -73,16 +89,19 @@ class WordVectors:
     >>> from sklstm import WordVectors
     >>> vectors = WordVectors(["good", "bad"], [[0.5, 1.0], [-0.5, 1.0]])
     >>> vectors
-    WordVectors(2 words of 2 values)
+    WordVectors(2 words, vector_size=2)
     >>> vectors["bad"]
     array([-0.5,  1. ], dtype=float32)
-    >>> vectors.rows(np.array([0, 2])).tolist()  # the padding, and "good"
+    >>> vectors.rows(np.array([0, 2])).tolist()  # padding, "good"
     [[0.0, 0.0], [0.5, 1.0]]
     >>> vectors.vector_size
     2
     >>> vectors.coverage(["A good film", "bad, bad"])
     0.6
     """
+
+    # Folder of the files of `shared`, within its block.
+    _shared_folder: str | None = None
 
     def __init__(self, tokens: Iterable[str], matrix: ArrayLike) -> None:
         words = list(tokens)
@@ -96,57 +115,57 @@ class WordVectors:
         )
         if len(words) != len(values):
             raise ValueError(
-                f"tokens has {len(words)} words and matrix {len(values)} rows; pass one row a word."
+                f"tokens has {len(words)} words and matrix {len(values)} rows; pass one row per "
+                "word."
             )
         self.tokens = np.array(words, dtype=object)
         self.matrix = values.view()
         self.matrix.flags.writeable = False
         if len(self._rows) < len(words) or "" in self._rows:
-            repeated = next(w for i, w in enumerate(words) if not w or self._rows[w] != i)
-            what = f"has {repeated!r:.60} twice" if repeated else "has an empty word"
-            raise ValueError(f"tokens {what}; leave it out.")
+            invalid = next(w for i, w in enumerate(words) if not w or self._rows[w] != i)
+            problem = f"has {invalid!r:.60} twice" if invalid else "has an empty word"
+            raise ValueError(f"tokens {problem}; leave it out.")
         if not words:
             raise ValueError("tokens is empty; pass at least one word.")
 
     @classmethod
     def load(
         cls,
-        path: str | os.PathLike[str],
+        path: PathLike,
         *,
         vocabulary: Iterable[str] | None = None,
         max_words: int | None = None,
         binary: bool | None = None,
     ) -> Self:
-        r"""Read a file of word vectors.
-
-        The file is read word by word; memory holds what is kept of it.
+        r"""Load word vectors from a file.
 
         Parameters
         ----------
         path : str or path-like
-            A file in the text format of GloVe, in that of word2vec and fastText (".vec"), or in the
-            binary format of word2vec; compressed if its name ends in ".gz".
+            File in the text format of GloVe, in the text format of word2vec and fastText (".vec"),
+            or in the binary format of word2vec; compressed if its name ends in ".gz".
         vocabulary : iterable of str or None, default=None
-            Words to keep. None keeps all.
+            Words to keep; the others need no memory. None keeps all.
         max_words : int or None, default=None
-            Read only so many words from the start of the file, where the frequent ones stand.
+            Maximum number of words to read from the start of the file, where the frequent ones
+            are. None reads all.
         binary : bool or None, default=None
-            Whether the format is binary. None: it is if the name ends in ".bin" or ".bin.gz".
+            Whether the format is binary. None: if the name ends in ".bin" or ".bin.gz".
 
         Returns
         -------
         vectors : WordVectors
-            In the order of the file.
+            Word vectors in the order of the file.
 
         Raises
         ------
         ValueError
-            If the file has none of the words, or has an error: the message says in which line. If
+            If the file has none of the words or is invalid, with the line in the message, or if
             `max_words` is not positive.
         TypeError
-            If `max_words` is no int.
+            If `max_words` is not an int.
         OSError
-            If it cannot be opened.
+            If the file cannot be opened.
 
         Examples
         --------
@@ -157,12 +176,12 @@ class WordVectors:
         ...     with open(path, "w") as file:
         ...         _ = file.write("good 0.5 1.0\nbad -0.5 1.0\n")
         ...     WordVectors.load(path, max_words=1)
-        WordVectors(1 words of 2 values)
+        WordVectors(1 words, vector_size=2)
         """
         if max_words is not None:
             check_scalar(max_words, "max_words", Integral, min_val=1)
         wanted = None if vocabulary is None else frozenset(vocabulary)
-        tokens, matrix = read_vectors(path, wanted, max_words, binary)
+        tokens, matrix = _read_file(Path(path), wanted, max_words, binary)
         if not tokens:
             kept = "" if wanted is None else f" among the {len(wanted):,} of vocabulary"
             raise ValueError(f"{os.fspath(path)} has no words{kept}. Pass other words or a file.")
@@ -171,33 +190,33 @@ class WordVectors:
     @classmethod
     def for_texts(
         cls,
-        source: str | os.PathLike[str] | WordVectors,
-        texts: Any,
+        source: PathLike | WordVectors,
+        texts: object,
         *,
         max_tokens: int = 20_000,
         binary: bool | None = None,
-        random_state: Any = None,
+        random_state: int | np.random.RandomState | None = None,
     ) -> Self:
-        """Return vectors for the words of texts: known ones where there are, else random ones.
+        """Return vectors for the words of texts: pretrained where available, else random.
 
         Parameters
         ----------
         source : str, path-like or WordVectors
-            Where the known vectors are; a file as in `load`.
+            Pretrained vectors, or a file as in `load`.
         texts : list, tuple, Series, DataFrame or ndarray of str
-            Texts, as `TextSequencer` takes them.
+            Texts, as in `TextSequencer`.
         max_tokens : int, default=20000
-            Size of the id space, padding and the unknown token included, as in `TextSequencer`: at
-            most ``max_tokens - 2`` words are kept, the frequent ones.
+            Size of the id space, including padding and the out-of-vocabulary token, as in
+            `TextSequencer`: the ``max_tokens - 2`` most frequent words are kept.
         binary : bool or None, default=None
             As in `load`.
         random_state : int, RandomState instance or None, default=None
-            Source of the random vectors: small ones, as those of a new embedding layer.
+            Seed of the random vectors, which are uniform between -0.05 and 0.05.
 
         Returns
         -------
         vectors : WordVectors
-            The words by falling frequency.
+            Words by decreasing frequency.
 
         Raises
         ------
@@ -207,61 +226,65 @@ class WordVectors:
         Examples
         --------
         >>> from sklstm import WordVectors
-        >>> known = WordVectors(["good", "bad"], [[0.5, 1.0], [-0.5, 1.0]])
-        >>> vectors = WordVectors.for_texts(known, ["a good film"], random_state=0)
+        >>> pretrained = WordVectors(["good", "bad"], [[0.5, 1.0], [-0.5, 1.0]])
+        >>> vectors = WordVectors.for_texts(pretrained, ["a good film"], random_state=0)
         >>> vectors.tokens.tolist(), vectors["good"].tolist()
         (['a', 'film', 'good'], [0.5, 1.0])
         """
         check_scalar(max_tokens, "max_tokens", Integral, min_val=N_RESERVED + 1)
-        corpus = _read(texts)
+        corpus = _tokenize(texts)
         if not isinstance(source, WordVectors):
-            forms = {w for token in corpus.tokens for way in spellings(token) for w in way}
+            forms = {
+                word for token in corpus.tokens for words in spellings(token) for word in words
+            }
             source = cls.load(source, vocabulary=forms, binary=binary)
         seen = tally(respell(corpus, source))
-        tokens = seen.tokens[rank(seen, 1, np.inf, max_tokens - N_RESERVED)]
-        rng = check_random_state(random_state)
-        matrix = rng.uniform(-SMALL, SMALL, (len(tokens), source.vector_size)).astype(np.float32)
+        tokens = seen.tokens[rank(seen, Limits(1, 1.0, max_tokens - N_RESERVED))]
+        matrix = check_random_state(random_state).uniform(
+            -UNIFORM_LIMIT, UNIFORM_LIMIT, (len(tokens), source.vector_size)
+        )
+        matrix = matrix.astype(np.float32)
         is_known = np.array([token in source for token in tokens])
         matrix[is_known] = source.matrix[[source._rows[token] for token in tokens[is_known]]]
         return cls(tokens, matrix)
 
-    def coverage(self, texts: Any) -> float:
-        """Return the share of the words of texts that have a vector.
+    def coverage(self, texts: object) -> float:
+        """Return the proportion of the words of texts that have a vector.
 
         Parameters
         ----------
         texts : list, tuple, Series, DataFrame or ndarray of str
-            Texts, cut into words as `TextSequencer` does with these vectors as its vocabulary and
-            its other parameters left alone.
+            Texts, tokenized by a `TextSequencer` with default parameters and these vectors as its
+            vocabulary.
 
         Returns
         -------
-        share : float
-            From 0 to 1; repeated words count each time.
+        coverage : float
+            Proportion between 0 and 1 of all occurrences of words.
 
         Raises
         ------
         ValueError, TypeError
             As ``TextSequencer.fit``.
         """
-        corpus = respell(_read(texts), self)
+        corpus = respell(_tokenize(texts), self)
         has_vector = np.array([token in self for token in corpus.tokens])
         return float(has_vector[corpus.codes].mean())
 
     @contextmanager
-    def shared(self, folder: str | os.PathLike[str] | None = None) -> Iterator[Self]:
-        """Send other processes the place of the vectors, in a ``with`` block, not the vectors.
+    def shared(self, folder: PathLike | None = None) -> Iterator[Self]:
+        """Share the vectors with other processes through memory-mapped files.
 
-        They are written to files once. Pickled within the block, as joblib does to send tasks to
-        the workers of a search, they are the name of these files, which each process maps into
-        its memory when it first meets it.
+        The vectors are written to files once. Within the ``with`` block, pickles hold the path of
+        the files instead of the vectors, so that tasks of joblib are small. Each worker maps the
+        files into memory once.
 
         Parameters
         ----------
         folder : str, path-like or None, default=None
-            Where all workers can read: on several machines a folder that they share. The files
-            stay there, and another run with the same vectors uses them again. None for a temporary
-            folder of this machine, which is removed after the block.
+            Folder that all workers can read; on several machines a folder on a shared file system.
+            The files are kept, and reused by the next call with the same vectors. None uses a
+            temporary folder, which is deleted after the block.
 
         Yields
         ------
@@ -275,8 +298,10 @@ class WordVectors:
 
         Notes
         -----
-        Do not save a model by joblib or pickle within the block: the file would hold the name
-        only. The error on loading it says so.
+        It saves time and memory with Dask, which otherwise sends the vectors with every task. The
+        "loky" backend of joblib maps large arrays by itself.
+
+        Save models after the block: a model that is pickled within it holds only the path.
 
         Examples
         --------
@@ -290,12 +315,29 @@ class WordVectors:
         True
         """
         arrays = {"tokens": self._packed_tokens, "matrix": self.matrix}
-        with _sharing.lent(self, arrays, folder):
-            yield self
+        with TemporaryDirectory(prefix="sklstm-") as temporary:
+            parent = Path(temporary if folder is None else folder).absolute()
+            place = parent / f"sklstm-{joblib.hash(arrays)}"
+            place.mkdir(exist_ok=True)
+            paths = [place / f"{name}.npy" for name in arrays]
+            if not all(path.is_file() for path in paths):
+                with _persistence.atomic_write(*paths) as incomplete:
+                    for path, values in zip(incomplete, arrays.values(), strict=True):
+                        with path.open("wb") as file:
+                            np.save(file, values)
+            with _shared_lock:
+                _shared[str(place)] = self
+                previous, self._shared_folder = self._shared_folder, str(place)
+            try:
+                yield self
+            finally:
+                with _shared_lock:
+                    _shared.pop(str(place), None)
+                    self._shared_folder = previous
 
     @property
     def vector_size(self) -> int:
-        """Values of a vector."""
+        """Number of components of a vector."""
         return self.matrix.shape[1]
 
     def __len__(self) -> int:
@@ -310,25 +352,27 @@ class WordVectors:
     def __getitem__(self, token: str) -> NDArray[np.float32]:
         return self.matrix[self._rows[token]]
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        """Return a row for each id of a `TextSequencer` with these vectors as its vocabulary.
+    def __array__(
+        self, dtype: DTypeLike | None = None, copy: bool | None = None
+    ) -> NDArray[np.floating]:
+        """Return one row per id of a `TextSequencer` with these vectors as its vocabulary.
 
-        Zeros for the padding, the mean of all vectors for the unknown token, then the vectors.
+        The rows are zeros for padding, the mean vector for out-of-vocabulary tokens, and `matrix`.
         """
         return self.rows(np.arange(N_RESERVED + len(self))).astype(dtype or np.float32, copy=False)
 
-    def rows(self, ids: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
-        """Return the vectors of token ids, as a `TextSequencer` with this vocabulary gives them.
+    def rows(self, ids: NDArray[np.integer]) -> NDArray[np.float32]:
+        """Return the vectors of token ids of a `TextSequencer` with this vocabulary.
 
         Parameters
         ----------
-        ids : ndarray of int of shape (n,)
-            Of padding (0), the unknown token (1), and words (2 and up, in the order of `tokens`).
+        ids : ndarray of int, shape (n,)
+            0 for padding, 1 for out of vocabulary, then the words in the order of `tokens`.
 
         Returns
         -------
-        vectors : ndarray of float32 of shape (n, n_values)
-            Zeros for the padding, and the mean of all vectors for the unknown token.
+        vectors : ndarray of float32, shape (n, vector_size)
+            Zeros for padding, the mean of all vectors for out of vocabulary.
         """
         vectors = self.matrix[np.maximum(ids - N_RESERVED, 0)]
         vectors[ids == PADDING_ID] = 0
@@ -336,32 +380,39 @@ class WordVectors:
         return vectors
 
     def __repr__(self) -> str:
-        return f"WordVectors({len(self):,} words of {self.vector_size} values)"
+        return f"WordVectors({len(self):,} words, vector_size={self.vector_size})"
 
     def __sklearn_clone__(self) -> Self:
-        # It does not change, and may be large.
+        # It is immutable, and may be large.
         return self
 
-    def __reduce_ex__(self, protocol: Any) -> Any:
-        reference = _sharing.reference_to(self)
-        if reference is None:
+    def __deepcopy__(self, memo: dict[int, object]) -> Self:
+        return self
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[object, ...]:
+        if self._shared_folder is None:
             return super().__reduce_ex__(protocol)
-        return _found, (type(self), reference)
+        return _load_shared, (type(self), self._shared_folder)
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        return self
+    def __getstate__(self) -> dict[str, object]:
+        return _persistence.pack_state({"tokens": self._packed_tokens, "matrix": self.matrix})
 
-    def __getstate__(self) -> dict[str, Any]:
-        return pack_state({"tokens": self._packed_tokens, "matrix": self.matrix})
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(unpack_vectors(state, type(self)))
+    def __setstate__(self, state: Mapping[str, object]) -> None:
+        owner = type(self)
+        attributes = _persistence.unpack_state(state, owner)
+        _persistence.check_names(owner, attributes, ("tokens", "matrix"))
+        tokens = _persistence.unpack_tokens(owner, "tokens", attributes["tokens"])
+        matrix = attributes["matrix"]
+        _persistence.check_array(owner, "matrix", matrix, np.float32, (tokens.size, None))
+        if not matrix.size:
+            _persistence.raise_damaged(owner, "matrix is empty")
+        self.tokens, self.matrix = tokens, matrix
         self.matrix.flags.writeable = False
 
     @cached_property
     def _packed_tokens(self) -> NDArray[np.uint8]:
-        # One object, so that a model that has these vectors in several places saves it once.
-        return pack_tokens(self.tokens)
+        # Cached, so that a model with these vectors in several places saves the array once.
+        return _persistence.pack_tokens(self.tokens)
 
     @cached_property
     def _mean(self) -> NDArray[np.float32]:
@@ -372,19 +423,188 @@ class WordVectors:
         return {token: row for row, token in enumerate(self.tokens)}
 
 
-def _read(texts: Any) -> Corpus:
-    corpus = tokenize(read_texts(texts, " ")[0], build_analyzer(DEFAULTS))
+def _tokenize(texts: object) -> Corpus:
+    corpus = tokenize(read_texts(texts, " ")[0], build_analyzer())
     if not corpus.codes.size:
         raise ValueError("texts holds no words; pass texts that are not empty.")
     return corpus
 
 
-def _found(kind: type[WordVectors], reference: _sharing.Reference) -> WordVectors:
-    """Return the vectors that `WordVectors.shared` has lent."""
+def _load_shared(owner: type[WordVectors], folder: str) -> WordVectors:
+    """Return the vectors that `WordVectors.shared` wrote to a folder; unpickles them.
 
-    def make(arrays: _sharing.Arrays) -> WordVectors:
-        vectors = kind.__new__(kind)
-        vectors.__setstate__(pack_state(arrays))
-        return vectors
+    Each process reads a folder once.
+    """
+    with _shared_lock:
+        if folder not in _shared:
+            if not os.path.isdir(folder):
+                raise FileNotFoundError(
+                    f"The shared word vectors in {folder} do not exist. On several machines call "
+                    "vectors.shared(folder) with a folder that all of them can read. Save models "
+                    "after the block of shared(), not inside."
+                )
+            while len(_shared) >= _MAX_SHARED:
+                del _shared[next(iter(_shared))]
+            vectors = owner.__new__(owner)
+            arrays = {
+                name: np.load(Path(folder, f"{name}.npy"), mmap_mode="r")
+                for name in ("tokens", "matrix")
+            }
+            vectors.__setstate__(_persistence.pack_state(arrays))
+            # Results of the worker refer to the files as well.
+            vectors._shared_folder = folder
+            _shared[folder] = vectors
+        return _shared[folder]
 
-    return _sharing.find(reference, make)
+
+def _read_file(
+    path: Path, wanted: Container[str] | None, max_words: int | None, binary: bool | None
+) -> tuple[list[str], NDArray[np.float32]]:
+    """Read words and their vectors in the order of a file.
+
+    Parameters
+    ----------
+    path : Path
+        File as in `WordVectors.load`.
+    wanted : container of str or None
+        Words to keep; None keeps all.
+    max_words : int or None
+        Maximum number of words to read; None reads all.
+    binary : bool or None
+        Whether the format is binary; None infers it from the name.
+
+    Returns
+    -------
+    tokens : list of str
+        The words.
+    matrix : ndarray of float32, shape (n_tokens, vector_size)
+        Vector of each word.
+
+    Raises
+    ------
+    ValueError
+        If a word is repeated, or has another number of values than the first one or a value that is
+        not a finite number, or if the file is truncated. The message has the number of the line, or
+        of the word in the binary format.
+    """
+    is_binary = path.name.lower().removesuffix(".gz").endswith(".bin") if binary is None else binary
+    unit, read = ("word", _read_binary) if is_binary else ("line", _read_text)
+    numbers: dict[str, int] = {}
+    rows, vector_size = array("f"), 0
+    # Files opened by gzip have the same methods.
+    open_file: Callable[[Path, str], IO[bytes]] = (
+        gzip.open if path.suffix.lower() == ".gz" else open  # type: ignore[assignment]
+    )
+    with open_file(path, "rb") as file:
+        try:
+            for number, word, values in read(file, path, max_words):
+                where = f"{unit} {number}"
+                try:
+                    token = word.decode()
+                except UnicodeDecodeError:
+                    problem = f"has a word that is not UTF-8, {word!r:.60}"
+                    raise _invalid(path, where, problem) from None
+                if wanted is not None and token not in wanted:
+                    continue
+                try:
+                    row = (
+                        np.frombuffer(values, "<f4").astype(np.float32)
+                        if is_binary
+                        else np.array(values.split(b" "), dtype=np.float32)
+                    )
+                except ValueError:
+                    raise _invalid(path, where, "has a value that is not a number") from None
+                if token in numbers:
+                    raise ValueError(
+                        f"{path} has {token!r:.60} in {unit} {numbers[token]} and again in "
+                        f"{where}. Remove one of them."
+                    )
+                if not np.isfinite(row).all():
+                    raise _invalid(path, where, "has a value that is not finite")
+                numbers[token] = number
+                rows.frombytes(row.tobytes())
+                vector_size = row.size
+        except (EOFError, zlib.error) as error:
+            raise _truncated(path, "within compressed data") from error
+    return list(numbers), np.frombuffer(rows, np.float32).reshape(len(numbers), vector_size)
+
+
+def _read_text(file: IO[bytes], path: Path, max_words: int | None) -> _Entries:
+    n_expected = vector_size = n_words = 0
+    for number, line in enumerate(file, start=1):
+        where = f"line {number}"
+        fields = line.strip(b" \r\n")
+        if number == 1:
+            n_expected, vector_size = _parse_header(fields) or (0, fields.count(b" "))
+            if vector_size == 0:
+                raise _invalid(path, where, "has no values")
+            if n_expected:
+                continue
+        if not fields:
+            continue
+        if n_words == max_words:
+            return
+        n_words += 1
+        # Some words of GloVe contain spaces.
+        word = fields.rsplit(b" ", vector_size)[0]
+        n_found = fields.count(b" ")
+        if n_found < vector_size or (n_found > vector_size and _is_number(word.split(b" ")[-1])):
+            raise _invalid(path, where, f"has {n_found} values, expected {vector_size}")
+        yield number, word, fields[len(word) + 1 :]
+    _check_complete(path, n_words, n_expected if max_words is None else min(n_expected, max_words))
+
+
+def _read_binary(file: IO[bytes], path: Path, max_words: int | None) -> _Entries:
+    header = _parse_header(_read_until(file, b"\n"))
+    if header is None:
+        problem = "does not have the numbers of words and values; pass binary=False"
+        raise _invalid(path, "line 1", problem)
+    n_expected, vector_size = header
+    n_expected = n_expected if max_words is None else min(n_expected, max_words)
+    for number in range(1, n_expected + 1):
+        # Some programs write a line break after each vector.
+        word = _read_until(file, b" ").lstrip(b"\n")
+        data = file.read(4 * vector_size)
+        if len(data) < 4 * vector_size:
+            _check_complete(path, number - 1, n_expected)
+        yield number, word, data
+
+
+def _read_until(file: IO[bytes], end: bytes) -> bytes:
+    """Read up to `end` or the end of the file, or an invalid number of bytes of a word."""
+    found = bytearray()
+    while (byte := file.read(1)) not in (b"", end) and len(found) < _MAX_WORD_BYTES:
+        found += byte
+    return bytes(found)
+
+
+def _parse_header(line: bytes) -> tuple[int, int] | None:
+    """Return the numbers of words and values if a line consists of these."""
+    fields = line.split()
+    if len(fields) == 2 and all(field.isdigit() for field in fields):
+        return int(fields[0]), int(fields[1])
+    return None
+
+
+def _is_number(text: bytes) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _check_complete(path: Path, n_words: int, n_expected: int) -> None:
+    if n_words < n_expected:
+        raise _truncated(path, f"after {n_words} of the {n_expected} words announced in line 1")
+
+
+def _truncated(path: Path, where: str) -> ValueError:
+    return ValueError(f"{path} ends {where}: it is truncated. Download it again.")
+
+
+def _invalid(path: Path, where: str, problem: str) -> ValueError:
+    return ValueError(
+        f"{path}: {where} {problem}. Correct or remove it, or pass a file of GloVe, word2vec or "
+        "fastText."
+    )

@@ -14,7 +14,8 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from searching import Mortal, make_search, make_vectors, process_and_vectors, scores
 from sklearn.model_selection import cross_validate
 
-from sklstm import WordVectors, _sharing
+from sklstm import WordVectors
+from sklstm import vectors as vectors_module
 
 VECTORS = make_vectors()
 
@@ -84,7 +85,7 @@ def test_shared_vectors_are_found_as_they_were(monkeypatch):
     with VECTORS.shared():
         pickled = pickle.dumps(VECTORS)
         assert pickle.loads(pickled) is VECTORS
-        monkeypatch.setattr(_sharing, "_found", {})  # As in another process.
+        monkeypatch.setattr(vectors_module, "_shared", {})  # As in another process.
         found = pickle.loads(pickled)
         assert found is not VECTORS
         np.testing.assert_array_equal(found.matrix, VECTORS.matrix)
@@ -92,19 +93,25 @@ def test_shared_vectors_are_found_as_they_were(monkeypatch):
         assert not found.matrix.flags.writeable
         assert pickle.dumps(found) == pickled
         del found
-        _sharing._found.clear()
+        vectors_module._shared.clear()
         gc.collect()
 
 
 def test_a_worker_keeps_a_few_vectors_at_most(monkeypatch):
     many = [WordVectors(["a"], [[float(number)]]) for number in range(9)]
+    kept = set()
     for vectors in many:
         with vectors.shared():
             pickled = pickle.dumps(vectors)
-            monkeypatch.setattr(_sharing, "_references", type(_sharing._references)())
-            monkeypatch.setattr(_sharing, "_found", dict(list(_sharing._found.items())[:-1]))
-            assert pickle.loads(pickled).matrix == vectors.matrix
-    assert len(_sharing._found) <= _sharing._MOST_KEPT
+            # As in another process.
+            del vectors_module._shared[vectors._shared_folder]
+            received = pickle.loads(pickled)
+            assert received is not vectors
+            assert received.matrix == vectors.matrix
+            kept.add(received._shared_folder)
+            monkeypatch.setattr(vectors_module, "_shared", dict(vectors_module._shared))
+            assert len(vectors_module._shared) <= vectors_module._MAX_SHARED
+    assert len(kept) == len(many)
 
 
 def test_a_folder_is_used_again(tmp_path):
@@ -121,7 +128,7 @@ def test_a_folder_is_used_again(tmp_path):
 def test_the_name_of_a_folder_that_is_gone_is_an_error_with_the_remedy():
     with VECTORS.shared():
         pickled = pickle.dumps(VECTORS)
-    with pytest.raises(FileNotFoundError, match=r"save models after the block of shared\(\)"):
+    with pytest.raises(FileNotFoundError, match=r"Save models after the block of shared\(\)"):
         pickle.loads(pickled)
 
 

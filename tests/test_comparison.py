@@ -230,6 +230,16 @@ def test_scores_and_predictions_share_one_prediction_a_fold():
     assert (result.predictions["model"] == "bad").all()
 
 
+def test_scorers_get_the_classifier_as_fit_left_it():
+    def n_attributes(model, X, y):
+        return len(vars(model))
+
+    expected = len(vars(OnlyOnePrediction().fit(TEXTS, LABELS)))
+    scoring = {"accuracy": "accuracy", "attributes": n_attributes}
+    result = compare({"model": OnlyOnePrediction()}, TEXTS, LABELS, cv=2, scoring=scoring)
+    assert_array_equal(result.scores["attributes"], expected)
+
+
 def test_times_are_seconds_of_the_folds(comparison):
     assert (comparison.scores[["fit_time", "score_time"]] > 0).all(axis=None)
     folds = comparison.scores.query("classifier == 'words'")
@@ -378,7 +388,7 @@ def test_errors_name_what_is_wrong(change, error, message):
 @pytest.mark.parametrize("method", ["differences", "plot"])
 def test_unknown_scores_and_levels_are_refused(method, comparison):
     with pytest.raises(
-        ValueError, match=r"scoring='f2' is none of the scores \['accuracy', 'f1_ma"
+        ValueError, match=r"scoring='f2' is not one of the scores; choose from \['accuracy', 'f1_ma"
     ):
         getattr(comparison, method)("f2")
     with pytest.raises(ValueError, match="alpha=5 must lie between 0 and 1"):

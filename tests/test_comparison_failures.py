@@ -44,12 +44,16 @@ def test_a_failing_classifier_is_a_row_with_its_error():
     ("model", "scoring", "error"),
     [
         (Lost(), "accuracy", "ValueError: Found input variables with inconsistent numbers"),
-        (Lost(), {"one": lambda *fold: 1.0}, r"ValueError: predict gave an array of shape \(11,\)"),
+        (
+            Lost(),
+            {"one": lambda *fold: 1.0},
+            r"ValueError: predict returned an array of shape \(11,\)",
+        ),
         (Coin(), "roc_auc", "AttributeError: Coin has none of the following attributes"),
         (
             Coin(),
             lambda *fold: {"a": 1},
-            r"TypeError: scoring 'score' gave {'a': 1}, and must give",
+            r"TypeError: scoring 'score' returned {'a': 1}, but must return",
         ),
     ],
 )

@@ -20,6 +20,7 @@ from sklearn.pipeline import make_pipeline
 
 import sklstm
 from sklstm import classic_baselines, compare
+from sklstm.comparison import _folds
 
 
 @pytest.fixture(autouse=True)
@@ -96,7 +97,7 @@ def test_memory_tells_data_frames_apart_by_content_alone(tmp_path, capsys):
 
 def test_memory_is_not_used_by_another_version(tmp_path, monkeypatch):
     compare({"coin": Coin()}, TEXTS, LABELS, memory=tmp_path)
-    monkeypatch.setattr(sklstm, "__version__", "99.0")
+    monkeypatch.setattr(_folds, "VERSION", "99.0")
     compare({"coin": Coin()}, TEXTS, LABELS, memory=tmp_path)
     assert len(FITS) == 10
 
@@ -154,14 +155,14 @@ def test_workers_share_the_memory(tmp_path, capsys):
 
 def test_memory_refuses_what_it_could_not_find_again(tmp_path):
     call = {"classifiers": {"coin": Coin()}, "X": TEXTS, "y": LABELS, "memory": tmp_path}
-    with pytest.raises(ValueError, match=r"memory= cannot go on with random_state=None.*an int"):
+    with pytest.raises(ValueError, match=r"memory= cannot resume with random_state=None.*an int"):
         compare(**call, random_state=None)
     with pytest.raises(ValueError, match=r"with cv=StratifiedKFold\(.*seed it with an int"):
         compare(**call, cv=StratifiedKFold(shuffle=True))
-    with pytest.raises(ValueError, match=r"cannot recognise scoring 'score'.*Replace lambdas"):
+    with pytest.raises(ValueError, match=r"cannot identify scoring 'score'.*Replace lambdas"):
         compare(**call, scoring=lambda *fold: 1.0)
     nameless = make_pipeline(CountVectorizer(tokenizer=lambda text: [text]), MultinomialNB())
-    with pytest.raises(ValueError, match=r"cannot recognise classifier 'words' in another run"):
+    with pytest.raises(ValueError, match=r"cannot identify classifier 'words' in another process"):
         compare(**(call | {"classifiers": {"words": nameless}}))
     assert not FITS
     compare(**call, cv=StratifiedKFold())

@@ -12,9 +12,8 @@ from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from sklstm import TextSequencer, lstm_states, token_attributions
+from sklstm import ComparisonDisplay, TextSequencer, lstm_states, token_attributions
 from sklstm.displays import (
-    ComparisonDisplay,
     LSTMStateDisplay,
     NetworkDisplay,
     TokenAttributionDisplay,

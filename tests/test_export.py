@@ -19,8 +19,8 @@ from sklearn.preprocessing import FunctionTransformer
 
 from sklstm import LSTMTextClassifier, TextSequencer, export
 from sklstm._network.activations import ACTIVATIONS
-from sklstm.export import _onnx
 from sklstm._runtime import keras
+from sklstm.export import _onnx
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")

@@ -12,8 +12,7 @@ from sklearn.metrics import accuracy_score, log_loss
 
 from sklstm._network import pool
 from sklstm._network.network import Network
-from sklstm._network.spec import NetworkSpec, TrainingSpec, initial_weights
-from sklstm._network.spec import probabilities
+from sklstm._network.spec import NetworkSpec, TrainingSpec, initial_weights, probabilities
 from sklstm._training import data
 
 IDS, Y = make_ids()

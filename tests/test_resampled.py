@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 
 from sklstm import compare
-from sklstm._comparison.resampled import corrected_t_test, holm
+from sklstm.comparison._statistics import corrected_t_test, holm
 
 
 def test_p_value_is_that_of_a_hand_calculation():
@@ -26,8 +26,8 @@ def test_p_value_is_that_of_a_hand_calculation():
     assert row["p_value"] == pytest.approx(2 * tail)
     assert row["p_value"] == pytest.approx(0.0474207)
     assert row["p_value"] == pytest.approx(2 * stats.t.sf(2.8284271, df=4))
-    assert row["low"] == pytest.approx(0.03 - 2.7764451 * 0.0106066, abs=1e-6)
-    assert row["high"] == pytest.approx(0.03 + 2.7764451 * 0.0106066, abs=1e-6)
+    assert row["ci_low"] == pytest.approx(0.03 - 2.7764451 * 0.0106066, abs=1e-6)
+    assert row["ci_high"] == pytest.approx(0.03 + 2.7764451 * 0.0106066, abs=1e-6)
     assert row["p_adjusted"] == row["p_value"]  # A single pair.
     assert row["better"] == "model_0"
 
@@ -45,14 +45,14 @@ def test_equal_values_have_no_doubt():
     same, apart = corrected_t_test([0.0] * 5, 0.25), corrected_t_test([0.1] * 5, 0.25)
     assert (same.t, same.p_value, same.std_error) == (0, 1, 0)
     assert (apart.t, apart.p_value) == (np.inf, 0)
-    assert (apart.low, apart.high) == (pytest.approx(0.1), pytest.approx(0.1))
+    assert (apart.ci_low, apart.ci_high) == (pytest.approx(0.1), pytest.approx(0.1))
     assert corrected_t_test([-0.1] * 5, 0.25).t == -np.inf
 
 
 @pytest.mark.parametrize("values", [[0.1], [0.1, np.nan, 0.2]])
 def test_too_little_to_test_is_nan(values):
     test = corrected_t_test(values, 0.25)
-    assert np.isnan([test.std_error, test.low, test.high, test.t, test.p_value]).all()
+    assert np.isnan([test.std_error, test.ci_low, test.ci_high, test.t, test.p_value]).all()
 
 
 def test_holm_is_that_of_a_hand_calculation():
@@ -73,7 +73,7 @@ def test_differences_name_the_greater_first_and_are_adjusted():
     assert_array_equal(frame["p_adjusted"], holm(frame["p_value"]))
     assert_array_equal(frame["better"], ["", "best", "middle"])
     assert_array_equal(result.differences(alpha=1e-6)["better"], ["", "", ""])
-    assert (frame["low"] < result.differences(alpha=0.5)["low"]).all()
+    assert (frame["ci_low"] < result.differences(alpha=0.5)["ci_low"]).all()
 
 
 def test_one_classifier_has_no_differences():

@@ -11,8 +11,7 @@ import pytest
 from sequencing import TEXTS
 from sklearn.feature_extraction.text import CountVectorizer
 
-from sklstm._texts import pad_rows
-from sklstm.sequencer import TextSequencer
+from sklstm.sequencer import TextSequencer, _pad_rows
 
 
 def pad_sequences(sequences, width, padding, truncating):
@@ -136,7 +135,7 @@ def test_rows_are_those_of_keras_itself(padding, truncating):
     flat = np.concatenate(sequences).astype(np.int32)
     for width in (1, 3, 4, 7):
         np.testing.assert_array_equal(
-            pad_rows(flat, lengths, width, padding, truncating),
+            _pad_rows(flat, lengths, width, padding, truncating),
             keras_pad_sequences(sequences, width, padding=padding, truncating=truncating),
         )
 
@@ -325,7 +324,7 @@ def test_chunks_may_leave_no_token_until_the_last():
 
 def test_another_fixed_vocabulary_between_chunks_is_refused():
     sequencer = TextSequencer(vocabulary=["film"]).partial_fit(TEXTS)
-    with pytest.raises(ValueError, match="vocabulary is not that of the calls before"):
+    with pytest.raises(ValueError, match="vocabulary differs from the one of the calls before"):
         sequencer.set_params(vocabulary=["good"]).partial_fit(TEXTS)
 
 
@@ -334,6 +333,15 @@ def test_a_chunk_of_no_documents_is_refused_at_any_time(kind):
     for sequencer in (TextSequencer(**CHUNKED[kind]), TextSequencer(**CHUNKED[kind]).fit(TEXTS)):
         with pytest.raises(ValueError, match="X holds no tokens, in 0 documents"):
             sequencer.partial_fit([])
+
+
+@pytest.mark.parametrize("kind", ["hash", "fixed"])
+def test_the_full_width_does_not_depend_on_the_first_chunk(kind):
+    parameters = {**CHUNKED[kind], "max_len": 9}
+    sequencer = TextSequencer(**parameters)._partial_fit_full_width(["film"])
+    assert sequencer.max_len_ == 9
+    whole = TextSequencer(**parameters).fit(TEXTS)
+    np.testing.assert_array_equal(sequencer.transform(TEXTS), whole.transform(TEXTS))
 
 
 # Ids back to tokens

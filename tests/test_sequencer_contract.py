@@ -39,11 +39,11 @@ class NumbersAsWords(TextSequencer):
         tags.input_tags.two_d_array = True
         return tags
 
-    def _read(self, X, *, reset):
+    def _tokenize(self, X, *, reset):
         words = np.vectorize("x{:.1f}".format, otypes=[object])(check_array(X))
         if hasattr(X, "columns"):
             words = pd.DataFrame(words, columns=X.columns)
-        return super()._read(words, reset=reset)
+        return super()._tokenize(words, reset=reset)
 
 
 def assert_equal_states(one, other):

@@ -51,12 +51,12 @@ def test_a_tokenizer_may_be_a_generator():
 
 
 def test_a_tokenizer_that_gives_no_str_is_refused():
-    with pytest.raises(TypeError, match=r"tokenizer gave 3 \(int\) as a token"):
+    with pytest.raises(TypeError, match=r"tokenizer returned 3 \(int\) as a token"):
         TextSequencer(tokenizer=lambda text: [len(text)]).fit(["abc"])
 
 
 def test_a_broken_pattern_is_refused():
-    with pytest.raises(ValueError, match=r"token_pattern='\(' is no regular expression"):
+    with pytest.raises(ValueError, match=r"token_pattern='\(' is not a regular expression"):
         TextSequencer(token_pattern="(").fit(TEXTS)
 
 
@@ -124,5 +124,5 @@ def test_an_unknown_stemmer_is_refused_with_the_names_there_are():
 
 
 def test_a_stemmer_that_gives_no_str_is_refused():
-    with pytest.raises(TypeError, match=r"stemmer gave 4 \(int\)"):
+    with pytest.raises(TypeError, match=r"stemmer returned 4 \(int\)"):
         TextSequencer(stemmer=len).fit(["film"])

@@ -138,7 +138,7 @@ ALTERATIONS = [
     ),
     changed("sequencer", "token_counts_", value=np.arange(4), problem="token_counts_ has"),
     changed("sequencer", "token_counts_", value=np.ones(5), problem="has dtype float64"),
-    changed("sequencer", "_tally", value=[], problem="_tally is not of"),
+    changed("sequencer", "_tally", value=[], problem="_tally does not consist of three arrays"),
     changed("hashing", "n_tokens_", value=10**12, problem="'n_tokens_' .* in the range"),
     changed("vectors", "matrix", value=KeyError, problem="it lacks matrix"),
     changed("vectors", "matrix", value=np.eye(4, dtype="f"), problem=r"\(4, 4\), not .*\(3, any\)"),

@@ -1,4 +1,4 @@
-"""Tokens found piece by piece are those of scikit-learn's analyzer, whatever the characters."""
+"""Tokens found segment by segment are those of scikit-learn's analyzer for any characters."""
 
 import sys
 
@@ -17,8 +17,7 @@ DELICATE = (
 )
 
 
-def parameters_of(**changes):
-    return {**TextSequencer().get_params(), **changes}
+DEFAULTS = _tokens.build_analyzer.__kwdefaults__
 
 
 def random_texts(n_texts, seed):
@@ -44,21 +43,19 @@ def distinct(tokens):
 
 
 @pytest.fixture
-def always_by_piece(monkeypatch):
-    monkeypatch.setattr(_tokens, "_WORTH_PIECES", 0)
+def always_by_segment(monkeypatch):
+    monkeypatch.setattr(_tokens, "_MIN_SEGMENTED", 0)
 
 
 def both_ways(texts, **changes):
-    """Tokenize piece by piece and by the analyzer of scikit-learn."""
-    parameters = parameters_of(**changes)
-    analyzer = _tokens.build_analyzer(parameters)
-    assert analyzer.is_piecewise
-    shared = {name: parameters[name] for name in _tokens.DEFAULTS}
-    reference = CountVectorizer(**shared).build_analyzer()
+    """Tokenize segment by segment and by the analyzer of scikit-learn."""
+    analyzer = _tokens.build_analyzer(**changes)
+    assert analyzer.is_segmentwise
+    reference = CountVectorizer(**(DEFAULTS | changes)).build_analyzer()
     return _tokens.tokenize(texts, analyzer), [reference(text) for text in texts]
 
 
-@pytest.mark.parametrize("pattern", sorted(_tokens.PIECEWISE_PATTERNS))
+@pytest.mark.parametrize("pattern", sorted(_tokens.SEGMENT_PATTERNS))
 @pytest.mark.parametrize(
     "changes",
     [
@@ -71,7 +68,7 @@ def both_ways(texts, **changes):
     ids=str,
 )
 @pytest.mark.filterwarnings("ignore:Your stop_words may be inconsistent")
-def test_random_characters_give_the_tokens_of_scikit_learn(pattern, changes, always_by_piece):
+def test_random_characters_give_the_tokens_of_scikit_learn(pattern, changes, always_by_segment):
     texts = random_texts(500, seed=0)
     corpus, expected = both_ways(texts, token_pattern=pattern, **changes)
     assert documents(corpus) == expected
@@ -80,7 +77,7 @@ def test_random_characters_give_the_tokens_of_scikit_learn(pattern, changes, alw
     assert corpus.lengths.dtype == np.int64
 
 
-def test_every_character_of_unicode_cuts_as_it_does_for_scikit_learn(always_by_piece):
+def test_every_character_of_unicode_cuts_as_it_does_for_scikit_learn(always_by_segment):
     everything = [f"a{one}b'{one}c" for one in map(chr, range(sys.maxunicode + 1))]
     texts = ["".join(everything[i : i + 5000]) for i in range(0, len(everything), 5000)]
     corpus, expected = both_ways(texts, lowercase=False)
@@ -89,30 +86,30 @@ def test_every_character_of_unicode_cuts_as_it_does_for_scikit_learn(always_by_p
 
 def test_few_texts_and_many_give_the_same_tokens():
     texts = random_texts(2000, seed=1)
-    analyzer = _tokens.build_analyzer(parameters_of(stop_words="english"))
+    analyzer = _tokens.build_analyzer(stop_words="english")
     together = documents(_tokens.tokenize(texts, analyzer))
-    assert sum(map(len, texts)) > _tokens._WORTH_PIECES
+    assert sum(map(len, texts)) > _tokens._MIN_SEGMENTED
     assert together == [documents(_tokens.tokenize([text], analyzer))[0] for text in texts]
 
 
 @pytest.mark.parametrize("size", [1, 100, 1000])
-def test_size_of_blocks_does_not_change_tokens(size, always_by_piece, monkeypatch):
+def test_size_of_blocks_does_not_change_tokens(size, always_by_segment, monkeypatch):
     texts = ["", *random_texts(100, seed=2), ""]
-    monkeypatch.setattr(_tokens, "_BLOCK", size)
+    monkeypatch.setattr(_tokens, "_BLOCK_SIZE", size)
     corpus, expected = both_ways(texts)
     assert documents(corpus) == expected
     assert corpus.tokens == distinct(token for tokens in expected for token in tokens)
 
 
 @pytest.mark.parametrize("texts", [[], [""], ["", "?!"]])
-def test_texts_without_pieces_have_no_tokens(texts, always_by_piece):
+def test_texts_without_segments_have_no_tokens(texts, always_by_segment):
     corpus, _ = both_ways(texts)
     assert corpus.tokens == []
     assert corpus.codes.size == 0
     assert corpus.lengths.tolist() == [0] * len(texts)
 
 
-def test_words_that_begin_alike_are_told_apart(always_by_piece):
+def test_words_that_begin_alike_are_told_apart(always_by_segment):
     # Every length around one and two words of memory, and enough others to collide in the table.
     words = ["x" * n + end for n in range(40) for end in ("", "y", "z")][1:]
     words += [f"w{number}" for number in range(3000)]
@@ -120,12 +117,12 @@ def test_words_that_begin_alike_are_told_apart(always_by_piece):
     assert documents(corpus) == expected
 
 
-def test_a_piece_is_matched_with_the_first_that_is_equal():
-    pieces = [b"a", b"film", b"a", b"x" * 16, b"x" * 17, b"film", b"x" * 16, b"x" * 17, b"x" * 8]
-    joined = b"\n" + b"\n".join(pieces) + b"\n" + bytes(16)
-    lengths = np.array([len(piece) for piece in pieces])
+def test_a_segment_is_matched_with_the_first_equal_one():
+    segments = [b"a", b"film", b"a", b"x" * 16, b"x" * 17, b"film", b"x" * 16, b"x" * 17, b"x" * 8]
+    joined = b"\n" + b"\n".join(segments) + b"\n" + bytes(16)
+    lengths = np.array([len(segment) for segment in segments])
     starts = np.cumsum([1, *(lengths[:-1] + 1)])
-    found = _tokens._equal_pieces(joined, starts, lengths)
+    found = _tokens._first_occurrences(joined, starts, lengths)
     # A dictionary is left to find out about the two longest.
     assert found.tolist() == [0, 1, 0, 3, 4, 1, 3, 7, 8]
 
@@ -140,9 +137,9 @@ def test_a_piece_is_matched_with_the_first_that_is_equal():
         {"analyzer": "char"},
     ],
 )
-def test_what_may_look_beyond_a_piece_is_left_to_scikit_learn(changes):
-    analyzer = _tokens.build_analyzer(parameters_of(**changes))
-    assert not analyzer.is_piecewise
+def test_parameters_that_may_depend_on_the_whole_text_are_left_to_scikit_learn(changes):
+    analyzer = _tokens.build_analyzer(**changes)
+    assert not analyzer.is_segmentwise
 
 
 def test_stop_words_that_the_pattern_cuts_up_are_warned_about():
@@ -151,10 +148,10 @@ def test_stop_words_that_the_pattern_cuts_up_are_warned_about():
 
 
 @pytest.mark.parametrize("size", [1, 10, 2**18])
-def test_size_of_parts_does_not_change_counts(size, monkeypatch):
+def test_size_of_batches_does_not_change_counts(size, monkeypatch):
     texts = ["b a b", "", "a c d a a a c b d d b a c", "c", "", "b c b c b c b c b c b"]
-    monkeypatch.setattr(_vocabulary, "_TALLIED", size)
-    corpus = _tokens.tokenize(texts, _tokens.build_analyzer(parameters_of()))
+    monkeypatch.setattr(_vocabulary, "_BATCH_SIZE", size)
+    corpus = _tokens.tokenize(texts, _tokens.build_analyzer())
     counted = _vocabulary.tally(corpus)
     reference = CountVectorizer(token_pattern=r"\w+").fit(texts)
     order = [reference.vocabulary_[token] for token in counted.tokens]
@@ -172,9 +169,9 @@ def test_the_alphabet_decides_between_tokens_of_one_frequency_at_the_limit(limit
     seen = _vocabulary.Tally(tokens, counts, document_counts, 9)
     kept = [i for i in range(100) if 2 <= document_counts[i] <= 7]
     expected = sorted(kept, key=lambda i: (-counts[i], tokens[i]))[:limit]
-    assert _vocabulary.rank(seen, 2, 7, limit).tolist() == expected
+    assert _vocabulary.rank(seen, _vocabulary.Limits(2, 7, limit)).tolist() == expected
 
 
 def test_defaults_are_those_of_the_sequencer():
     parameters = TextSequencer().get_params()
-    assert {name: parameters[name] for name in _tokens.DEFAULTS} == _tokens.DEFAULTS
+    assert {name: parameters[name] for name in DEFAULTS} == DEFAULTS

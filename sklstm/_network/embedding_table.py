@@ -24,7 +24,7 @@ from sklstm._network.spec import (
 )
 from sklstm._validation import check_embedding_weights
 from sklstm._vocabulary import N_RESERVED, OOV_ID
-from sklstm.vectors import SMALL, WordVectors
+from sklstm.vectors import UNIFORM_LIMIT, WordVectors
 
 # Larger ids are usually a mistake, such as dates in X, and their vectors would fill the memory.
 _MAX_INFERRED_IDS = 10_000_000
@@ -139,7 +139,9 @@ def _make_word_vector_table(
     new = wanted[~np.isin(wanted, before)]
     is_random = new >= n_ids
     pretrained = vectors.rows(np.where(is_random, OOV_ID, new))
-    random = np.random.default_rng(seed).uniform(-SMALL, SMALL, pretrained[is_random].shape)
+    random = np.random.default_rng(seed).uniform(
+        -UNIFORM_LIMIT, UNIFORM_LIMIT, pretrained[is_random].shape
+    )
     pretrained[is_random] = random
     ids = np.concatenate([before, new])
     return EmbeddingTable(ids, np.ones(len(ids), dtype=bool), int(vocab_size), vectors), pretrained

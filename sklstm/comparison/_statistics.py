@@ -1,4 +1,4 @@
-"""Inference on the scores of cross-validation, whose training parts overlap."""
+"""Inference on cross-validation scores, whose training sets overlap."""
 
 from __future__ import annotations
 
@@ -10,38 +10,38 @@ from scipy import stats
 
 
 class CorrectedTest(NamedTuple):
-    """A mean over folds, and how far it can be from zero by chance."""
+    """Mean over folds, its standard error and confidence interval, and a test that it is zero."""
 
     mean: float
     std_error: float
-    low: float
-    high: float
+    ci_low: float
+    ci_high: float
     t: float
     p_value: float
 
 
 def corrected_t_test(values: ArrayLike, test_ratio: float, alpha: float = 0.05) -> CorrectedTest:
-    r"""Test whether the mean of a value over folds is zero, by the corrected resampled t-test.
+    r"""Test whether the mean over folds is zero, by the corrected resampled t-test.
 
-    Folds share most of their training documents, so their values vary less than those of
-    independent samples would. The corrected variance of the mean is
+    The folds share most of their training documents, so their values vary less than those of
+    independent samples. The corrected variance of the mean is
     :math:`(1/k + n_{test}/n_{train}) s^2`, with the sample variance :math:`s^2` of the values of k
     folds, and t has k - 1 degrees of freedom [1]_.
 
     Parameters
     ----------
-    values : array-like of float of shape (n_folds,)
-        A value for each fold, usually the difference of two classifiers' scores.
+    values : array-like of float, shape (n_folds,)
+        Value of each fold, usually the difference between the scores of two classifiers.
     test_ratio : float
-        Documents tested on over documents trained on; 0.25 in 5 folds.
+        Number of test documents divided by the number of training documents; 0.25 in 5 folds.
     alpha : float, default=0.05
-        ``low`` and ``high`` are the ends of the ``1 - alpha`` confidence interval.
+        ``ci_low`` and ``ci_high`` are the ends of the ``1 - alpha`` confidence interval.
 
     Returns
     -------
     test : CorrectedTest
-        With two-sided ``p_value``. Values that are all zero have p = 1, values all equal and
-        not zero p = 0; all but the mean is NaN for fewer than two folds or where a value is NaN.
+        The result, with a two-sided ``p_value``. If all values are equal, p is 1 if they are zero
+        and 0 otherwise. All but the mean is NaN for fewer than two folds or if a value is NaN.
 
     References
     ----------
@@ -52,7 +52,7 @@ def corrected_t_test(values: ArrayLike, test_ratio: float, alpha: float = 0.05) 
     mean, k = float(np.mean(values)), len(values)
     if k < 2 or np.isnan(mean):
         return CorrectedTest(mean, *[float("nan")] * 5)
-    # Rounding must not make a difference of values that are all the same.
+    # The variance of equal values must be zero despite rounding.
     variance = float(np.var(values, ddof=1)) if np.ptp(values) > 0 else 0.0
     std_error = float(np.sqrt((1 / k + test_ratio) * variance))
     with np.errstate(divide="ignore"):
@@ -63,17 +63,17 @@ def corrected_t_test(values: ArrayLike, test_ratio: float, alpha: float = 0.05) 
 
 
 def holm(p_values: ArrayLike) -> NDArray[np.float64]:
-    """Adjust p values for how many there are, by the step-down method of Holm [1]_.
+    """Adjust p values for multiple testing by the step-down method of Holm [1]_.
 
     Parameters
     ----------
-    p_values : array-like of float of shape (n_tests,)
-        NaN where there was nothing to test.
+    p_values : array-like of float, shape (n_tests,)
+        The p values; NaN entries are ignored.
 
     Returns
     -------
-    adjusted : ndarray of float64 of shape (n_tests,)
-        To be compared with the level wanted for all tests together.
+    adjusted : ndarray of float64, shape (n_tests,)
+        Adjusted p values, to be compared with the family-wise error rate.
 
     References
     ----------

@@ -1,1 +1,0 @@
-"""What `compare` does: checks, folds, frames, tests of differences, and the plot."""

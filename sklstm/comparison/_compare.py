@@ -1,0 +1,247 @@
+"""compare(): cross-validate classifiers on the same folds."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from numbers import Integral
+
+import joblib
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator, clone, is_regressor
+from sklearn.exceptions import FitFailedWarning
+from sklearn.metrics import check_scoring
+from sklearn.utils.multiclass import check_classification_targets
+
+from sklstm._sklearn import num_samples
+from sklstm.comparison._folds import (
+    CrossValidation,
+    RandomState,
+    Scoring,
+    check_hashable,
+    make_splits,
+    run_folds,
+)
+from sklstm.comparison._results import (
+    RESERVED_NAMES,
+    RESERVED_SCORES,
+    Comparison,
+    predictions_frame,
+    scores_frame,
+)
+
+
+def compare(
+    classifiers: Mapping[str, BaseEstimator],
+    X: ArrayLike,
+    y: ArrayLike,
+    *,
+    cv: CrossValidation = 5,
+    scoring: str | Iterable[str] | Callable[..., float] | Scoring = ("accuracy", "f1_macro"),
+    groups: ArrayLike | None = None,
+    n_jobs: int | None = None,
+    verbose: int = 0,
+    memory: str | os.PathLike[str] | joblib.Memory | None = None,
+    random_state: RandomState = 0,
+) -> Comparison:
+    """Compare classifiers by cross-validation on the same folds.
+
+    Parameters
+    ----------
+    classifiers : dict of str to classifier
+        Unfitted classifiers by name, for example
+        ``{"lstm": pipeline, **classic_baselines()}``. They are cloned and not changed.
+    X : array-like of shape (n_documents,) or (n_documents, n_columns)
+        Documents in any form that all classifiers accept: texts for pipelines that begin
+        with `TextSequencer` and for `classic_baselines`.
+    y : array-like of shape (n_documents,) or (n_documents, n_labels)
+        Class labels, or a multilabel indicator matrix.
+    cv : int, splitter, iterable of (train, test) or None, default=5
+        An int is a number of shuffled folds, stratified by class unless y is multilabel. Otherwise
+        as in `sklearn.model_selection.cross_validate`; ``RepeatedStratifiedKFold`` repeats folds.
+    scoring : str, sequence of str, callable or dict, default=("accuracy", "f1_macro")
+        As in `sklearn.model_selection.cross_validate`; greater is better. The first score
+        determines the order of the table. A callable ``scorer(classifier, X, y)`` returns one
+        number, called "score"; a dict maps names to scorers.
+    groups : array-like of shape (n_documents,) or None, default=None
+        Group labels of the documents, for a `cv` such as ``StratifiedGroupKFold``.
+    n_jobs : int or None, default=None
+        Number of folds that run in parallel, as in joblib. Times are then measured on a shared
+        machine.
+    verbose : int, default=0
+        If positive, print one line per finished fold with an estimate of the remaining time.
+    memory : str, path, joblib.Memory or None, default=None
+        Folder that caches the result of every finished fold. After an interruption the same call
+        resumes, and only classifiers that are added or changed are run.
+    random_state : int, RandomState instance or None, default=0
+        Seed of the folds if `cv` is an int. None draws different folds at each call.
+
+    Returns
+    -------
+    comparison : Comparison
+        Table, scores of the folds, tests of the differences, predictions, plot.
+
+    Raises
+    ------
+    TypeError
+        If `classifiers` is not a dict of classifiers, X is a single text, or `memory` is not a
+        folder.
+    ValueError
+        If names, `scoring`, `cv` or `y` are invalid, X and y differ in length, or `memory` is given
+        and the folds, a classifier or a scorer cannot be reproduced by another call.
+
+    Warns
+    -----
+    FitFailedWarning
+        If a classifier raised an error. It is not run on the other folds; the others continue.
+
+    See Also
+    --------
+    classic_baselines : Classifiers to compare an LSTM with.
+    sklearn.model_selection.cross_validate : Scores of a single classifier.
+
+    Notes
+    -----
+    The key of a cached result consists of the name and parameters of the classifier, the rows of
+    the split, X, y, `scoring`, and the versions of sklstm, scikit-learn and Keras. It does not
+    include the code of your own functions and classes: empty the folder when that changes. The
+    files are pickles, so load them only from a trusted source. For a classifier without
+    `random_state` the first result is cached.
+
+    Examples
+    --------
+    >>> from sklstm import classic_baselines, compare
+    >>> texts = ["a fine film", "a dull film", "fine and moving", "dull and slow"] * 5
+    >>> labels = ["good", "bad", "good", "bad"] * 5
+    >>> baselines = classic_baselines(random_state=0)
+    >>> del baselines["random_forest"]
+    >>> comparison = compare(baselines, texts, labels, cv=2)
+    >>> comparison.table[["accuracy", "accuracy_std"]]
+                         accuracy  accuracy_std
+    linear_svc                1.0           0.0
+    logistic_regression       1.0           0.0
+    naive_bayes               1.0           0.0
+    nb_svm                    1.0           0.0
+    >>> comparison.differences()[["first", "second", "difference", "p_adjusted"]].head(2)
+            first               second  difference  p_adjusted
+    0  linear_svc  logistic_regression         0.0         1.0
+    1  linear_svc          naive_bayes         0.0         1.0
+    """
+    models = _check_classifiers(classifiers)
+    _check_data(X, y, groups)
+    scorers = _check_scoring(scoring, next(iter(models.values())))
+    cache = _check_memory(memory)
+    if cache.location is not None:
+        check_hashable(models, scorers)
+        _check_reproducible(cv, random_state)
+    splits = make_splits(cv, X, y, groups, random_state)
+    results, errors = run_folds(
+        models, X, y, splits, scorers, memory=cache, n_jobs=n_jobs, verbose=verbose
+    )
+    if errors:
+        failed = "; ".join(f"{name}: {text.splitlines()[0]}" for name, text in errors.items())
+        warnings.warn(
+            f"{len(errors)} of {len(models)} classifiers failed; `errors` of the comparison has "
+            f"the tracebacks. {failed}",
+            FitFailedWarning,
+            stacklevel=2,
+        )
+    return Comparison(
+        classifiers=tuple(models),
+        scoring=tuple(scorers),
+        scores=scores_frame(results, splits, tuple(scorers)),
+        predictions=predictions_frame(results, splits, X, y),
+        errors=errors,
+    )
+
+
+def _check_classifiers(classifiers: object) -> dict[str, BaseEstimator]:
+    if not isinstance(classifiers, Mapping):
+        raise TypeError(
+            "classifiers must be a dict of names and classifiers, such as {'lstm': pipeline}, but "
+            f"is of type {type(classifiers).__name__}."
+        )
+    if not classifiers:
+        raise ValueError("classifiers is empty; pass at least one, such as {'lstm': pipeline}.")
+    for name, model in classifiers.items():
+        if not isinstance(name, str):
+            raise TypeError(f"classifiers has the name {name!r}; names must be of type str.")
+        if name in RESERVED_NAMES:
+            raise ValueError(
+                f"classifiers has the name {name!r}, which is a column of the predictions; choose "
+                "another name."
+            )
+        if isinstance(model, type) or not (hasattr(model, "fit") and hasattr(model, "predict")):
+            raise TypeError(
+                f"classifiers[{name!r}] is {model!r}; it must be an instance of a classifier, with "
+                "methods fit and predict."
+            )
+        if hasattr(model, "__sklearn_tags__") and is_regressor(model):
+            raise TypeError(
+                f"classifiers[{name!r}] is a regressor, {type(model).__name__}; pass a classifier."
+            )
+    return {name: clone(model) for name, model in classifiers.items()}
+
+
+def _check_data(X: object, y: object, groups: object) -> None:
+    if isinstance(X, str):
+        raise TypeError("X is a single text; pass a list, array or Series of texts.")
+    for name, values in {"y": y, "groups": groups}.items():
+        if values is not None and num_samples(values) != num_samples(X):
+            raise ValueError(
+                f"X has {num_samples(X)} documents, and {name} has {num_samples(values)} "
+                "entries; they must have the same length."
+            )
+    check_classification_targets(y)
+
+
+def _check_scoring(scoring: object, model: BaseEstimator) -> Scoring:
+    if isinstance(scoring, str):
+        scoring = [scoring]
+    if callable(scoring):
+        scoring = {"score": scoring}
+    elif not isinstance(scoring, Iterable):
+        raise TypeError(
+            f"scoring={scoring!r} must be the name of a score, a sequence of names, a callable, or "
+            "a dict."
+        )
+    elif not isinstance(scoring, Mapping):
+        names = list(scoring)
+        if not all(isinstance(name, str) for name in names):
+            raise ValueError(f"scoring={names!r} must be names of scores; for others, use a dict.")
+        scoring = {name: name for name in names}
+    if not scoring:
+        raise ValueError("scoring is empty; name at least one score, such as 'accuracy'.")
+    if taken := RESERVED_SCORES & scoring.keys():
+        raise ValueError(
+            f"scoring has the name {min(taken)!r}, which is another column of the scores; choose "
+            "another name."
+        )
+    check_scoring(model, scoring=scoring)
+    return dict(scoring)
+
+
+def _check_memory(memory: object) -> joblib.Memory:
+    if isinstance(memory, joblib.Memory):
+        return memory
+    if memory is None or isinstance(memory, str | os.PathLike):
+        return joblib.Memory(None if memory is None else os.fspath(memory), verbose=0)
+    raise TypeError(
+        f"memory={memory!r} must be a folder, given as str, path or joblib.Memory, or None."
+    )
+
+
+def _check_reproducible(cv: CrossValidation, random_state: RandomState) -> None:
+    """Raise an error for folds that differ at each call: their results are never used again."""
+    if hasattr(cv, "split"):
+        unseeded = getattr(cv, "random_state", 0) is None and getattr(cv, "shuffle", True)
+        parameter = f"cv={cv!r}"
+    else:
+        unseeded = random_state is None and (cv is None or isinstance(cv, Integral))
+        parameter = "random_state=None"
+    if unseeded:
+        raise ValueError(
+            f"memory= cannot resume with {parameter}, which draws different folds at each call; "
+            "seed it with an int."
+        )

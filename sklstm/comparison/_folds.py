@@ -1,0 +1,243 @@
+"""Run classifiers on the folds of a cross-validation: fit, score and predict."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from importlib.metadata import version
+from numbers import Integral, Real
+from time import perf_counter
+from typing import NamedTuple, TypeAlias
+
+import joblib
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, clone
+from sklearn.metrics import check_scoring, make_scorer
+from sklearn.model_selection import BaseCrossValidator, KFold, StratifiedKFold, check_cv
+from sklearn.utils.multiclass import type_of_target
+from sklearn.utils.parallel import Parallel, delayed
+
+from sklstm._persistence import VERSION
+from sklstm._progress import duration
+from sklstm._sklearn import num_samples, safe_indexing
+
+#: Scorers by name: names of scikit-learn's scorers, or ``scorer(classifier, X, y)``.
+Scoring = Mapping[str, str | Callable[..., float]]
+CrossValidation: TypeAlias = int | BaseCrossValidator | Iterable[tuple[ArrayLike, ArrayLike]] | None
+RandomState = int | np.random.RandomState | None
+
+# Name of the scorer that records predictions.
+_PREDICTIONS = "__predictions__"
+
+
+class Split(NamedTuple):
+    """Rows of a training set and a test set; repeat and fold are counted from 1."""
+
+    repeat: int
+    fold: int
+    train: NDArray[np.intp]
+    test: NDArray[np.intp]
+
+
+class FoldResult(NamedTuple):
+    """Scores, times in seconds, and test predictions of a classifier on one split."""
+
+    scores: dict[str, float]
+    fit_time: float
+    score_time: float
+    predictions: NDArray[np.generic]
+
+
+class _Outcome(NamedTuple):
+    name: str
+    number: int
+    result: FoldResult | None
+    error: str
+    from_memory: bool
+
+
+def make_splits(
+    cv: CrossValidation, X: object, y: object, groups: object, random_state: RandomState
+) -> list[Split]:
+    """Draw all splits once, so that every classifier has the same ones.
+
+    A repeat is a run of splits with disjoint test sets. This identifies the repeats of any
+    splitter, and no document has two predictions within a repeat.
+    """
+    if cv is None or (isinstance(cv, Integral) and not isinstance(cv, bool)):
+        stratified = type_of_target(y, input_name="y") in ("binary", "multiclass")
+        splitter = StratifiedKFold if stratified else KFold
+        cv = splitter(5 if cv is None else cv, shuffle=True, random_state=random_state)
+    splits: list[Split] = []
+    repeat, fold, tested = 1, 0, np.zeros(num_samples(y), bool)
+    for train, test in check_cv(cv).split(X, y, groups):
+        train, test = _row_numbers(train), _row_numbers(test)
+        fold += 1
+        if tested[test].any():
+            repeat, fold = repeat + 1, 1
+            tested[:] = False
+        tested[test] = True
+        splits.append(Split(repeat, fold, train, test))
+    if not splits:
+        raise ValueError(f"cv={cv!r} gives no split; pass a number of folds, such as 5.")
+    return splits
+
+
+def _row_numbers(rows: ArrayLike) -> NDArray[np.intp]:
+    rows = np.asarray(rows)
+    return np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.intp)
+
+
+def run_folds(
+    models: Mapping[str, BaseEstimator],
+    X: object,
+    y: object,
+    splits: list[Split],
+    scoring: Scoring,
+    *,
+    memory: joblib.Memory,
+    n_jobs: int | None,
+    verbose: int,
+) -> tuple[dict[str, list[FoldResult]], dict[str, str]]:
+    """Run every model on every split.
+
+    Returns
+    -------
+    results : dict of str to list of FoldResult
+        Results in the order of `splits` for each model that did not fail.
+    errors : dict of str to str
+        Error in one line, and traceback, for each model that failed.
+    """
+    run = memory.cache(_run_fold, ignore=["X", "y"])
+    data_key = "" if memory.location is None else _hash_data(X) + _hash_data(y)
+    versions = (VERSION, version("scikit-learn"), version("keras"))
+    results: dict[str, dict[int, FoldResult]] = {name: {} for name in models}
+    errors: dict[str, str] = {}
+
+    def tasks() -> Iterator[object]:
+        for number, split in enumerate(splits):
+            for name, model in models.items():
+                if name not in errors:  # A failed model is not run on the other folds.
+                    arguments = (name, model, scoring, split, data_key, versions, X, y)
+                    yield delayed(_try_fold)(run, name, number, arguments)
+
+    start, n_run = perf_counter(), 0
+    outcomes = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(tasks())
+    for outcome in outcomes:
+        if outcome.name in errors:
+            continue
+        if outcome.result is None:
+            errors[outcome.name] = outcome.error
+            del results[outcome.name]
+        else:
+            results[outcome.name][outcome.number] = outcome.result
+        n_run += not outcome.from_memory
+        if verbose:
+            n_left = sum(len(splits) - len(finished) for finished in results.values())
+            seconds = (perf_counter() - start) / n_run * n_left if n_run else None
+            print(_format_progress(outcome, splits, n_left, seconds), flush=True)
+    in_order = {name: [folds[i] for i in range(len(splits))] for name, folds in results.items()}
+    return in_order, {name: errors[name] for name in models if name in errors}
+
+
+def check_hashable(models: Mapping[str, BaseEstimator], scoring: Scoring) -> None:
+    """Raise an error for a model or scorer that has no reproducible hash."""
+    named = {f"classifier {name!r}": model for name, model in models.items()}
+    named |= {f"scoring {name!r}": scorer for name, scorer in scoring.items()}
+    for name, value in named.items():
+        try:
+            joblib.hash(value)
+        except Exception as error:
+            raise ValueError(
+                f"memory= cannot identify {name} in another process: {error} Replace lambdas and "
+                "nested functions by functions of a module, or leave memory=None."
+            ) from error
+
+
+def _try_fold(
+    run: joblib.memory.MemorizedFunc, name: str, number: int, arguments: tuple[object, ...]
+) -> _Outcome:
+    try:
+        from_memory = run.check_call_in_cache(*arguments)
+        return _Outcome(name, number, run(*arguments), "", from_memory)
+    except Exception as error:
+        lines = str(error).strip().splitlines()
+        summary = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+        return _Outcome(name, number, None, f"{summary}\n\n{traceback.format_exc()}", False)
+
+
+def _run_fold(
+    name: str,  # Distinguishes unseeded copies of a classifier in the memory.
+    model: BaseEstimator,
+    scoring: Scoring,
+    split: Split,
+    data_key: str,
+    versions: tuple[str, ...],
+    X: object,
+    y: object,
+) -> FoldResult:
+    """Fit a clone, then score and predict; all arguments but X and y are the key in the memory."""
+    model = clone(model)
+    X_train, y_train = safe_indexing(X, split.train), safe_indexing(y, split.train)
+    X_test, y_test = safe_indexing(X, split.test), safe_indexing(y, split.test)
+    predictions = np.empty(0)
+
+    def record(y_true: object, y_pred: ArrayLike) -> float:
+        nonlocal predictions
+        predictions = np.asarray(y_pred.toarray() if hasattr(y_pred, "toarray") else y_pred)
+        return 0.0
+
+    start = perf_counter()
+    model.fit(X_train, y_train)
+    fitted = perf_counter()
+    # Scorers of one `check_scoring` share a call of `predict`.
+    scorers = {**scoring, _PREDICTIONS: make_scorer(record)}
+    scores = check_scoring(model, scoring=scorers)(model, X_test, y_test)
+    scored = perf_counter()
+
+    if predictions.shape[:1] != split.test.shape:
+        raise ValueError(
+            f"predict returned an array of shape {predictions.shape} for {len(split.test)} "
+            "documents; it must return one label per document."
+        )
+    numbers = {key: _check_score(key, scores[key]) for key in scoring}
+    return FoldResult(numbers, fitted - start, scored - fitted, predictions)
+
+
+def _check_score(name: str, score: object) -> float:
+    if not isinstance(score, Real):
+        raise TypeError(
+            f"scoring {name!r} returned {score!r}, but must return one number; for several scores, "
+            "pass a dict of scorers."
+        )
+    return float(score)
+
+
+def _hash_data(data: object) -> str:
+    """Hash data once by its content, instead of once per fold."""
+    if isinstance(data, pd.Series | pd.DataFrame):
+        # The bytes of a pickled Series depend on more than its values.
+        columns = list(data.columns) if isinstance(data, pd.DataFrame) else []
+        data = columns, pd.util.hash_pandas_object(data, index=False).to_numpy()
+    return joblib.hash(data)
+
+
+def _format_progress(
+    outcome: _Outcome, splits: list[Split], n_left: int, seconds: float | None
+) -> str:
+    """Format the result of a fold, the number of folds left and the estimated time for them."""
+    split = splits[outcome.number]
+    n_repeats = splits[-1].repeat
+    n_folds = sum(other.repeat == split.repeat for other in splits)
+    place = f"repeat {split.repeat} of {n_repeats}, " if n_repeats > 1 else ""
+    place += f"fold {split.fold} of {n_folds}"
+    if outcome.result is None:
+        summary = f"failed, {outcome.error.splitlines()[0]}"
+    else:
+        scores = (f"{name} {score:.3f}" for name, score in outcome.result.scores.items())
+        summary = ", ".join(scores) + f", fitted in {outcome.result.fit_time:.1f} s"
+    source = "from memory, " if outcome.from_memory else ""
+    estimate = f", about {duration(seconds)}" if n_left and seconds is not None else ""
+    return f"{outcome.name}, {place}: {summary} ({source}{n_left} left{estimate})"

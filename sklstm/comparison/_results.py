@@ -1,0 +1,468 @@
+"""Results of a comparison: data frames of all folds, tests of the differences, and the plot."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
+from math import nan
+from textwrap import fill
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from sklstm._plotting import BLACK, BLUE, GREY, GRID, one_axes
+from sklstm._sklearn import num_samples
+from sklstm.comparison._folds import FoldResult, Split
+from sklstm.comparison._statistics import CorrectedTest, corrected_t_test, holm
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+
+_SPLIT_COLUMNS = ["repeat", "fold", "n_train", "n_test"]
+# Columns of the frames, which are not available as names of scores or classifiers.
+RESERVED_SCORES = {"classifier", *_SPLIT_COLUMNS, "fit_time", "score_time", "error"}
+RESERVED_NAMES = {"repeat", "fold", "y"}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Comparison:
+    """Results of `compare`: scores and predictions of classifiers on the same folds.
+
+    Attributes
+    ----------
+    table : DataFrame
+        One row per classifier, the best first and those that failed last: mean of each score over
+        the folds, and its sample standard deviation as ``<score>_std``; ``fit_time`` and
+        ``score_time``, mean seconds per fold; ``error``, empty unless the classifier failed.
+    classifiers : tuple of str
+        Names of all classifiers, in the order of the argument.
+    scoring : tuple of str
+        Names of the scores.
+    scores : DataFrame
+        One row per fold of each classifier that did not fail: ``classifier``; ``repeat`` and
+        ``fold``, counted from 1; ``n_train`` and ``n_test``, numbers of documents; ``fit_time`` and
+        ``score_time``, seconds; and one column per score.
+    predictions : DataFrame
+        Out-of-fold predictions, with the index of X: ``repeat`` and ``fold`` in which the document
+        was in the test set, its label ``y``, and one column per classifier that did not fail.
+        Repeats are concatenated, each without the documents that are in none of its test sets.
+        Multilabel entries are tuples.
+    errors : dict of str to str
+        Error in one line, and traceback, of each classifier that failed.
+
+    See Also
+    --------
+    compare : Runs the comparison.
+
+    Examples
+    --------
+    >>> from sklstm import classic_baselines, compare
+    >>> texts = ["a fine film", "a dull film", "fine and moving", "dull and slow"] * 5
+    >>> labels = ["good", "bad", "good", "bad"] * 4 + ["good", "bad", "good", "good"]
+    >>> models = classic_baselines(random_state=0)
+    >>> two = {name: models[name] for name in ["linear_svc", "naive_bayes"]}
+    >>> comparison = compare(two, texts, labels, cv=2)
+    >>> comparison.table["accuracy"].to_dict()
+    {'naive_bayes': 0.95, 'linear_svc': 0.8}
+    >>> comparison.differences()["better"].tolist()  # not significant
+    ['']
+    >>> ax = comparison.plot("f1_macro")
+
+    The documents that both misclassify:
+
+    >>> comparison.predictions.query("linear_svc != y and naive_bayes != y")
+        repeat  fold     y linear_svc naive_bayes
+    19       1     1  good        bad         bad
+    """
+
+    classifiers: tuple[str, ...]
+    scoring: tuple[str, ...]
+    scores: pd.DataFrame
+    predictions: pd.DataFrame
+    errors: dict[str, str]
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """Mean and standard deviation of the scores, mean times and errors; the best first."""
+        folds = self.scores.groupby("classifier", sort=False)
+        columns = {}
+        for name in self.scoring:
+            columns[name], columns[f"{name}_std"] = folds[name].mean(), folds[name].std(ddof=1)
+        for name in ("fit_time", "score_time"):
+            columns[name] = folds[name].mean()
+        table = pd.DataFrame(columns, index=pd.Index(self.classifiers), dtype=float)
+        lines = [self.errors.get(name, "").partition("\n")[0] for name in self.classifiers]
+        table["error"] = lines
+        return table.sort_values(self.scoring[0], ascending=False, kind="stable")
+
+    def differences(self, scoring: str | None = None, *, alpha: float = 0.05) -> pd.DataFrame:
+        r"""Test all pairs of classifiers by the corrected resampled t-test.
+
+        The folds of a cross-validation share training documents, so that an ordinary t-test on
+        their scores has too many false positives. This test uses
+        :math:`(1/k + n_{test}/n_{train}) s^2` as the variance of the mean difference over k folds,
+        whose sample variance is :math:`s^2`, and k - 1 degrees of freedom [1]_. It is also valid
+        for repeated cross-validation [2]_, where k counts the folds of all repeats.
+
+        Parameters
+        ----------
+        scoring : str or None, default=None
+            Name of the score; None for the first.
+        alpha : float, default=0.05
+            Family-wise error rate: probability of a significant difference if there is none.
+
+        Returns
+        -------
+        differences : DataFrame
+            One row per pair of classifiers that did not fail: ``first``, the one with the greater
+            mean, and ``second``; ``difference`` of the means; its corrected ``std_error``;
+            ``ci_low`` and ``ci_high``, the ends of its ``1 - alpha`` confidence interval; ``t``;
+            ``p_value``, two-sided; ``p_adjusted``, adjusted for the number of pairs by Holm's
+            method [3]_; and ``better``, the name of the first if ``p_adjusted`` is below `alpha`,
+            else empty.
+
+        Raises
+        ------
+        ValueError
+            If `scoring` is not one of the scores, or `alpha` is not between 0 and 1.
+
+        Notes
+        -----
+        A difference that is not significant is not evidence of equality: the confidence interval
+        has the differences that are compatible with the data. Holm's method requires stronger
+        evidence the more classifiers there are; use ``p_value`` for a single pair that was chosen
+        in advance. If the difference is the same in all folds, its variance is zero, and p is 0 (or
+        1, if it is zero). This happens by chance with few small folds: repeat them.
+
+        References
+        ----------
+        .. [1] C. Nadeau and Y. Bengio (2003). `Inference for the Generalization Error
+               <https://doi.org/10.1023/A:1024068626366>`_. Machine Learning 52, 239-281.
+        .. [2] R. R. Bouckaert and E. Frank (2004). `Evaluating the Replicability of Significance
+               Tests for Comparing Learning Algorithms
+               <https://doi.org/10.1007/978-3-540-24775-3_3>`_. PAKDD, 3-12.
+        .. [3] S. Holm (1979). A Simple Sequentially Rejective Multiple Test Procedure. Scandinavian
+               Journal of Statistics 6, 65-70.
+        """
+        scoring = self._check_score(scoring)
+        _check_alpha(alpha)
+        folds = self._fold_scores(scoring)
+        pairs = list(combinations(self._ranked(scoring), 2))
+        tests = [corrected_t_test(folds[a] - folds[b], self._test_ratio, alpha) for a, b in pairs]
+        frame = pd.DataFrame(tests, columns=pd.Index(CorrectedTest._fields), dtype=float)
+        frame = frame.rename(columns={"mean": "difference"})
+        frame.insert(0, "first", [first for first, _ in pairs])
+        frame.insert(1, "second", [second for _, second in pairs])
+        frame["p_adjusted"] = holm(frame["p_value"])
+        frame["better"] = frame["first"].where(frame["p_adjusted"] < alpha, "")
+        return frame
+
+    def plot(
+        self, scoring: str | None = None, *, alpha: float = 0.05, ax: Axes | None = None
+    ) -> Axes:
+        """Plot the score of each fold, the means, and their confidence intervals.
+
+        The intervals use the same corrected variance as `differences`. Overlapping intervals do not
+        imply that there is no difference, because the classifiers have the same folds: use
+        `differences` to test for it.
+
+        Parameters
+        ----------
+        scoring : str or None, default=None
+            Name of the score; None for the first.
+        alpha : float, default=0.05
+            The confidence level of the intervals is ``1 - alpha``.
+        ax : matplotlib Axes or None, default=None
+            Axes to plot on; None for a new figure.
+
+        Returns
+        -------
+        ax : matplotlib Axes
+            The axes; ``ax.figure.savefig("comparison.png")`` saves the plot.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        ValueError
+            If `scoring` is not one of the scores, or `alpha` is not between 0 and 1.
+        """
+        return ComparisonDisplay.from_comparison(self, scoring, alpha=alpha, ax=ax).ax_
+
+    def __repr__(self) -> str:
+        summary = self._summary_table().to_string()
+        return "\n".join([self._heading(), "", summary, "", *self._footnotes()])
+
+    def _repr_html_(self) -> str:
+        heading, *footnotes = map(html.escape, (self._heading(), *self._footnotes()))
+        return f"<p>{heading}</p>{self._summary_table().to_html()}<p>{'<br>'.join(footnotes)}</p>"
+
+    def _heading(self) -> str:
+        n_folds = len(self.scores[["repeat", "fold"]].drop_duplicates())
+        heading = f"{len(self.classifiers)} classifiers on {n_folds} folds"
+        n_repeats = self.scores["repeat"].nunique()
+        return heading + (f" in {n_repeats} repeats" if n_repeats > 1 else "")
+
+    def _summary_table(self) -> pd.DataFrame:
+        """Return formatted scores and times of the classifiers that did not fail."""
+        table = self.table[self.table["error"] == ""]
+        summary = pd.DataFrame(index=table.index)
+        for name in self.scoring:
+            pairs = zip(table[name], table[f"{name}_std"], strict=True)
+            summary[name] = [f"{mean:.3f} ± {deviation:.3f}" for mean, deviation in pairs]
+        for name, column in {"fit, s": "fit_time", "score, s": "score_time"}.items():
+            summary[name] = table[column].map("{:.2f}".format)
+        differences = self.differences()
+        summary["better than"] = [
+            ", ".join(differences.loc[differences["better"] == name, "second"]) or "-"
+            for name in table.index
+        ]
+        return summary
+
+    def _footnotes(self) -> list[str]:
+        failed = [f"{name} failed: {text.splitlines()[0]}" for name, text in self.errors.items()]
+        definition = (
+            f"Better: greater {self.scoring[0]}, p < 0.05 in the corrected resampled t-test, "
+            "adjusted for the number of pairs."
+        )
+        return [*failed, definition]
+
+    def _check_score(self, scoring: str | None) -> str:
+        if scoring is None:
+            return self.scoring[0]
+        if scoring not in self.scoring:
+            raise ValueError(
+                f"scoring={scoring!r} is not one of the scores; choose from {list(self.scoring)}."
+            )
+        return scoring
+
+    def _fold_scores(self, scoring: str) -> pd.DataFrame:
+        """Return a score with one row per fold and one column per classifier."""
+        return self.scores.pivot(index=["repeat", "fold"], columns="classifier", values=scoring)
+
+    def _ranked(self, scoring: str) -> list[str]:
+        names = [name for name in self.classifiers if name not in self.errors]
+        means = self.table.loc[names, scoring]
+        return list(means.sort_values(ascending=False, kind="stable").index)
+
+    @property
+    def _test_ratio(self) -> float:
+        return float(self.scores["n_test"].sum() / self.scores["n_train"].sum())
+
+
+class Row(NamedTuple):
+    """A classifier in the plot: scores of the folds, mean and confidence interval, or error."""
+
+    name: str
+    scores: NDArray[np.float64]
+    mean: float = nan
+    ci_low: float = nan
+    ci_high: float = nan
+    error: str = ""
+
+
+class ComparisonDisplay:
+    """Plot of the scores of classifiers on the same folds, with means and confidence intervals.
+
+    Use `from_comparison` or `Comparison.plot` to create it.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+        Name, scores of the folds, mean, and ends of the confidence interval of each classifier, or
+        its error, from top to bottom.
+    label : str
+        Name of the score.
+    confidence : float, default=0.95
+        Confidence level of the intervals.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes of the plot.
+    figure_ : matplotlib Figure
+        Figure of the plot.
+
+    See Also
+    --------
+    compare : Runs the comparison.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("Agg")
+    >>> from sklstm import ComparisonDisplay, classic_baselines, compare
+    >>> baselines = classic_baselines()
+    >>> models = {name: baselines[name] for name in ("linear_svc", "nb_svm")}
+    >>> texts = ["a fine film", "a dull film", "fine and moving", "dull and slow"] * 5
+    >>> comparison = compare(models, texts, ["good", "bad"] * 10, cv=2)
+    >>> display = ComparisonDisplay.from_comparison(comparison)
+    >>> display.ax_.get_xlabel()
+    'accuracy'
+
+    The same plot on existing axes:
+
+    >>> import matplotlib.pyplot as plt
+    >>> figure, (left, right) = plt.subplots(1, 2)
+    >>> display.plot(ax=right).ax_ is right
+    True
+    """
+
+    def __init__(self, rows: Sequence[Row], label: str, *, confidence: float = 0.95) -> None:
+        self.rows = rows
+        self.label = label
+        self.confidence = confidence
+
+    @classmethod
+    def from_comparison(
+        cls,
+        comparison: Comparison,
+        scoring: str | None = None,
+        *,
+        alpha: float = 0.05,
+        ax: Axes | None = None,
+    ) -> Self:
+        """Plot a score of a comparison.
+
+        Parameters
+        ----------
+        comparison : Comparison
+            Result of `compare`.
+        scoring : str or None, default=None
+            Name of the score; None for the first.
+        alpha : float, default=0.05
+            The confidence level of the intervals is ``1 - alpha``.
+        ax : matplotlib Axes or None, default=None
+            Axes to plot on; None for a new figure.
+
+        Returns
+        -------
+        display : ComparisonDisplay
+            The display, plotted.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        ValueError
+            If `scoring` is not one of the scores, or `alpha` is not between 0 and 1.
+        """
+        label = comparison._check_score(scoring)
+        _check_alpha(alpha)
+        folds = comparison._fold_scores(label)
+        rows = []
+        for name in comparison._ranked(label):
+            test = corrected_t_test(folds[name], comparison._test_ratio, alpha)
+            rows.append(Row(name, folds[name].to_numpy(), test.mean, test.ci_low, test.ci_high))
+        for name, error in comparison.errors.items():
+            rows.append(Row(name, np.empty(0), error=error.partition("\n")[0]))
+        return cls(rows, label, confidence=1 - alpha).plot(ax=ax)
+
+    def plot(self, *, ax: Axes | None = None) -> Self:
+        """Plot one line per classifier.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or None, default=None
+            Axes to plot on; None for a new figure.
+
+        Returns
+        -------
+        self : ComparisonDisplay
+            The display, plotted.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        """
+        ax = one_axes(type(self).__name__, ax, (5, 1.3 + 0.38 * len(self.rows)))
+        for height, row in enumerate(self.rows):
+            if row.error:
+                kind = row.error.partition(":")[0]
+                failed = ax.text(0.02, height, f"failed: {kind}", color=GREY, fontsize="small")
+                failed.set(transform=ax.get_yaxis_transform(), verticalalignment="center")
+                continue
+            interval = [row.ci_low, row.ci_high]
+            ax.plot(interval, [height, height], color=BLACK, linewidth=1.5, zorder=2)
+            ax.plot(row.mean, height, "D", color=BLACK, markersize=5, zorder=3)
+            # Below the line, where the interval does not hide the points.
+            below = [height + 0.22] * len(row.scores)
+            ax.plot(row.scores, below, "o", color=BLUE, markersize=4.5, alpha=0.6, linewidth=0)
+        names = [fill(row.name, 24) for row in self.rows]
+        ax.set_yticks(range(len(names)), names, parse_math=False)
+        ax.set_ylim(len(self.rows) - 0.4, -0.6)
+        ax.set_xlabel(self.label)
+        ax.grid(axis="x", color=GRID, linewidth=0.8)
+        ax.set_axisbelow(True)
+        ax.spines[["top", "right", "left"]].set_visible(False)
+        ax.tick_params(axis="y", length=0)
+        mean = ax.plot([], [], "D-", color=BLACK, markersize=5, linewidth=1.5)[0]
+        fold = ax.plot([], [], "o", color=BLUE, markersize=4.5, alpha=0.6, linewidth=0)[0]
+        ax.legend(
+            [fold, mean],
+            ["a fold", f"mean and its {self.confidence:.0%} interval"],
+            loc="lower right",
+            bbox_to_anchor=(1.0, 1.0),
+            borderaxespad=0.0,
+            ncols=2,
+            frameon=False,
+            fontsize="small",
+        )
+        self.ax_: Axes = ax
+        self.figure_: Figure | SubFigure = ax.figure
+        return self
+
+
+def scores_frame(
+    results: Mapping[str, list[FoldResult]], splits: list[Split], scoring: tuple[str, ...]
+) -> pd.DataFrame:
+    """Return one row per classifier and fold with its scores and times."""
+    rows = [
+        (
+            *(name, split.repeat, split.fold, len(split.train), len(split.test)),
+            *(fold.fit_time, fold.score_time, *map(fold.scores.get, scoring)),
+        )
+        for name, folds in results.items()
+        for split, fold in zip(splits, folds, strict=True)
+    ]
+    columns = ["classifier", *_SPLIT_COLUMNS, "fit_time", "score_time", *scoring]
+    return pd.DataFrame(rows, columns=pd.Index(columns))
+
+
+def predictions_frame(
+    results: Mapping[str, list[FoldResult]], splits: list[Split], X: object, y: object
+) -> pd.DataFrame:
+    """Return one row per repeat and test document with its label and its predictions."""
+    rows = np.concatenate([split.test for split in splits])
+    sizes = [len(split.test) for split in splits]
+    repeats = np.repeat([split.repeat for split in splits], sizes)
+    folds = np.repeat([split.fold for split in splits], sizes)
+    order = np.lexsort((rows, repeats))
+    index = X.index if isinstance(X, pd.Series | pd.DataFrame) else pd.RangeIndex(num_samples(X))
+    labels = _label_column(y.toarray() if hasattr(y, "toarray") else y)
+    frame = pd.DataFrame({"repeat": repeats[order], "fold": folds[order]}, index=index[rows[order]])
+    frame["y"] = labels.iloc[rows[order]].array
+    for name, results_of_folds in results.items():
+        columns = [_label_column(fold.predictions) for fold in results_of_folds]
+        frame[name] = pd.concat(columns, ignore_index=True).iloc[order].array
+    return frame
+
+
+def _label_column(labels: object) -> pd.Series:
+    """Convert labels to a column; multilabel rows to tuples."""
+    labels = np.asarray(labels)
+    if labels.ndim == 1 or labels.shape[1] == 1:
+        return pd.Series(labels.ravel())
+    return pd.Series([tuple(row) for row in labels.tolist()], dtype=object)
+
+
+def _check_alpha(alpha: float) -> None:
+    if not 0 < alpha < 1:
+        raise ValueError(f"alpha={alpha!r} must lie between 0 and 1.")
