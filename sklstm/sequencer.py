@@ -549,6 +549,7 @@ def _unpack_state(state: object, owner: type) -> dict[str, object]:
         If the state is damaged or was saved by a newer version.
     """
     attributes = _persistence.unpack_state(state, owner)
+    _persistence.check_names(owner, attributes, TextSequencer._parameter_constraints)
     of_vocabulary = ("tokens_", "token_counts_")
     if not attributes.keys() & {"max_len_", "n_tokens_", "_tally", *of_vocabulary}:
         return attributes
