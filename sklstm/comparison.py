@@ -32,7 +32,7 @@ from sklstm._displays.comparison import ComparisonDisplay, Row
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["Comparison", "compare"]
+__all__ = ["Comparison", "ComparisonDisplay", "compare"]
 
 
 def compare(

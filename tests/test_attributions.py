@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from conftest import LABELS, TEXTS, make_ids, small_classifier
-from exporting import with_random_weights
 from custom_models import network
+from exporting import with_random_weights
 from reference import logits, ngram_score
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.model_selection import GridSearchCV
@@ -14,7 +14,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 
 from sklstm import KerasTextClassifier, TextSequencer, WordVectors, token_attributions
-from sklstm._inspection import integrated
+from sklstm.inspection import _integrated_gradients
 
 IDS, Y = make_ids(n_documents=40)
 EMBEDDINGS, NGRAMS = "embedding/embeddings", "ngrams/embeddings"
@@ -175,9 +175,9 @@ def test_a_target_is_explained_for_every_document():
     )
     assert {a.target for a in found} == {"fair"}
     assert type(found[0].target) is str
-    with pytest.raises(ValueError, match=r"target='goood' is none of .*; did you mean 'good'"):
+    with pytest.raises(ValueError, match=r"target='goood' must be one of .*; did you mean 'good'"):
         token_attributions(classifier, IDS, target="goood")
-    with pytest.raises(ValueError, match=r"target=2 is none of"):
+    with pytest.raises(ValueError, match=r"target=2 must be one of"):
         token_attributions(classifier, IDS, target=2)
 
 
@@ -219,7 +219,7 @@ def test_words_met_only_at_prediction_have_values():
 
 
 def test_what_cannot_be_integrated_is_a_warning(monkeypatch):
-    monkeypatch.setattr(integrated, "_MOST_ROUNDS", 0)
+    monkeypatch.setattr(_integrated_gradients, "_MAX_HALVINGS", 0)
     classifier = with_random_weights(activation="relu", pooling="max")
     with pytest.warns(ConvergenceWarning, match=r"of 40 documents do not sum .* Raise n_steps"):
         token_attributions(classifier, IDS, n_steps=1)
@@ -274,7 +274,7 @@ def test_what_cannot_be_explained_is_an_error():
     pipeline = make_pipeline(TextSequencer().fit(TEXTS), classifier)
     with pytest.raises(ValueError, match=r"Pass a single document as a list"):
         token_attributions(pipeline, "a dull film")
-    with pytest.raises(ValueError, match="method='gradients' is none of 'integrated_gradients'"):
+    with pytest.raises(ValueError, match="method='gradients' must be one of 'integrated_gradients'"):
         token_attributions(pipeline, TEXTS, method="gradients")
     with pytest.raises(ValueError, match="n_steps"):
         token_attributions(pipeline, TEXTS, n_steps=0)

@@ -12,13 +12,15 @@ from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from sklstm import TextSequencer, lstm_states, token_attributions
-from sklstm.displays import (
+from sklstm import (
     ComparisonDisplay,
     LSTMStateDisplay,
     NetworkDisplay,
+    TextSequencer,
     TokenAttributionDisplay,
     TrainingHistoryDisplay,
+    lstm_states,
+    token_attributions,
 )
 from sklstm.inspection import LSTMStates, TokenAttributions
 
@@ -60,7 +62,7 @@ def test_history_marks_the_epoch_whose_weights_were_kept(plt):
     ids, y = make_ids()
     classifier = small_classifier(epochs=6, early_stopping=True, n_iter_no_change=2).fit(ids, y)
     display = TrainingHistoryDisplay.from_estimator(classifier)
-    best = classifier.history_["val_accuracy"].index(classifier.best_score_) + 1
+    best = classifier.history_["val_accuracy"].index(classifier.best_validation_score_) + 1
     assert display.best_epoch == best
     legends = [text.get_text() for text in display.ax_[0].get_legend().get_texts()]
     assert legends == ["training", "validation", f"kept: epoch {best}"]
@@ -98,7 +100,7 @@ def test_history_is_drawn_on_axes_that_are_given(pipeline, plt):
 @pytest.mark.parametrize("n_axes", [1, 3])
 def test_wrong_number_of_axes_is_refused(pipeline, plt, n_axes):
     _, axes = plt.subplots(1, n_axes, squeeze=False)
-    with pytest.raises(ValueError, match=f"ax holds {n_axes} axes, and .* draws on 2"):
+    with pytest.raises(ValueError, match=f"ax contains {n_axes} Axes, and .* draws on 2"):
         TrainingHistoryDisplay.from_estimator(pipeline, ax=axes)
 
 
@@ -166,12 +168,12 @@ def test_names_of_the_directions_do_not_overlap(both_ways, plt, units):
 
 
 def test_what_there_is_not_of_states_is_refused(pipeline, plt):
-    with pytest.raises(ValueError, match="quantities='cell_state' must be a list of some of"):
+    with pytest.raises(ValueError, match="quantities='cell_state' must be a list with one or more of"):
         LSTMStateDisplay.from_estimator(pipeline, "a film", quantities="cell_state")
     with pytest.raises(ValueError, match=r"quantities=\['state'\]"):
         LSTMStateDisplay.from_estimator(pipeline, "a film", quantities=["state"])
     for units in ([4], [-1], [], [0.5]):
-        with pytest.raises(ValueError, match=r"units=.* must be numbers from 0 to 3"):
+        with pytest.raises(ValueError, match=r"units=.* must contain integers from 0 to 3"):
             LSTMStateDisplay.from_estimator(pipeline, "a film", units=units)
 
 
@@ -248,7 +250,7 @@ def test_bars_are_the_values(pipeline, plt):
 def test_text_is_drawn_on_axes_that_are_given(plt):
     _, axes = plt.subplots()
     assert TokenAttributionDisplay(attributions(["a"], [0.0])).plot(ax=axes).ax_ is axes
-    with pytest.raises(ValueError, match="kind='pie' is none of 'text', 'bar'"):
+    with pytest.raises(ValueError, match="kind='pie' must be 'text' or 'bar'"):
         TokenAttributionDisplay(attributions(["a"], [0.0])).plot(kind="pie")
 
 

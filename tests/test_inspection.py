@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 
 from sklstm import LSTMTextClassifier, TextSequencer, WordVectors, lstm_states, nearest_tokens
 from sklstm._runtime import keras
-from sklstm.classifier import ACTIVATIONS as KERAS_ACTIVATIONS
+from sklstm._network.activations import ACTIVATIONS as KERAS_ACTIVATIONS
 
 NAMES = ["input_gate", "forget_gate", "candidate", "output_gate", "cell_state", "hidden_state"]
 IDS, _ = make_ids(n_documents=80)
@@ -167,7 +167,7 @@ def test_words_met_only_at_prediction_are_read_by_their_vectors(with_vectors):
 
 
 def test_a_layer_that_there_is_not_is_an_error(pipeline):
-    with pytest.raises(ValueError, match=r"layer=2, .* 2 LSTM layers; pass one from 0 to 1"):
+    with pytest.raises(ValueError, match=r"layer=2 must be from -2 to 1, .* 2 LSTM layers"):
         lstm_states(pipeline, TEXTS, layer=2)
     with pytest.raises(TypeError, match="layer"):
         lstm_states(pipeline, TEXTS, layer="first")
@@ -219,9 +219,9 @@ def test_a_word_that_training_did_not_meet_has_no_vector():
 
 
 def test_a_token_outside_the_vocabulary_is_an_error_that_names_similar_ones(pipeline):
-    with pytest.raises(ValueError, match=r"token='dul' is none of the .* did you mean 'dull'"):
+    with pytest.raises(ValueError, match=r"token='dul' is not among the .* did you mean 'dull'"):
         nearest_tokens(pipeline, "dul")
-    with pytest.raises(ValueError, match=r"token='\[UNK\]' is none of the"):
+    with pytest.raises(ValueError, match=r"token='\[UNK\]' is not among the"):
         nearest_tokens(pipeline, "[UNK]")
     with pytest.raises(ValueError, match="n_tokens"):
         nearest_tokens(pipeline, "dull", n_tokens=0)

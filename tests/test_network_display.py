@@ -5,7 +5,7 @@ from conftest import make_ids, small_classifier
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 
-from sklstm.displays import NetworkDisplay
+from sklstm import NetworkDisplay
 
 ARCHITECTURES = {
     "two layers": {"units": (5, 3), "dropout": 0.1, "embedding_dropout": 0.2},
@@ -29,8 +29,8 @@ def test_network_has_a_box_for_each_layer_and_all_weights(parameters, plt):
     assert texts.count("token ids") == 1
     assert len(display.ax_.patches) == len(layers) + 1
     assert {layer.name for layer in layers} <= set(texts)
-    assert {layer.does for layer in layers} <= set(texts)
-    assert {layer.shape_in_words for layer in layers} <= set(texts)
+    assert {layer.description for layer in layers} <= set(texts)
+    assert {layer.shape_text for layer in layers} <= set(texts)
     assert any("not trained" in t for t in texts) == (not classifier.trainable_embeddings)
 
 
@@ -67,7 +67,7 @@ def test_dropout_looks_unlike_layers_with_weights(plt):
 
 def test_network_wants_an_lstm(plt):
     other = LogisticRegression().fit([[0], [1]], [0, 1])
-    with pytest.raises(TypeError, match="network of a LogisticRegression is not known here"):
+    with pytest.raises(TypeError, match="classifier is a LogisticRegression; pass a fitted LSTMText"):
         NetworkDisplay.from_estimator(other)
     with pytest.raises(NotFittedError):
         NetworkDisplay.from_estimator(small_classifier())

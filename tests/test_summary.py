@@ -78,7 +78,7 @@ def test_print_and_notebook_say_the_same(classifier):
 def test_the_total_tells_frozen_weights():
     classifier = small_classifier(epochs=1, trainable_embeddings=False).fit(IDS, Y)
     n_frozen = classifier.weights_["embedding/embeddings"].size
-    expected = f"Total params: {classifier.n_parameters_:,}, of them not trained: {n_frozen:,}"
+    expected = f"Total params: {classifier.n_parameters_:,}, of which not trained: {n_frozen:,}"
     assert classifier.summary().endswith(expected)
 
 

@@ -61,7 +61,7 @@ class ComparisonDisplay:
     >>> matplotlib.use("Agg")
     >>> from sklstm import compare
     >>> from sklstm.baselines import classic_baselines
-    >>> from sklstm.displays import ComparisonDisplay
+    >>> from sklstm import ComparisonDisplay
     >>> baselines = classic_baselines()
     >>> models = {name: baselines[name] for name in ("linear_svc", "nb_svm")}
     >>> texts = ["a fine film", "a dull film", "fine and moving", "dull and slow"] * 5
@@ -173,3 +173,7 @@ class ComparisonDisplay:
         self.ax_: Axes = ax
         self.figure_: Figure | SubFigure = ax.figure
         return self
+
+
+# Until the comparison package defines it.
+ComparisonDisplay.__module__ = "sklstm.comparison"
