@@ -274,7 +274,9 @@ def test_what_cannot_be_explained_is_an_error():
     pipeline = make_pipeline(TextSequencer().fit(TEXTS), classifier)
     with pytest.raises(ValueError, match=r"Pass a single document as a list"):
         token_attributions(pipeline, "a dull film")
-    with pytest.raises(ValueError, match="method='gradients' must be one of 'integrated_gradients'"):
+    with pytest.raises(
+        ValueError, match="method='gradients' must be one of 'integrated_gradients'"
+    ):
         token_attributions(pipeline, TEXTS, method="gradients")
     with pytest.raises(ValueError, match="n_steps"):
         token_attributions(pipeline, TEXTS, n_steps=0)

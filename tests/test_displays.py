@@ -168,7 +168,9 @@ def test_names_of_the_directions_do_not_overlap(both_ways, plt, units):
 
 
 def test_what_there_is_not_of_states_is_refused(pipeline, plt):
-    with pytest.raises(ValueError, match="quantities='cell_state' must be a list with one or more of"):
+    with pytest.raises(
+        ValueError, match="quantities='cell_state' must be a list with one or more of"
+    ):
         LSTMStateDisplay.from_estimator(pipeline, "a film", quantities="cell_state")
     with pytest.raises(ValueError, match=r"quantities=\['state'\]"):
         LSTMStateDisplay.from_estimator(pipeline, "a film", quantities=["state"])

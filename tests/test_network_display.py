@@ -67,7 +67,9 @@ def test_dropout_looks_unlike_layers_with_weights(plt):
 
 def test_network_wants_an_lstm(plt):
     other = LogisticRegression().fit([[0], [1]], [0, 1])
-    with pytest.raises(TypeError, match="classifier is a LogisticRegression; pass a fitted LSTMText"):
+    with pytest.raises(
+        TypeError, match="classifier is a LogisticRegression; pass a fitted LSTMText"
+    ):
         NetworkDisplay.from_estimator(other)
     with pytest.raises(NotFittedError):
         NetworkDisplay.from_estimator(small_classifier())

@@ -164,7 +164,9 @@ class _Segments(NamedTuple):
 
     def append(self, others: _Segments) -> _Segments:
         """Return these segments, then other ones."""
-        return _Segments._make(np.concatenate(columns) for columns in zip(self, others, strict=True))
+        return _Segments._make(
+            np.concatenate(columns) for columns in zip(self, others, strict=True)
+        )
 
 
 @dataclass(frozen=True)
