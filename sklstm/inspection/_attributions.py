@@ -10,8 +10,9 @@ from numbers import Integral
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import logit
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_array, check_scalar
+from sklearn.utils import check_array, check_scalar, gen_batches
 
 from sklstm._base import BaseTextClassifier
 from sklstm._network.embedding_table import FittedNetwork, network_inputs
@@ -212,7 +213,7 @@ def _class_scores(classifier: BaseEstimator, ids: Ids) -> _Doubles:
         return np.stack([-scores, scores], axis=1) if scores.ndim == 1 else scores
     probabilities = np.asarray(classifier.predict_proba(ids), dtype=np.float64)
     probabilities = np.clip(probabilities, _MIN_PROBABILITY, 1 - _MIN_PROBABILITY)
-    return np.asarray(np.log(probabilities / (1 - probabilities)))
+    return np.asarray(logit(probabilities))
 
 
 def _target_codes(labels: Sequence[object], scores: _Doubles, target: object) -> _Codes:
@@ -323,9 +324,7 @@ def _occlude(
         The scores with all tokens replaced.
     """
     values, baselines = [], []
-    ends = np.cumsum((ids != 0).sum(axis=1) + 2)
-    blocks = np.split(np.arange(len(ids)), np.flatnonzero(np.diff(ends // _MAX_VARIANTS)) + 1)
-    for block in blocks:
+    for block in gen_batches(len(ids), max(1, _MAX_VARIANTS // (2 + ids.shape[1]))):
         variants = [_variants(row) for row in ids[block]]
         counts = [len(rows) for rows in variants]
         scores = score(np.concatenate(variants))

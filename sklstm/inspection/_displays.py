@@ -216,14 +216,9 @@ class TokenAttributionDisplay:
         ax.set_axis_off()
         ax.set_title(self._title(), fontsize="small", loc="left", parse_math=False)
         end = limit / _MAX_SATURATION
+        scale = plt.cm.ScalarMappable(plt.Normalize(-end, end), colors)
         bar = ax.figure.colorbar(
-            plt.cm.ScalarMappable(plt.Normalize(-end, end), colors),
-            ax=ax,
-            location="bottom",
-            fraction=0.08,
-            aspect=40,
-            pad=0.04,
-            shrink=0.8,
+            scale, ax=ax, location="bottom", fraction=0.08, aspect=40, pad=0.04, shrink=0.8
         )
         bar.ax.set_xlim(-limit, limit)
         bar.ax.locator_params(axis="x", nbins=3)
@@ -628,17 +623,10 @@ def _draw_box(ax: Axes, layer: Layer, center: float, top: float, scale: float) -
     if layer.n_weights:
         lines.append(f"{layer.n_weights:,} weights" + ("" if layer.is_trained else ", not trained"))
     for number, line in enumerate(lines):
-        ax.text(
-            center,
-            top - _BOX_HEIGHT * (number + 1) / (len(lines) + 1),
-            line,
-            ha="center",
-            va="center",
-            fontsize=scale * (7.5 if number else 8.5),
-            fontweight="normal" if number else "bold",
-            color=BLACK,
-            parse_math=False,
-        )
+        y = top - _BOX_HEIGHT * (number + 1) / (len(lines) + 1)
+        text = ax.text(center, y, line, ha="center", va="center", color=BLACK, parse_math=False)
+        size, weight = (7.5, "normal") if number else (8.5, "bold")
+        text.set(fontsize=scale * size, fontweight=weight)
 
 
 def _draw_arrow(

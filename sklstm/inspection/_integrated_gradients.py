@@ -72,16 +72,9 @@ def integrated_gradients(
 
     # The widest batch: networks that skip padding read up to twice the width, and at least 64 ids.
     n_positions = _BATCH_ROWS * 2 * max(32, inputs.shape[1])
-    lstm_spec = replace(
-        spec,
-        vocab_size=n_positions + 1,
-        trainable_embeddings=True,
-        ngrams=0,
-        ngram_buckets=0,
-        ngram_rows=0,
-    )
+    lstm_spec = replace(spec, ngrams=0, ngram_buckets=0, ngram_rows=0, trainable_embeddings=True)
     lstm_weights = {name: w for name, w in weights.items() if not name.startswith("ngram")}
-    with acquire_network(lstm_spec) as network:
+    with acquire_network(replace(lstm_spec, vocab_size=n_positions + 1)) as network:
         paths = _Paths(
             network.input_gradient(lstm_weights),
             network.is_thread_safe,
@@ -92,8 +85,9 @@ def integrated_gradients(
             lengths,
             output_weights,
         )
-        segments = paths.whole(n_steps)
-        baselines = segments.start_score
+        documents, zeros = np.arange(len(inputs)), np.zeros(len(inputs))
+        baselines = paths.weighted_gradients(documents, zeros[:, None], np.zeros(1))[0][:, 0]
+        segments = paths.integrate(documents, zeros, zeros + 1, baselines, n_steps)
         differences = segments.end_score - baselines + other_differences
         tolerance = np.maximum(_RELATIVE_TOLERANCE * np.abs(differences), _ABSOLUTE_TOLERANCE)
         for _ in range(_MAX_HALVINGS):
@@ -198,20 +192,14 @@ class _Paths:
     lengths: Lengths
     output_weights: Floats
 
-    def whole(self, n_steps: int) -> _Segments:
-        """Return one segment per document, integrated at `n_steps` points."""
-        documents, zeros = np.arange(len(self.inputs)), np.zeros(len(self.inputs))
-        scores, _ = self._weighted_gradients(documents, zeros[:, None], np.zeros(1))
-        return self._integrate(documents, zeros, zeros + 1, scores[:, 0], n_steps)
-
     def halve(self, segments: _Segments, n_steps: int) -> _Segments:
         """Return twice as many segments, each integrated at `n_steps` points."""
         document, start, end, start_score, *_ = segments
         middle = (start + end) / 2
-        left = self._integrate(document, start, middle, start_score, n_steps)
-        return left.append(self._integrate(document, middle, end, left.end_score, n_steps))
+        left = self.integrate(document, start, middle, start_score, n_steps)
+        return left.append(self.integrate(document, middle, end, left.end_score, n_steps))
 
-    def _integrate(
+    def integrate(
         self,
         document: _Documents,
         start: _Doubles,
@@ -224,10 +212,10 @@ class _Paths:
         # The last point is for the score at the end.
         points, weights = np.append((points + 1) / 2, 1.0), np.append(weights / 2, 0.0)
         size = (end - start)[:, None]
-        scores, values = self._weighted_gradients(document, start[:, None] + size * points, weights)
+        scores, values = self.weighted_gradients(document, start[:, None] + size * points, weights)
         return _Segments(document, start, end, start_score, scores[:, -1], values * size)
 
-    def _weighted_gradients(
+    def weighted_gradients(
         self, documents: _Documents, points: _Doubles, weights: _Doubles
     ) -> tuple[_Doubles, _Doubles]:
         """Compute scores on paths, and weighted sums of the gradients times the vectors.
@@ -272,20 +260,21 @@ class _Paths:
         There are at most `_BATCH_ROWS` documents; each is evaluated at one point of its path.
         """
         n, n_steps = len(documents), max(1, int(self.lengths[documents].max()))
-        width = int(self.widths[np.searchsorted(self.widths, n_steps)])
+        # Repetitions fill up the batch.
+        documents, points = np.resize(documents, _BATCH_ROWS), np.resize(points, _BATCH_ROWS)
+        width = self.widths[np.searchsorted(self.widths, n_steps)]
         rows = np.zeros((_BATCH_ROWS, width), dtype=np.int32)
-        rows[:n, :n_steps] = self.inputs[documents, :n_steps]
+        rows[:, :n_steps] = self.inputs[documents, :n_steps]
         # Padding that is read keeps its vector.
         ids = np.where(rows != 0, np.arange(1, rows.size + 1).reshape(rows.shape), 0)
-        output_weights = np.zeros((_BATCH_ROWS, self.output_weights.shape[1]), dtype=np.float32)
-        output_weights[:n] = self.output_weights[documents]
-        scale = np.zeros((_BATCH_ROWS, 1, 1), dtype=np.float32)
-        scale[:n, 0, 0] = points
         vectors = self.matrix[rows]
-        matrix = np.zeros((self.n_rows, self.matrix.shape[1]), dtype=np.float32)
+        scaled = points[:, None, None].astype(np.float32) * vectors
+        matrix = np.zeros((self.n_rows, vectors.shape[2]), dtype=np.float32)
         matrix[0] = self.matrix[0]
-        matrix[1 : rows.size + 1] = (scale * vectors).reshape(rows.size, -1)
-        scores, by_matrix = self.gradient(matrix, ids.astype(np.int32), output_weights)
+        matrix[1 : rows.size + 1] = scaled.reshape(rows.size, -1)
+        scores, by_matrix = self.gradient(
+            matrix, ids.astype(np.int32), self.output_weights[documents]
+        )
         gradients = by_matrix[1 : rows.size + 1].reshape(vectors.shape)
-        products = np.einsum("rsv,rsv->rs", gradients, vectors, dtype=np.float64)
-        return scores[:n].astype(np.float64), (products * (rows != 0))[:n, :n_steps]
+        products = np.einsum("rsv,rsv->rs", gradients, vectors, dtype=np.float64) * (rows != 0)
+        return scores[:n].astype(np.float64), products[:n, :n_steps]

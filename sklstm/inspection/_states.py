@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _Doubles = NDArray[np.float64]
 _Activation = Callable[[_Doubles], _Doubles]
 
-# Documents of similar length that are computed together.
+# Documents that are computed together.
 _BATCH_ROWS = 64
 # Rows of a heat map with a tick.
 _MAX_TICKS = 6
@@ -223,14 +223,13 @@ def _layer_states(spec: NetworkSpec, weights: Weights, rows: Ids, index: int) ->
         One array per document.
     """
     inputs, lengths = network_inputs(rows, spec)
-    activation = _numpy_activation(spec.activation)
     result: dict[int, Floats] = {}
     by_length = np.argsort(lengths, kind="stable")
     for batch in np.array_split(by_length, ceil(len(rows) / _BATCH_ROWS)):
         x = weights[EMBEDDINGS][inputs[batch, : lengths[batch].max()]].astype(np.float64)
         for number in range(1, index + 2):
             name = f"lstm_{number}"
-            states = _run_layer(x, lengths[batch], weights, name, spec.bidirectional, activation)
+            states = _run_layer(x, lengths[batch], spec, weights, name)
             x = states[-1]
         for row, document in enumerate(batch):
             result[document] = states[:, row, : lengths[document]].astype(np.float32)
@@ -238,35 +237,27 @@ def _layer_states(spec: NetworkSpec, weights: Weights, rows: Ids, index: int) ->
 
 
 def _run_layer(
-    x: _Doubles,
-    lengths: Lengths,
-    weights: Weights,
-    name: str,
-    bidirectional: bool,
-    activation: _Activation,
+    x: _Doubles, lengths: Lengths, spec: NetworkSpec, weights: Weights, name: str
 ) -> _Doubles:
     """Return the quantities ``(n_quantities, n_rows, n_steps, n_units)`` of a layer.
 
     Values after the last token of a row are undefined.
     """
-    if not bidirectional:
-        return _run_cell(x, weights, name, activation)
+    if not spec.bidirectional:
+        return _run_cell(x, weights, name, spec.activation)
+    forward = _run_cell(x, weights, f"{name}/forward", spec.activation)
     steps = np.arange(x.shape[1])
     # This permutation is its own inverse.
-    backward = np.where(steps < lengths[:, None], lengths[:, None] - 1 - steps, steps)
-    reversed_x = np.take_along_axis(x, backward[:, :, None], axis=1)
-    reversed_states = _run_cell(reversed_x, weights, f"{name}/backward", activation)
-    return np.concatenate(
-        [
-            _run_cell(x, weights, f"{name}/forward", activation),
-            np.take_along_axis(reversed_states, backward[None, :, :, None], axis=2),
-        ],
-        axis=-1,
-    )
+    reverse = np.where(steps < lengths[:, None], lengths[:, None] - 1 - steps, steps)
+    reversed_x = np.take_along_axis(x, reverse[:, :, None], axis=1)
+    backward = _run_cell(reversed_x, weights, f"{name}/backward", spec.activation)
+    backward = np.take_along_axis(backward, reverse[None, :, :, None], axis=2)
+    return np.concatenate([forward, backward], axis=-1)
 
 
-def _run_cell(x: _Doubles, weights: Weights, name: str, activation: _Activation) -> _Doubles:
+def _run_cell(x: _Doubles, weights: Weights, name: str, activation_name: str) -> _Doubles:
     """Run one direction over ``(n_rows, n_steps, n_inputs)``, from states of zeros."""
+    activation = _numpy_activation(activation_name)
     kernel, recurrent_kernel, bias = (
         weights[f"{name}/{kind}"].astype(np.float64)
         for kind in ("kernel", "recurrent_kernel", "bias")
@@ -399,7 +390,7 @@ class LSTMStateDisplay:
         TypeError
             If `estimator` is not supported.
         ValueError
-            If the layer, a quantity or a unit does not exist.
+            If the layer, a quantity or a unit does not exist, or the text is all padding.
         NotFittedError
             If `estimator` is not fitted.
         ImportError
@@ -424,13 +415,15 @@ class LSTMStateDisplay:
         Raises
         ------
         ValueError
-            If a quantity or unit does not exist, or the number of Axes differs from that of the
-            quantities.
+            If a quantity or unit does not exist, there are no tokens, or the number of Axes differs
+            from that of the quantities.
         ImportError
             If matplotlib is not installed.
         """
         names, units = self._check_quantities(), self._check_units()
         tokens = self.states.tokens
+        if not len(tokens):
+            raise ValueError("states contains no tokens; pass a document that is not all padding.")
         width = min(14.0, max(5.0, 1.6 + 0.3 * len(tokens)))
         height = min(1.6, max(0.75, 0.12 * len(units)))
         size = (width, 0.5 + (height + 0.25) * len(names))
@@ -449,7 +442,7 @@ class LSTMStateDisplay:
     def _plot_quantity(self, ax: Axes, name: str, units: NDArray[np.intp]) -> AxesImage:
         is_gate = _QUANTITIES[name]["is_gate"]
         values = getattr(self.states, name)[:, units].T
-        limit = 1.0 if is_gate else max(float(np.abs(values).max(initial=0.0)), 1e-6)
+        limit = 1.0 if is_gate else max(float(np.abs(values).max()), 1e-6)
         image = ax.imshow(
             values,
             aspect="auto",
@@ -459,7 +452,6 @@ class LSTMStateDisplay:
             vmax=limit,
         )
         ax.set_title(_QUANTITIES[name]["label"], fontsize="medium", loc="left")
-        ax.set_ylabel("unit")
         ax.set_xticks([])
         ticks = np.arange(0, len(units), ceil(len(units) / _MAX_TICKS))
         ax.set_yticks(ticks, units[ticks], fontsize="small")
@@ -467,6 +459,8 @@ class LSTMStateDisplay:
         bar.set_label("fraction" if is_gate else "value", fontsize="small")
         if self.states.is_bidirectional:
             self._label_directions(ax, units)
+        else:
+            ax.set_ylabel("unit")
         return image
 
     def _label_directions(self, ax: Axes, units: NDArray[np.intp]) -> None:
@@ -476,18 +470,9 @@ class LSTMStateDisplay:
             ax.axhline(n_forward - 0.5, color=BLACK, linewidth=1.5)
         for start, end, label in ((0, n_forward, "forward"), (n_forward, len(units), "backward")):
             if end > start:
-                ax.annotate(
-                    label,
-                    (0, 1 - (start + end) / 2 / len(units)),
-                    xycoords="axes fraction",
-                    xytext=(-24, 0),
-                    textcoords="offset points",
-                    ha="right",
-                    va="center",
-                    fontsize="small",
-                )
-        # It would overlap with these labels.
-        ax.set_ylabel("")
+                middle = (0, 1 - (start + end) / 2 / len(units))
+                text = ax.annotate(label, middle, (-24, 0), "axes fraction", "offset points")
+                text.set(ha="right", va="center", fontsize="small")
 
     def _check_quantities(self) -> list[str]:
         names = list(_QUANTITIES if self.quantities is None else self.quantities)
