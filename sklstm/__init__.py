@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from sklstm.comparison import Comparison as Comparison
     from sklstm.comparison import ComparisonDisplay as ComparisonDisplay
     from sklstm.comparison import compare as compare
-    from sklstm.displays import LSTMStateDisplay as LSTMStateDisplay
-    from sklstm.displays import NetworkDisplay as NetworkDisplay
-    from sklstm.displays import TokenAttributionDisplay as TokenAttributionDisplay
-    from sklstm.displays import TrainingHistoryDisplay as TrainingHistoryDisplay
     from sklstm.export import to_onnx as to_onnx
+    from sklstm.inspection import LSTMStateDisplay as LSTMStateDisplay
+    from sklstm.inspection import NetworkDisplay as NetworkDisplay
+    from sklstm.inspection import TokenAttributionDisplay as TokenAttributionDisplay
+    from sklstm.inspection import TrainingHistoryDisplay as TrainingHistoryDisplay
     from sklstm.inspection import lstm_states as lstm_states
     from sklstm.inspection import nearest_tokens as nearest_tokens
     from sklstm.inspection import token_attributions as token_attributions
@@ -26,18 +26,18 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-# Public name -> its module. Imported at first use (PEP 562), so that `import sklstm` stays quick.
+# Public name -> its module. Imported at first use (PEP 562), so that `import sklstm` is fast.
 _EXPORTS = {
     "Comparison": "sklstm.comparison",
     "ComparisonDisplay": "sklstm.comparison",
     "KerasTextClassifier": "sklstm.keras_classifier",
     "LSTMTextClassifier": "sklstm.classifier",
-    "LSTMStateDisplay": "sklstm.displays",
+    "LSTMStateDisplay": "sklstm.inspection",
     "NBSVMClassifier": "sklstm.baselines",
-    "NetworkDisplay": "sklstm.displays",
+    "NetworkDisplay": "sklstm.inspection",
     "TextSequencer": "sklstm.sequencer",
-    "TokenAttributionDisplay": "sklstm.displays",
-    "TrainingHistoryDisplay": "sklstm.displays",
+    "TokenAttributionDisplay": "sklstm.inspection",
+    "TrainingHistoryDisplay": "sklstm.inspection",
     "WordVectors": "sklstm.vectors",
     "classic_baselines": "sklstm.baselines",
     "compare": "sklstm.comparison",

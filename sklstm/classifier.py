@@ -231,7 +231,7 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         ``history_["loss"]``.
     n_iter_ : int
         Epochs trained in the last call.
-    best_score_ : float
+    best_validation_score_ : float
         Best validation accuracy; with early stopping only.
 
     See Also

@@ -395,8 +395,8 @@ class KerasTextClassifier(BaseTextClassifier, BaseWrapper):
         for name in parameters:
             if name in of_scikeras and name not in own:
                 raise TypeError(
-                    f"{name} is a parameter of scikeras that KerasTextClassifier lacks; remove it. For "
-                    "validation, use early_stopping and validation_fraction, or X_val of fit."
+                    f"{name} is a parameter of scikeras that KerasTextClassifier lacks. Remove it. "
+                    "For validation, use early_stopping and validation_fraction, or X_val of fit."
                 )
         return {n: v for n, v in parameters.items() if n in of_scikeras or n not in own}
 

@@ -38,6 +38,8 @@ def with_random_weights(
     }
     classifier.classes_ = np.arange(max(spec.n_outputs, 2))
     classifier.vocab_size_, classifier.n_features_in_ = vocab_size, width
+    classifier.embedding_ids_ = np.arange(vocab_size, dtype=np.int32)
+    classifier._known_ids = np.ones(vocab_size, dtype=bool)
     classifier._architecture, classifier._vectors = asdict(spec), None
     classifier.embedding_ids_ = np.arange(vocab_size, dtype=np.int32)
     classifier._known_ids = np.ones(vocab_size, dtype=bool)

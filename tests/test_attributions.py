@@ -1,4 +1,4 @@
-"""What tokens add to a score: completeness, independent gradients, and words that decide."""
+"""Attributions: completeness, comparison with numerical gradients, and decisive words."""
 
 from __future__ import annotations
 
@@ -14,37 +14,40 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 
 from sklstm import KerasTextClassifier, TextSequencer, WordVectors, token_attributions
-from sklstm._inspection import integrated
+from sklstm.inspection import _integrated_gradients
 
 IDS, Y = make_ids(n_documents=40)
 EMBEDDINGS, NGRAMS = "embedding/embeddings", "ngrams/embeddings"
 
-# Of each part of a network, and of each kind of classes, there is one.
+# Each part of a network and each kind of target occurs.
 ARCHITECTURES = {
     "one layer": ({}, 1),
     "two layers, three classes": ({"units": (4, 3), "pooling": "mean"}, 3),
     "both directions, labels": ({"bidirectional": True, "pooling": "concat"}, "labels"),
     "attention, dense layer": ({"pooling": "attention", "dense_units": (5,)}, 1),
-    "flat": ({"pooling": "flatten"}, 3),
+    "flatten": ({"pooling": "flatten"}, 3),
     "padding read": ({"mask_padding": False, "bidirectional": True}, 1),
-    "padding read, flat, n-grams": ({"mask_padding": False, "pooling": "flatten", "ngrams": 1}, 3),
+    "padding read, flatten, n-grams": (
+        {"mask_padding": False, "pooling": "flatten", "ngrams": 1},
+        3,
+    ),
     "maximum, n-grams": ({"pooling": "max", "ngrams": 3}, 1),
     "n-grams, labels": ({"ngrams": 2}, "labels"),
     "relu": ({"activation": "relu", "dense_units": (4,)}, 1),
 }
 
 
-def without_words(classifier):
-    """Return a classifier whose tokens have vectors of zeros, and which knows no n-grams."""
-    silent = with_random_weights()
-    silent.__dict__ |= classifier.__dict__
-    silent.weights_ = dict(classifier.weights_)
-    vectors = np.zeros_like(silent.weights_[EMBEDDINGS])
-    vectors[0] = silent.weights_[EMBEDDINGS][0]
-    silent.weights_[EMBEDDINGS] = vectors
+def with_zero_vectors(classifier):
+    """Return a classifier whose tokens have vectors of zeros, and whose n-grams score zero."""
+    zeroed = with_random_weights()
+    zeroed.__dict__ |= classifier.__dict__
+    zeroed.weights_ = dict(classifier.weights_)
+    vectors = np.zeros_like(zeroed.weights_[EMBEDDINGS])
+    vectors[0] = zeroed.weights_[EMBEDDINGS][0]
+    zeroed.weights_[EMBEDDINGS] = vectors
     if classifier.ngrams:
-        silent.weights_[NGRAMS] = np.zeros_like(silent.weights_[NGRAMS])
-    return silent
+        zeroed.weights_[NGRAMS] = np.zeros_like(zeroed.weights_[NGRAMS])
+    return zeroed
 
 
 def of_target(classifier, scores, found):
@@ -58,17 +61,19 @@ def of_target(classifier, scores, found):
 @pytest.mark.parametrize(("parameters", "n_outputs"), ARCHITECTURES.values(), ids=ARCHITECTURES)
 def test_values_sum_to_the_difference_of_the_scores(parameters, n_outputs):
     classifier = with_random_weights(n_outputs, **parameters)
-    # Scores that differ enough for a share of the difference to be a test.
+    # Large differences of the scores make the relative tolerance meaningful.
     classifier.weights_["output/kernel"] = 8 * classifier.weights_["output/kernel"]
     found = token_attributions(classifier, IDS)
     scores = of_target(classifier, logits(IDS, classifier), found)
-    baselines = of_target(classifier, logits(IDS, without_words(classifier)), found)
+    baselines = of_target(classifier, logits(IDS, with_zero_vectors(classifier)), found)
     np.testing.assert_allclose([a.score for a in found], scores, atol=1e-5)
     np.testing.assert_allclose([a.baseline_score for a in found], baselines, atol=1e-5)
     sums = np.array([a.values.sum() for a in found])
-    rises = scores - baselines
-    assert np.mean(np.abs(rises) > 0.1) > 0.7
-    assert (np.abs(sums - rises) <= np.maximum(0.01 * np.abs(rises), 0.001) + 1e-5).all()
+    differences = scores - baselines
+    assert np.mean(np.abs(differences) > 0.1) > 0.7
+    assert (
+        np.abs(sums - differences) <= np.maximum(0.01 * np.abs(differences), 0.001) + 1e-5
+    ).all()
     for row, attributions in zip(IDS, found, strict=True):
         assert attributions.tokens.tolist() == row[row != 0].tolist()
         assert attributions.values.shape == attributions.tokens.shape
@@ -93,8 +98,8 @@ def test_values_of_every_architecture_sum_to_the_difference_of_the_scores(
         dense_units=(5,),
     )
     for found in token_attributions(classifier, IDS):
-        rise = found.score - found.baseline_score
-        assert abs(found.values.sum() - rise) <= max(0.01 * abs(rise), 0.001) + 1e-5
+        difference = found.score - found.baseline_score
+        assert abs(found.values.sum() - difference) <= max(0.01 * abs(difference), 0.001) + 1e-5
 
 
 @pytest.mark.parametrize(
@@ -102,7 +107,7 @@ def test_values_of_every_architecture_sum_to_the_difference_of_the_scores(
 )
 def test_values_are_integrals_of_gradients_of_the_reference(parameters):
     classifier = with_random_weights(**parameters)
-    # Each token once, so that its row is the vector at one place.
+    # Each token occurs once, so that its row is the vector at one position.
     tokens = np.array([[0, 0, 0, 3, 17, 5, 9, 12, 2]])
     moved = with_random_weights(**parameters)
     vectors = classifier.weights_[EMBEDDINGS].astype(np.float64)
@@ -121,16 +126,16 @@ def test_values_are_integrals_of_gradients_of_the_reference(parameters):
     assert np.abs(expected).max() > 0.05
 
 
-def test_each_ngram_is_split_evenly_among_its_tokens():
+def test_each_ngram_is_divided_equally_among_its_tokens():
     classifier = with_random_weights(ngrams=2, pooling="max")
-    # The LSTM has nothing to say.
+    # The LSTM scores zero.
     classifier.weights_["output/kernel"] = np.zeros_like(classifier.weights_["output/kernel"])
     (found,) = token_attributions(classifier, [[0, 0, 0, 0, 0, 0, 7, 11, 5]], target=1)
     weights = classifier.weights_
     bias = weights["ngram_bias/embeddings"][0, 0]
 
     def of_ngram(*tokens):
-        """Return what an n-gram, without those in it, adds to a score of three tokens."""
+        """Return the term of an n-gram, without those inside it, in a score of three tokens."""
         parts = [of_ngram(token) for token in tokens] if len(tokens) > 1 else []
         alone = ngram_score(list(tokens), weights, 2)[0] - bias
         return alone * np.sqrt(len(tokens)) / np.sqrt(3) / 2 - sum(parts)
@@ -175,9 +180,9 @@ def test_a_target_is_explained_for_every_document():
     )
     assert {a.target for a in found} == {"fair"}
     assert type(found[0].target) is str
-    with pytest.raises(ValueError, match=r"target='goood' is none of .*; did you mean 'good'"):
+    with pytest.raises(ValueError, match=r"target='goood' must be one of .*; did you mean 'good'"):
         token_attributions(classifier, IDS, target="goood")
-    with pytest.raises(ValueError, match=r"target=2 is none of"):
+    with pytest.raises(ValueError, match=r"target=2 must be one of"):
         token_attributions(classifier, IDS, target=2)
 
 
@@ -189,23 +194,25 @@ def test_values_do_not_depend_on_the_other_documents():
         np.testing.assert_allclose(alone.values, expected.values, atol=1e-5)
 
 
-def test_padding_that_is_read_keeps_its_vector():
+def test_unmasked_padding_keeps_its_vector():
     classifier = with_random_weights(mask_padding=False)
     padding_only, _ = token_attributions(classifier, np.stack([np.zeros(9, int), IDS[0]]))
     assert padding_only.values.shape == (0,)
     assert padding_only.score == pytest.approx(padding_only.baseline_score, abs=1e-6)
 
 
-def test_documents_without_a_token_are_one_unknown_token():
+def test_empty_documents_are_one_out_of_vocabulary_token():
     pipeline = make_pipeline(TextSequencer(), small_classifier(ngrams=2)).fit(TEXTS, LABELS)
     for method in ("integrated_gradients", "occlusion"):
         (found,) = token_attributions(pipeline, ["..."], method=method)
         assert found.tokens.tolist() == ["[UNK]"]
-        rise = found.score - found.baseline_score
-        np.testing.assert_allclose(found.values, [rise], atol=max(0.01 * abs(rise), 0.001))
+        difference = found.score - found.baseline_score
+        np.testing.assert_allclose(
+            found.values, [difference], atol=max(0.01 * abs(difference), 0.001)
+        )
 
 
-def test_words_met_only_at_prediction_have_values():
+def test_words_unseen_in_training_have_values():
     words = sorted({word for text in TEXTS for word in text.lower().replace(",", "").split()})
     matrix = np.random.default_rng(0).normal(size=(len(words) + 1, 3)).astype(np.float32)
     vectors = WordVectors([*words, "splendid"], matrix)
@@ -214,18 +221,18 @@ def test_words_met_only_at_prediction_have_values():
     (found,) = token_attributions(pipeline, ["a splendid film"])
     assert found.tokens.tolist() == ["a", "splendid", "film"]
     assert abs(found.values[1]) > 0
-    rise = found.score - found.baseline_score
-    assert abs(found.values.sum() - rise) <= max(0.01 * abs(rise), 0.001) + 1e-5
+    difference = found.score - found.baseline_score
+    assert abs(found.values.sum() - difference) <= max(0.01 * abs(difference), 0.001) + 1e-5
 
 
-def test_what_cannot_be_integrated_is_a_warning(monkeypatch):
-    monkeypatch.setattr(integrated, "_MOST_ROUNDS", 0)
+def test_an_inaccurate_sum_is_a_warning(monkeypatch):
+    monkeypatch.setattr(_integrated_gradients, "_MAX_HALVINGS", 0)
     classifier = with_random_weights(activation="relu", pooling="max")
     with pytest.warns(ConvergenceWarning, match=r"of 40 documents do not sum .* Raise n_steps"):
         token_attributions(classifier, IDS, n_steps=1)
 
 
-def test_occlusion_is_the_fall_of_the_score_with_a_token_unknown():
+def test_occlusion_is_the_decrease_of_the_score_without_a_token():
     classifier = with_random_weights(3, pooling="max", ngrams=2)
     found = token_attributions(classifier, IDS, target=2, method="occlusion")
     for row, attributions in zip(IDS[:10], found, strict=False):
@@ -236,8 +243,8 @@ def test_occlusion_is_the_fall_of_the_score_with_a_token_unknown():
             hidden[place] = 1
             expected.append(whole - logits(hidden[None], classifier)[0, 2])
         np.testing.assert_allclose(attributions.values, expected, atol=2e-5)
-        nothing = logits(np.where(row, 1, 0)[None], classifier)[0, 2]
-        assert attributions.baseline_score == pytest.approx(nothing, abs=1e-5)
+        baseline = logits(np.where(row, 1, 0)[None], classifier)[0, 2]
+        assert attributions.baseline_score == pytest.approx(baseline, abs=1e-5)
 
 
 def test_occlusion_of_many_documents_is_that_of_each():
@@ -248,16 +255,16 @@ def test_occlusion_of_many_documents_is_that_of_each():
     np.testing.assert_allclose(found[-1].values, last.values, atol=1e-5)
 
 
-def test_occlusion_explains_a_keras_network_of_ones_own():
+def test_occlusion_explains_a_custom_keras_model():
     classifier = KerasTextClassifier(network, loss="binary_crossentropy", random_state=0)
     pipeline = make_pipeline(TextSequencer(padding="post"), classifier).fit(TEXTS, LABELS)
     (found,) = token_attributions(pipeline, ["a dull film"], method="occlusion")
     assert found.tokens.tolist() == ["a", "dull", "film"]
     ids = pipeline[0].transform(["a dull film"])
     hidden = np.where(np.arange(ids.shape[1]) == 1, 1, ids)
-    shares = classifier.predict_proba(np.vstack([ids, hidden])).astype(float)
     code = classifier.classes_.tolist().index(found.target)
-    log_odds = np.log(shares[:, code] / (1 - shares[:, code]))
+    probabilities = classifier.predict_proba(np.vstack([ids, hidden])).astype(float)[:, code]
+    log_odds = np.log(probabilities / (1 - probabilities))
     assert found.score == pytest.approx(log_odds[0], abs=1e-5)
     assert found.values[1] == pytest.approx(log_odds[0] - log_odds[1], abs=1e-5)
     with pytest.raises(TypeError, match="pass a fitted LSTMTextClassifier"):
@@ -269,12 +276,14 @@ def test_occlusion_explains_any_classifier_of_ids():
     assert [len(a.values) for a in found] == (IDS[:3] != 0).sum(axis=1).tolist()
 
 
-def test_what_cannot_be_explained_is_an_error():
+def test_unsupported_estimators_and_parameters_are_errors():
     classifier = with_random_weights()
     pipeline = make_pipeline(TextSequencer().fit(TEXTS), classifier)
     with pytest.raises(ValueError, match=r"Pass a single document as a list"):
         token_attributions(pipeline, "a dull film")
-    with pytest.raises(ValueError, match="method='gradients' is none of 'integrated_gradients'"):
+    with pytest.raises(
+        ValueError, match="method='gradients' must be one of 'integrated_gradients'"
+    ):
         token_attributions(pipeline, TEXTS, method="gradients")
     with pytest.raises(ValueError, match="n_steps"):
         token_attributions(pipeline, TEXTS, n_steps=0)
@@ -291,16 +300,16 @@ NEUTRAL = ["the", "a", "film", "plot", "cast", "scene", "story", "music", "actor
 DECISIVE = {"good": ["splendid", "moving", "lovely"], "bad": ["dreadful", "dull", "clumsy"]}
 
 
-def planted(n_documents, seed, share_undecided=0.0):
-    """Return sentences in which one word tells the class, and the places of these words.
+def planted(n_documents, seed, fraction_undecided=0.0):
+    """Return sentences in which one word determines the class, and the positions of these words.
 
-    In some there is none, and the class is drawn by lot.
+    A fraction of the sentences has no such word and a random class.
     """
     rng = np.random.default_rng(seed)
     labels = rng.choice(["good", "bad"], n_documents)
     sentences = [rng.choice(NEUTRAL, rng.integers(5, 15)).tolist() for _ in labels]
     places = [int(rng.integers(len(sentence))) for sentence in sentences]
-    is_decided = rng.random(n_documents) >= share_undecided
+    is_decided = rng.random(n_documents) >= fraction_undecided
     for number in np.flatnonzero(is_decided):
         sentences[number][places[number]] = str(rng.choice(DECISIVE[labels[number]]))
     return [" ".join(sentence) for sentence in sentences], labels, places
@@ -311,10 +320,10 @@ def planted(n_documents, seed, share_undecided=0.0):
     [{}, {"bidirectional": True, "pooling": "max", "ngrams": 2}, {"pooling": "attention"}],
     ids=["last", "both directions, maximum, n-grams", "attention"],
 )
-def test_the_one_word_that_decides_ranks_first(parameters):
-    # A network that has only seen decided sentences may take one class for granted, and look for
-    # words of the other one alone.
-    texts, labels, _ = planted(500, seed=0, share_undecided=0.2)
+def test_the_decisive_word_ranks_first(parameters):
+    # Without undecided sentences, the network may predict one class by default, and only detect
+    # words of the other one.
+    texts, labels, _ = planted(500, seed=0, fraction_undecided=0.2)
     classifier = small_classifier(units=8, embedding_dim=8, epochs=12, **parameters)
     pipeline = make_pipeline(TextSequencer(), classifier).fit(texts, labels)
     new_texts, new_labels, places = planted(100, seed=1)
@@ -325,11 +334,11 @@ def test_the_one_word_that_decides_ranks_first(parameters):
         assert np.sum(np.equal(first, places)) >= 95, method
 
 
-def test_a_sharp_rise_of_the_score_is_integrated():
-    # Of a network whose score leaps between a tenth and a seventh of the way to the vectors.
+def test_a_steep_score_is_integrated():
+    # The score of this network jumps between 10 and 15 % of the path.
     texts, labels, _ = planted(400, seed=0)
     classifier = small_classifier(units=8, embedding_dim=8, epochs=12, pooling="attention")
     pipeline = make_pipeline(TextSequencer(), classifier).fit(texts, labels)
     for found in token_attributions(pipeline, planted(30, seed=1)[0], target="bad", n_steps=8):
-        rise = found.score - found.baseline_score
-        assert abs(found.values.sum() - rise) <= max(0.01 * abs(rise), 0.001) + 1e-5
+        difference = found.score - found.baseline_score
+        assert abs(found.values.sum() - difference) <= max(0.01 * abs(difference), 0.001) + 1e-5

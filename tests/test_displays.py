@@ -1,4 +1,4 @@
-"""Displays draw what the estimator holds, on the axes that they are given."""
+"""Displays plot the fitted attributes of an estimator, on given axes or a new figure."""
 
 import builtins
 from html.parser import HTMLParser
@@ -12,12 +12,15 @@ from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from sklstm import ComparisonDisplay, TextSequencer, lstm_states, token_attributions
-from sklstm.displays import (
+from sklstm import (
+    ComparisonDisplay,
     LSTMStateDisplay,
     NetworkDisplay,
+    TextSequencer,
     TokenAttributionDisplay,
     TrainingHistoryDisplay,
+    lstm_states,
+    token_attributions,
 )
 from sklstm.inspection import LSTMStates, TokenAttributions
 
@@ -28,7 +31,7 @@ def pipeline():
 
 
 @pytest.fixture(scope="module")
-def both_ways():
+def bidirectional():
     return make_pipeline(TextSequencer(), small_classifier(bidirectional=True)).fit(TEXTS, LABELS)
 
 
@@ -43,7 +46,7 @@ def attributions(tokens, values, **others):
 # Training
 
 
-def test_history_is_drawn_by_epoch(pipeline, plt):
+def test_history_is_plotted_by_epoch(pipeline, plt):
     display = TrainingHistoryDisplay.from_estimator(pipeline)
     history = pipeline[-1].history_
     assert display.lines_.keys() == history.keys()
@@ -68,21 +71,21 @@ def test_history_marks_the_epoch_whose_weights_were_kept(plt):
 def test_history_of_one_epoch_has_one_tick(plt):
     display = TrainingHistoryDisplay({"loss": [0.5], "accuracy": [0.9]}).plot()
     display.figure_.canvas.draw()
-    low, high = display.ax_[0].get_xlim()
-    assert [tick for tick in display.ax_[0].get_xticks() if low <= tick <= high] == [1]
+    start, end = display.ax_[0].get_xlim()
+    assert [tick for tick in display.ax_[0].get_xticks() if start <= tick <= end] == [1]
 
 
 @pytest.mark.parametrize("n_epochs", [7, 60, 250])
 def test_ticks_of_epochs_are_epochs(plt, n_epochs):
     display = TrainingHistoryDisplay({"loss": np.linspace(1, 0, n_epochs)}).plot()
     display.figure_.canvas.draw()
-    low, high = display.ax_[0].get_xlim()
-    ticks = [tick for tick in display.ax_[0].get_xticks() if low <= tick <= high]
+    start, end = display.ax_[0].get_xlim()
+    ticks = [tick for tick in display.ax_[0].get_xticks() if start <= tick <= end]
     assert len(ticks) > 2
     assert all(tick in range(1, n_epochs + 1) for tick in ticks)
 
 
-def test_history_is_drawn_on_axes_that_are_given(pipeline, plt):
+def test_history_is_plotted_on_given_axes(pipeline, plt):
     figure, axes = plt.subplots(1, 2)
     display = TrainingHistoryDisplay.from_estimator(pipeline, ax=axes)
     assert list(display.ax_) == list(axes)
@@ -97,7 +100,7 @@ def test_history_is_drawn_on_axes_that_are_given(pipeline, plt):
 @pytest.mark.parametrize("n_axes", [1, 3])
 def test_wrong_number_of_axes_is_refused(pipeline, plt, n_axes):
     _, axes = plt.subplots(1, n_axes, squeeze=False)
-    with pytest.raises(ValueError, match=f"ax holds {n_axes} axes, and .* draws on 2"):
+    with pytest.raises(ValueError, match=f"ax contains {n_axes} Axes, and .* draws on 2"):
         TrainingHistoryDisplay.from_estimator(pipeline, ax=axes)
 
 
@@ -107,7 +110,7 @@ def test_axes_that_cannot_be_divided_are_refused(pipeline, plt):
         TrainingHistoryDisplay.from_estimator(pipeline, ax=ax)
 
 
-def test_history_wants_a_fitted_classifier_with_history(plt):
+def test_history_requires_a_fitted_classifier_with_history(plt):
     with pytest.raises(NotFittedError):
         TrainingHistoryDisplay.from_estimator(small_classifier())
     other = LogisticRegression().fit([[0], [1]], [0, 1])
@@ -118,7 +121,7 @@ def test_history_wants_a_fitted_classifier_with_history(plt):
 # Gates and states
 
 
-def test_states_are_drawn_units_by_tokens(pipeline, plt):
+def test_heat_maps_are_units_by_tokens(pipeline, plt):
     text = "a fine $film$"
     display = LSTMStateDisplay.from_estimator(pipeline, text)
     (states,) = lstm_states(pipeline, [text])
@@ -130,21 +133,21 @@ def test_states_are_drawn_units_by_tokens(pipeline, plt):
     display.figure_.canvas.draw()
 
 
-def test_gates_have_the_scale_of_shares_and_states_one_around_zero(pipeline, plt):
+def test_gates_have_a_scale_from_0_to_1_and_states_one_around_zero(pipeline, plt):
     display = LSTMStateDisplay.from_estimator(pipeline, TEXTS[0])
     for name, image in display.images_.items():
-        low, high = image.get_clim()
+        vmin, vmax = image.get_clim()
         if name.endswith("gate"):
-            assert (low, high) == (0, 1)
+            assert (vmin, vmax) == (0, 1)
         else:
-            assert low == -high == -np.abs(image.get_array()).max()
+            assert vmin == -vmax == -np.abs(image.get_array()).max()
 
 
-def test_quantities_and_units_can_be_chosen(both_ways, plt):
+def test_quantities_and_units_can_be_chosen(bidirectional, plt):
     display = LSTMStateDisplay.from_estimator(
-        both_ways, TEXTS[0], quantities=["cell_state"], units=[6, 1]
+        bidirectional, TEXTS[0], quantities=["cell_state"], units=[6, 1]
     )
-    (states,) = lstm_states(both_ways, [TEXTS[0]])
+    (states,) = lstm_states(bidirectional, [TEXTS[0]])
     assert_array_equal(display.images_["cell_state"].get_array(), states.cell_state[:, [1, 6]].T)
     (ax,) = display.ax_
     assert [label.get_text() for label in ax.get_yticklabels()] == ["1", "6"]
@@ -153,8 +156,8 @@ def test_quantities_and_units_can_be_chosen(both_ways, plt):
 
 
 @pytest.mark.parametrize("units", [[0, 4], [0, 4, 5, 6, 7], None], ids=str)
-def test_names_of_the_directions_do_not_overlap(both_ways, plt, units):
-    display = LSTMStateDisplay.from_estimator(both_ways, TEXTS[0], units=units)
+def test_names_of_the_directions_do_not_overlap(bidirectional, plt, units):
+    display = LSTMStateDisplay.from_estimator(bidirectional, TEXTS[0], units=units)
     display.figure_.canvas.draw()
     for ax in display.ax_:
         forward, backward = (text.get_window_extent() for text in ax.texts)
@@ -164,20 +167,25 @@ def test_names_of_the_directions_do_not_overlap(both_ways, plt, units):
         assert min(forward.x0, backward.x0) >= 0
 
 
-def test_what_there_is_not_of_states_is_refused(pipeline, plt):
-    with pytest.raises(ValueError, match="quantities='cell_state' must be a list of some of"):
+def test_invalid_quantities_and_units_are_refused(pipeline, plt):
+    with pytest.raises(
+        ValueError, match="quantities='cell_state' must be a list with one or more of"
+    ):
         LSTMStateDisplay.from_estimator(pipeline, "a film", quantities="cell_state")
     with pytest.raises(ValueError, match=r"quantities=\['state'\]"):
         LSTMStateDisplay.from_estimator(pipeline, "a film", quantities=["state"])
     for units in ([4], [-1], [], [0.5]):
-        with pytest.raises(ValueError, match=r"units=.* must be numbers from 0 to 3"):
+        with pytest.raises(ValueError, match=r"units=.* must contain integers from 0 to 3"):
             LSTMStateDisplay.from_estimator(pipeline, "a film", units=units)
+    padding_only = np.zeros(pipeline[0].max_len_, dtype=int)
+    with pytest.raises(ValueError, match="states contains no tokens"):
+        LSTMStateDisplay.from_estimator(pipeline[1], padding_only)
 
 
 # Attributions
 
 
-def test_tokens_are_written_in_their_order_and_coloured_by_sign(plt):
+def test_tokens_are_in_their_order_and_colored_by_sign(plt):
     display = TokenAttributionDisplay(attributions(["a", "dull", "$film$"], [0.01, -2.0, 1.0]))
     display.plot()
     texts = display.ax_.texts
@@ -185,7 +193,7 @@ def test_tokens_are_written_in_their_order_and_coloured_by_sign(plt):
     red, _, blue, _ = np.transpose([text.get_bbox_patch().get_facecolor() for text in texts])
     assert red[1] > blue[1]
     assert blue[2] > red[2]
-    # Without colours: solid for, dotted against, and nothing where there is next to nothing.
+    # Without colors: solid supports, dotted opposes, and negligible values have no line.
     assert [line.get_linestyle() for line in display.ax_.lines] == [":", "-"]
     assert "good: +1.50 logits" in display.ax_.get_title(loc="left")
     display.figure_.canvas.draw()
@@ -193,7 +201,7 @@ def test_tokens_are_written_in_their_order_and_coloured_by_sign(plt):
 
 def test_long_texts_are_broken_into_lines_within_the_axes(plt):
     tokens = ["word", "longer-word", "w" * 200] * 20
-    plt.rc("figure", dpi=288)  # At few dots an inch, letters are as wide as whole dots.
+    plt.rc("figure", dpi=288)  # At low resolution, the widths of characters are rounded to pixels.
     display = TokenAttributionDisplay(attributions(tokens, np.linspace(-1, 1, 60))).plot()
     places = [text.get_position() for text in display.ax_.texts]
     assert places == sorted(places, key=lambda place: (place[1], place[0]))
@@ -205,7 +213,7 @@ def test_long_texts_are_broken_into_lines_within_the_axes(plt):
 
 
 @pytest.mark.parametrize("figsize", [(5, 3), (9, 6)])
-def test_words_and_lines_below_them_fit_together_on_any_axes(plt, figsize):
+def test_words_and_underlines_are_aligned_on_any_axes(plt, figsize):
     _, axes = plt.subplots(1, 2, figsize=figsize, dpi=288, layout="constrained")
     tokens = ["terrible", "a", "very-long", "word"] * 15
     shown = TokenAttributionDisplay(attributions(tokens, np.tile([1.0, -1.0], 30)))
@@ -223,15 +231,15 @@ def test_words_and_lines_below_them_fit_together_on_any_axes(plt, figsize):
     assert min(word.y0 for word in words) >= display.ax_.get_window_extent().y0
 
 
-def test_values_of_next_to_nothing_are_neither_coloured_nor_underlined(plt):
+def test_negligible_values_are_neither_colored_nor_underlined(plt):
     shown = TokenAttributionDisplay(attributions(["a", "film"], [1e-4, -2e-4]))
     display = shown.plot()
     assert not display.ax_.lines
     for text in display.ax_.texts:
         assert_allclose(text.get_bbox_patch().get_facecolor(), 1, atol=0.02)
     assert "solid #" not in shown._repr_html_()
-    low, high = shown.plot(kind="bar").ax_.get_xlim()
-    assert high - low > 50 * 2e-4
+    start, end = shown.plot(kind="bar").ax_.get_xlim()
+    assert end - start > 50 * 2e-4
 
 
 def test_bars_are_the_values(pipeline, plt):
@@ -244,14 +252,14 @@ def test_bars_are_the_values(pipeline, plt):
     assert "logits" in display.ax_.get_xlabel()
 
 
-def test_text_is_drawn_on_axes_that_are_given(plt):
+def test_text_is_plotted_on_given_axes(plt):
     _, axes = plt.subplots()
     assert TokenAttributionDisplay(attributions(["a"], [0.0])).plot(ax=axes).ax_ is axes
-    with pytest.raises(ValueError, match="kind='pie' is none of 'text', 'bar'"):
+    with pytest.raises(ValueError, match="kind='pie' must be 'text' or 'bar'"):
         TokenAttributionDisplay(attributions(["a"], [0.0])).plot(kind="pie")
 
 
-def test_html_shows_each_token_with_its_value_and_no_markup_of_the_text():
+def test_html_contains_each_token_with_its_value_and_escapes_markup():
     class Words(HTMLParser):
         def __init__(self):
             super().__init__()
@@ -307,7 +315,7 @@ def test_comparison_is_drawn_as_its_plot_is(plt):
     ],
     ids=lambda display: type(display).__name__,
 )
-def test_without_matplotlib_a_display_says_what_to_install(display, monkeypatch):
+def test_without_matplotlib_a_display_names_what_to_install(display, monkeypatch):
     real = builtins.__import__
 
     def without_matplotlib(name, *args, **kwargs):

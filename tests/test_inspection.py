@@ -1,4 +1,4 @@
-"""Gates and states against the equations and stock Keras layers; tokens that are alike."""
+"""Gates and states equal those of the equations and stock Keras layers; nearest tokens."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ARCHITECTURES = {
     "two layers": {"units": (4, 3)},
     "both directions": {"bidirectional": True, "pooling": "max"},
     "two layers, both directions": {"units": (3, 5), "bidirectional": True, "pooling": "mean"},
-    "three layers, flat": {"units": (2, 3, 4), "pooling": "flatten"},
+    "three layers, flatten": {"units": (2, 3, 4), "pooling": "flatten"},
     "padding read": {"mask_padding": False, "units": (4, 3), "pooling": "concat"},
     "padding read, both directions": {"mask_padding": False, "bidirectional": True},
     "n-grams": {"ngrams": 2, "pooling": "attention"},
@@ -33,7 +33,7 @@ ARCHITECTURES = {
 }
 
 
-def vectors_of_words() -> WordVectors:
+def word_vectors() -> WordVectors:
     words = sorted({word for text in TEXTS for word in text.lower().replace(",", "").split()})
     words += ["brilliant", "boring", "yak"]
     matrix = np.random.default_rng(0).normal(size=(len(words), 3)).astype(np.float32)
@@ -48,13 +48,13 @@ def pipeline():
 
 @pytest.fixture(scope="module")
 def with_vectors():
-    vectors = vectors_of_words()
+    vectors = word_vectors()
     classifier = small_classifier(embedding_weights=vectors)
     return make_pipeline(TextSequencer(vocabulary=vectors), classifier).fit(TEXTS, LABELS)
 
 
 @pytest.mark.parametrize("parameters", ARCHITECTURES.values(), ids=ARCHITECTURES)
-def test_gates_and_states_are_those_of_the_reference(parameters):
+def test_gates_and_states_equal_the_reference(parameters):
     classifier = with_random_weights(**parameters)
     for layer in range(len(np.atleast_1d(classifier.units))):
         found = lstm_states(classifier, IDS, layer=layer)
@@ -76,7 +76,7 @@ def test_hidden_states_are_the_outputs_of_the_stock_keras_layers(parameters):
     layers = [layer for layer in model.layers if layer.name.startswith("lstm_")]
     stock = [layer.output for layer in layers if layer.return_sequences]
     if classifier.pooling == "flatten":
-        # The network itself moves the tokens to the front.
+        # The network moves the padding behind the tokens.
         is_read = np.arange(IDS.shape[1]) < (IDS != 0).sum(axis=1)[:, None]
     else:
         is_read = (IDS != 0) | (not classifier.mask_padding)
@@ -96,9 +96,9 @@ def test_hidden_states_are_the_outputs_of_the_stock_keras_layers(parameters):
 
 
 @pytest.mark.parametrize("activation", sorted(KERAS_ACTIVATIONS))
-def test_states_of_any_activation_are_those_of_keras(activation):
+def test_states_of_all_activations_equal_keras(activation):
     classifier = with_random_weights(activation=activation, units=(3,))
-    # Of larger weights some activations grow beyond all bounds.
+    # With larger weights some activations overflow.
     classifier.weights_ = {name: 0.3 * weight for name, weight in classifier.weights_.items()}
     ids = IDS[:5]
     found = lstm_states(classifier, ids)
@@ -121,20 +121,20 @@ def test_states_do_not_depend_on_the_other_documents(pipeline):
 
 def test_tokens_are_those_that_the_network_reads(pipeline):
     text = "a very long text of which only the last eight words are kept"
-    states, of_nothing = lstm_states(pipeline, [text, "..."])
+    states, of_empty = lstm_states(pipeline, [text, "..."])
     expected = pipeline[0].inverse_transform(pipeline[0].transform([text]))[0]
     assert states.tokens.tolist() == expected.tolist()
     assert len(expected) == 8
-    assert of_nothing.tokens.tolist() == ["[UNK]"]
-    assert of_nothing.cell_state.shape == (1, 8)
+    assert of_empty.tokens.tolist() == ["[UNK]"]
+    assert of_empty.cell_state.shape == (1, 8)
 
 
-def test_layers_count_from_either_end(pipeline):
+def test_layer_indices_can_be_negative(pipeline):
     shapes = [lstm_states(pipeline, TEXTS[:1], layer=n)[0].cell_state.shape for n in (0, 1, -1, -2)]
     assert shapes == [(8, 8), (8, 6), (8, 6), (8, 8)]
 
 
-def test_padding_that_is_read_has_rows():
+def test_unmasked_padding_has_rows():
     classifier = small_classifier(mask_padding=False, epochs=1)
     pipeline = make_pipeline(TextSequencer(), classifier).fit(TEXTS, LABELS)
     (states,) = lstm_states(pipeline, ["a dull film"])
@@ -156,24 +156,24 @@ def test_hashed_tokens_are_ids():
     assert states.tokens.tolist() == sequencer.transform(["a dull film"])[0, -3:].tolist()
 
 
-def test_words_met_only_at_prediction_are_read_by_their_vectors(with_vectors):
-    known, new = lstm_states(with_vectors, ["a dull film", "a boring film"])
-    np.testing.assert_allclose(known.cell_state[0], new.cell_state[0], atol=1e-6)
+def test_words_unseen_in_training_are_read_by_their_vectors(with_vectors):
+    seen, unseen = lstm_states(with_vectors, ["a dull film", "a boring film"])
+    np.testing.assert_allclose(seen.cell_state[0], unseen.cell_state[0], atol=1e-6)
     weights = with_vectors[1].weights_
     kernel, bias = weights["lstm_1/kernel"], weights["lstm_1/bias"]
     vector = with_vectors[1].embedding_weights["boring"]
-    before = vector @ kernel + new.hidden_state[0] @ weights["lstm_1/recurrent_kernel"] + bias
-    np.testing.assert_allclose(new.candidate[1], np.tanh(before[8:12]), atol=1e-5)
+    before = vector @ kernel + unseen.hidden_state[0] @ weights["lstm_1/recurrent_kernel"] + bias
+    np.testing.assert_allclose(unseen.candidate[1], np.tanh(before[8:12]), atol=1e-5)
 
 
-def test_a_layer_that_there_is_not_is_an_error(pipeline):
-    with pytest.raises(ValueError, match=r"layer=2, .* 2 LSTM layers; pass one from 0 to 1"):
+def test_a_missing_layer_is_an_error(pipeline):
+    with pytest.raises(ValueError, match=r"layer=2 must be from -2 to 1, .* 2 LSTM layers"):
         lstm_states(pipeline, TEXTS, layer=2)
     with pytest.raises(TypeError, match="layer"):
         lstm_states(pipeline, TEXTS, layer="first")
 
 
-def test_what_cannot_be_looked_into_is_an_error(pipeline):
+def test_unsupported_estimators_and_inputs_are_errors(pipeline):
     with pytest.raises(ValueError, match=r"Pass a single document as a list"):
         lstm_states(pipeline, "a dull film")
     with pytest.raises(NotFittedError):
@@ -199,7 +199,7 @@ def test_nearest_tokens_have_the_greatest_cosine(pipeline):
     assert sorted(every["token"]) == sorted(of_dull)
 
 
-def test_words_that_only_the_vectors_know_are_near_too(with_vectors):
+def test_candidates_include_words_unseen_in_training_with_a_vector(with_vectors):
     found = nearest_tokens(with_vectors, "dull", n_tokens=1000)
     assert {"brilliant", "boring", "yak"} < set(found["token"])
     vectors = with_vectors[1].embedding_weights
@@ -208,26 +208,26 @@ def test_words_that_only_the_vectors_know_are_near_too(with_vectors):
     assert from_yak["boring"] == pytest.approx(similarity, abs=1e-6)
 
 
-def test_a_word_that_training_did_not_meet_has_no_vector():
-    sequencer = TextSequencer().fit([*TEXTS, "an unmet word"])
+def test_a_token_unseen_in_training_has_no_vector():
+    sequencer = TextSequencer().fit([*TEXTS, "an unseen word"])
     classifier = small_classifier(vocab_size=sequencer.n_tokens_)
     classifier.fit(sequencer.transform(TEXTS), LABELS)
     pipeline = make_pipeline(sequencer, classifier)
-    assert "unmet" not in set(nearest_tokens(pipeline, "dull", n_tokens=1000)["token"])
-    with pytest.raises(ValueError, match="token='unmet' has no vector"):
-        nearest_tokens(pipeline, "unmet")
+    assert "unseen" not in set(nearest_tokens(pipeline, "dull", n_tokens=1000)["token"])
+    with pytest.raises(ValueError, match="token='unseen' has no vector"):
+        nearest_tokens(pipeline, "unseen")
 
 
 def test_a_token_outside_the_vocabulary_is_an_error_that_names_similar_ones(pipeline):
-    with pytest.raises(ValueError, match=r"token='dul' is none of the .* did you mean 'dull'"):
+    with pytest.raises(ValueError, match=r"token='dul' is not among the .* did you mean 'dull'"):
         nearest_tokens(pipeline, "dul")
-    with pytest.raises(ValueError, match=r"token='\[UNK\]' is none of the"):
+    with pytest.raises(ValueError, match=r"token='\[UNK\]' is not among the"):
         nearest_tokens(pipeline, "[UNK]")
     with pytest.raises(ValueError, match="n_tokens"):
         nearest_tokens(pipeline, "dull", n_tokens=0)
 
 
-def test_near_tokens_need_names(pipeline):
+def test_nearest_tokens_need_a_vocabulary(pipeline):
     with pytest.raises(TypeError, match="pass the pipeline"):
         nearest_tokens(pipeline[1], "dull")
     sequencer = TextSequencer(indexing="hash", max_tokens=50)

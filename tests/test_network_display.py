@@ -1,11 +1,11 @@
-"""The picture of a network has a box for each of its layers, in which all texts lie."""
+"""NetworkDisplay has one box per layer, which contains all texts of the layer."""
 
 import pytest
 from conftest import make_ids, small_classifier
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 
-from sklstm.displays import NetworkDisplay
+from sklstm import NetworkDisplay
 
 ARCHITECTURES = {
     "two layers": {"units": (5, 3), "dropout": 0.1, "embedding_dropout": 0.2},
@@ -23,18 +23,17 @@ def test_network_has_a_box_for_each_layer_and_all_weights(parameters, plt):
     in_boxes = [int(t.split()[0].replace(",", "")) for t in texts if " weights" in t]
     assert sum(in_boxes) == classifier.n_parameters_
     assert display.ax_.get_title() == f"{classifier.n_parameters_:,} weights"
-    # What is part of another box has none of its own.
-    within = ("attention_hidden", "attention_relevance", "ngram_bias")
-    layers = [layer for layer in display.layers if layer.name not in within]
+    parts = ("attention_hidden", "attention_relevance", "ngram_bias")
+    layers = [layer for layer in display.layers if layer.name not in parts]
     assert texts.count("token ids") == 1
     assert len(display.ax_.patches) == len(layers) + 1
     assert {layer.name for layer in layers} <= set(texts)
-    assert {layer.does for layer in layers} <= set(texts)
-    assert {layer.shape_in_words for layer in layers} <= set(texts)
+    assert {layer.description for layer in layers} <= set(texts)
+    assert {layer.shape_text for layer in layers} <= set(texts)
     assert any("not trained" in t for t in texts) == (not classifier.trainable_embeddings)
 
 
-@pytest.mark.parametrize("is_given", [False, True], ids=["own axes", "small axes"])
+@pytest.mark.parametrize("is_given", [False, True], ids=["new figure", "small axes"])
 def test_boxes_do_not_overlap_and_texts_lie_in_them(plt, is_given):
     ids, y = make_ids()
     classifier = small_classifier(epochs=1, ngrams=2, dense_units=5, dropout=0.5).fit(ids, y)
@@ -55,7 +54,7 @@ def test_boxes_do_not_overlap_and_texts_lie_in_them(plt, is_given):
         assert not any(text.overlaps(other) for other in texts[number + 1 :])
 
 
-def test_dropout_looks_unlike_layers_with_weights(plt):
+def test_dropout_looks_different_from_layers_with_weights(plt):
     ids, y = make_ids()
     display = NetworkDisplay.from_estimator(small_classifier(epochs=1, dropout=0.5).fit(ids, y))
     names = ["ids", *(layer.name for layer in display.layers)]
@@ -65,9 +64,11 @@ def test_dropout_looks_unlike_layers_with_weights(plt):
     assert boxes["lstm_1"].get_linestyle() == "-"
 
 
-def test_network_wants_an_lstm(plt):
+def test_network_requires_an_lstm_classifier(plt):
     other = LogisticRegression().fit([[0], [1]], [0, 1])
-    with pytest.raises(TypeError, match="network of a LogisticRegression is not known here"):
+    with pytest.raises(
+        TypeError, match="classifier is a LogisticRegression; pass a fitted LSTMText"
+    ):
         NetworkDisplay.from_estimator(other)
     with pytest.raises(NotFittedError):
         NetworkDisplay.from_estimator(small_classifier())

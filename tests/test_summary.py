@@ -1,4 +1,4 @@
-"""The table of a network's layers says what the Keras model has, in print and in a notebook."""
+"""The summary of a network agrees with the Keras model, as text and as HTML."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NETWORKS = {
     "stacked": {"units": (4, 3), "dropout": 0.2, "dense_units": (5, 2), "dense_dropout": 0.1},
     "both directions": {"bidirectional": True, "pooling": "concat", "embedding_dropout": 0.1},
     "attention": {"pooling": "attention", "ngrams": 2, "trainable_embeddings": False},
-    "flat": {"pooling": "flatten", "mask_padding": False},
+    "flatten": {"pooling": "flatten", "mask_padding": False},
 }
 
 
@@ -36,7 +36,7 @@ class Cells(HTMLParser):
 
 
 def rows_of(summary):
-    """Return the rows that a notebook shows: layer, what it does, shape, weights, trained."""
+    """Return the rows of the HTML table: layer, description, shape, weights, trained."""
     cells = Cells()
     cells.feed(summary._repr_html_())
     return cells.rows
@@ -65,7 +65,7 @@ def test_the_pooled_vector_has_the_shape_that_transform_gives(classifier):
     assert pooling[2] == f"(n_documents, {classifier.transform(IDS[:2]).shape[1]})"
 
 
-def test_print_and_notebook_say_the_same(classifier):
+def test_text_and_html_have_the_same_cells(classifier):
     summary = classifier.summary()
     *rows, total = rows_of(summary)
     lines = str(summary).splitlines()
@@ -75,14 +75,14 @@ def test_print_and_notebook_say_the_same(classifier):
     assert total == [lines[-1]]
 
 
-def test_the_total_tells_frozen_weights():
+def test_the_total_includes_frozen_weights():
     classifier = small_classifier(epochs=1, trainable_embeddings=False).fit(IDS, Y)
     n_frozen = classifier.weights_["embedding/embeddings"].size
     expected = f"Total params: {classifier.n_parameters_:,}, of which not trained: {n_frozen:,}"
     assert classifier.summary().endswith(expected)
 
 
-def test_the_table_has_the_colours_of_the_notebook(classifier):
+def test_the_table_has_the_colors_of_the_notebook(classifier):
     shown = classifier.summary()._repr_html_()
     assert re.findall(r"color:\s*(\w+)", shown) == ["inherit"]
     assert "background" not in shown

@@ -1,4 +1,4 @@
-"""Word vectors in a pipeline: rows for the words met, at training and at prediction."""
+"""Word vectors in a pipeline: rows for words seen in training, and for others at prediction."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def fitted() -> Pipeline:
     return model_with(word_vectors()).fit(TEXTS, LABELS)
 
 
-def test_only_words_met_have_rows(fitted):
+def test_only_words_seen_in_training_have_rows(fitted):
     sequencer, classifier = fitted
     n_words = len({token for row in sequencer.transform(TEXTS) for token in row if token > 1})
     assert classifier.weights_[EMBEDDINGS].shape == (2 + n_words, 5)
@@ -106,7 +106,7 @@ def test_a_pickle_scores_words_that_training_lacks(fitted):
     assert again[0].vocabulary.tokens.tolist() == fitted[0].vocabulary.tokens.tolist()
 
 
-def test_words_without_vectors_are_learned():
+def test_words_without_vectors_are_trained():
     sequencer = TextSequencer(vocabulary=WordVectors(["film", "fine"], np.eye(2)), max_tokens=4)
     sequencer.fit(["a fine film", "a dull film", "a bad cut"])
     assert sequencer.tokens_.tolist() == ["", "[UNK]", "film", "fine", "a", "bad"]
@@ -115,7 +115,7 @@ def test_words_without_vectors_are_learned():
     assert sequencer.tokens_[4:].tolist() == ["a"]
 
 
-def test_learned_words_keep_their_ids_from_chunk_to_chunk():
+def test_trained_words_keep_their_ids_from_chunk_to_chunk():
     vectors = WordVectors(["film", "fine"], np.eye(2))
     sequencer = TextSequencer(vocabulary=vectors, max_tokens=5).partial_fit(["a film", "a film"])
     assert sequencer.vocabulary_ == {"film": 2, "fine": 3, "a": 4}
@@ -145,7 +145,7 @@ def test_partial_fit_adds_rows_for_new_words():
     after = classifier.embedding_ids_
     assert after[: len(before)].tolist() == before.tolist()
     assert set(after) == {0, 1, *ids.ravel()}
-    # What was trained in the first call is the start of the second.
+    # The second call starts from the vectors that the first one trained.
     rows = dict(zip(after.tolist(), classifier.weights_[EMBEDDINGS], strict=True))
     awful = model[0].vocabulary_["awful"]
     moved = np.abs(rows[awful] - word_vectors()["awful"]).max()
@@ -160,7 +160,7 @@ def test_partial_fit_of_all_words_at_once_is_one_epoch_of_fit():
     np.testing.assert_array_equal(one.weights_[EMBEDDINGS], other.weights_[EMBEDDINGS])
 
 
-def test_warm_start_goes_on_from_trained_vectors():
+def test_warm_start_resumes_from_trained_vectors():
     for vectors in (word_vectors(), np.asarray(word_vectors())):
         ids = TextSequencer(vocabulary=word_vectors().tokens, max_len=12).fit_transform(TEXTS)
         parameters = {"units": 4, "embedding_dim": 5, "random_state": 0, "warm_start": True}
@@ -171,7 +171,7 @@ def test_warm_start_goes_on_from_trained_vectors():
         np.testing.assert_allclose(classifier.weights_[EMBEDDINGS], before, atol=1e-4)
 
 
-def test_vectors_of_another_length_cannot_go_on():
+def test_training_cannot_resume_with_vectors_of_another_size():
     model = model_with(word_vectors(), warm_start=True).fit(TEXTS, LABELS)
     shorter = WordVectors(word_vectors().tokens, word_vectors().matrix[:, :3])
     model[1].embedding_weights = shorter
@@ -183,12 +183,14 @@ def test_validation_documents_read_words_with_vectors_only():
     vectors = word_vectors()
     model = model_with(vectors)
     ids = model[0].fit_transform(TEXTS)
-    held_out = model[0].transform(NEW_TEXTS)
-    classifier = model[1].fit(ids, LABELS, X_val=held_out, y_val=["good", "bad", "good", "bad"])
+    validation_ids = model[0].transform(NEW_TEXTS)
+    classifier = model[1].fit(
+        ids, LABELS, X_val=validation_ids, y_val=["good", "bad", "good", "bad"]
+    )
     awful = model[0].vocabulary_["awful"]
     assert awful in classifier.embedding_ids_
-    right = np.mean(classifier.predict(held_out) == ["good", "bad", "good", "bad"])
-    assert classifier.history_["val_accuracy"][-1] == pytest.approx(right)
+    accuracy = np.mean(classifier.predict(validation_ids) == ["good", "bad", "good", "bad"])
+    assert classifier.history_["val_accuracy"][-1] == pytest.approx(accuracy)
 
 
 def test_vocab_size_limits_the_ids():
@@ -201,7 +203,7 @@ def test_vocab_size_limits_the_ids():
 @pytest.fixture(scope="module")
 def with_ngrams() -> Pipeline:
     model = model_with(word_vectors(), ngrams=2).fit(TEXTS, LABELS)
-    # Few buckets have been trained: so that each makes a difference.
+    # Few buckets are trained; now each of them matters.
     table = model[-1].weights_["ngrams/embeddings"]
     table[:] = np.random.default_rng(0).normal(size=table.shape)
     return model
@@ -215,16 +217,16 @@ def test_score_of_new_words_does_not_depend_on_other_documents(with_ngrams):
 
 def test_new_words_are_unknown_to_ngrams(with_ngrams):
     classifier = with_ngrams[-1]
-    # Vectors say nothing any more, so that n-grams alone make a difference.
-    silent = pickle.loads(pickle.dumps(classifier))
-    silent.weights_["output/kernel"][:] = 0.0
-    splendid, unheard_of = silent.decision_function(
+    # The LSTM scores zero, so that only n-grams matter.
+    zeroed = pickle.loads(pickle.dumps(classifier))
+    zeroed.weights_["output/kernel"][:] = 0.0
+    splendid, unheard_of = zeroed.decision_function(
         with_ngrams[0].transform(["a splendid film", "a zzz film"])
     )
     assert splendid == pytest.approx(unheard_of, abs=1e-6)
 
 
-def test_keras_model_has_the_ngrams_of_words_met(with_ngrams):
+def test_keras_model_has_the_ngrams_of_seen_words(with_ngrams):
     texts = [*TEXTS, *NEW_TEXTS]
     network = with_ngrams[-1].to_keras()
     found = network.predict(with_ngrams[0].transform(texts), verbose=0)[:, 0]

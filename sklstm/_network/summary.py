@@ -189,7 +189,7 @@ def _text(rows: list[tuple[str, ...]], total: str) -> str:
 
 
 def _markup(rows: list[tuple[str, ...]], total: str) -> str:
-    """Return the table as HTML, in the colours of the notebook's theme."""
+    """Return the table as HTML, in the colors of the notebook's theme."""
 
     def line(cells: tuple[str, ...], tag: str) -> str:
         sides = ["right" if name == "weights" else "left" for name in _HEADER]

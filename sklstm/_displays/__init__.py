@@ -1,1 +1,0 @@
-"""What `sklstm.displays` draws with, a file for each display."""

@@ -1,1 +1,0 @@
-"""What `sklstm.inspection` works with."""

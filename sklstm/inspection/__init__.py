@@ -1,0 +1,22 @@
+"""Inspection of fitted classifiers: LSTM states, token attributions, nearest tokens, displays."""
+
+from sklstm.inspection._attributions import TokenAttributions, token_attributions
+from sklstm.inspection._displays import (
+    NetworkDisplay,
+    TokenAttributionDisplay,
+    TrainingHistoryDisplay,
+)
+from sklstm.inspection._neighbors import nearest_tokens
+from sklstm.inspection._states import LSTMStateDisplay, LSTMStates, lstm_states
+
+__all__ = [
+    "LSTMStateDisplay",
+    "LSTMStates",
+    "NetworkDisplay",
+    "TokenAttributionDisplay",
+    "TokenAttributions",
+    "TrainingHistoryDisplay",
+    "lstm_states",
+    "nearest_tokens",
+    "token_attributions",
+]

@@ -1,0 +1,280 @@
+"""Integrated gradients of scores with respect to embedding vectors, with adaptive quadrature."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, replace
+from math import ceil
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
+
+from sklstm._network.spec import EMBEDDINGS, Floats, Ids, Lengths, NetworkSpec, Weights
+from sklstm._runtime import worker_threads
+
+if TYPE_CHECKING:
+    from sklstm._network.network import InputGradient
+
+_Doubles = NDArray[np.float64]
+_Documents = NDArray[np.int64]
+
+# Rows of a batch. Each position in it has its own row of an embedding matrix.
+_BATCH_ROWS = 32
+# How often segments are halved.
+_MAX_HALVINGS = 16
+# Tolerated error of a sum: this fraction of the difference of the scores, or this many logits.
+_RELATIVE_TOLERANCE, _ABSOLUTE_TOLERANCE = 0.01, 0.001
+
+
+def integrated_gradients(
+    spec: NetworkSpec,
+    weights: Weights,
+    inputs: Ids,
+    lengths: Lengths,
+    output_weights: Floats,
+    other_differences: _Doubles,
+    n_steps: int,
+) -> tuple[_Doubles, _Doubles]:
+    """Attribute the scores of the LSTM to the embedding vectors of a document.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+        The architecture. Its n-grams are ignored.
+    weights : dict of str to ndarray of float32
+        Weights by name.
+    inputs, lengths : ndarray of int of shapes (n_documents, width) and (n_documents,)
+        Rows of the embedding matrix, and how many of them to read, as returned by `network_inputs`.
+    output_weights : ndarray of float32 of shape (n_documents, n_outputs)
+        Weight of each logit in the score.
+    other_differences : ndarray of float64 of shape (n_documents,)
+        Difference of the scores that is attributed elsewhere; the tolerance is relative to the
+        total.
+    n_steps : int
+        Initial number of points of the quadrature.
+
+    Returns
+    -------
+    values : ndarray of float64 of shape (n_documents, width)
+        Contribution of the vector at each position; zero at padding.
+    baselines : ndarray of float64 of shape (n_documents,)
+        Scores of the LSTM for vectors of zeros.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If the values of a document do not sum to the difference of its scores.
+    """
+    from sklstm._network.pool import acquire_network
+    from sklstm._training.batches import prediction_widths
+
+    # The widest batch: networks that skip padding read up to twice the width, and at least 64 ids.
+    n_positions = _BATCH_ROWS * 2 * max(32, inputs.shape[1])
+    lstm_spec = replace(spec, ngrams=0, ngram_buckets=0, ngram_rows=0, trainable_embeddings=True)
+    lstm_weights = {name: w for name, w in weights.items() if not name.startswith("ngram")}
+    with acquire_network(replace(lstm_spec, vocab_size=n_positions + 1)) as network:
+        paths = _Paths(
+            network.input_gradient(lstm_weights),
+            network.is_thread_safe,
+            network.spec.vocab_size,
+            prediction_widths(network, inputs.shape[1]),
+            weights[EMBEDDINGS],
+            inputs,
+            lengths,
+            output_weights,
+        )
+        documents, zeros = np.arange(len(inputs)), np.zeros(len(inputs))
+        baselines = paths.weighted_gradients(documents, zeros[:, None], np.zeros(1))[0][:, 0]
+        segments = paths.integrate(documents, zeros, zeros + 1, baselines, n_steps)
+        differences = segments.end_score - baselines + other_differences
+        tolerance = np.maximum(_RELATIVE_TOLERANCE * np.abs(differences), _ABSOLUTE_TOLERANCE)
+        for _ in range(_MAX_HALVINGS):
+            is_inaccurate = segments.are_inaccurate(tolerance)
+            if not is_inaccurate.any():
+                break
+            halves = paths.halve(segments.take(is_inaccurate), ceil(n_steps / 2))
+            segments = segments.take(~is_inaccurate).append(halves)
+    values = np.zeros(inputs.shape)
+    np.add.at(values, segments.document, segments.values)
+    errors = np.bincount(segments.document, segments.errors)
+    bad = np.flatnonzero(~(np.abs(errors) <= tolerance))
+    if len(bad):
+        worst = bad[np.argmax(np.abs(errors[bad]))]
+        warnings.warn(
+            f"The attributions of {len(bad)} of {len(inputs)} documents do not sum to the "
+            f"difference of their scores: for document {worst} the error is {errors[worst]:.2g} of "
+            f"{differences[worst]:.2g} logits. Raise n_steps.",
+            ConvergenceWarning,
+            # The caller of token_attributions.
+            stacklevel=4,
+        )
+    return values, baselines
+
+
+class _Segments(NamedTuple):
+    """Segments of the straight paths from baseline inputs to documents.
+
+    Attributes
+    ----------
+    document : ndarray of int64 of shape (n_segments,)
+        Document of each segment.
+    start, end : ndarray of float64 of shape (n_segments,)
+        Ends of the segment, from 0 to 1.
+    start_score, end_score : ndarray of float64 of shape (n_segments,)
+        Scores at the ends.
+    values : ndarray of float64 of shape (n_segments, width)
+        Integral of the gradients times the vectors.
+    """
+
+    document: _Documents
+    start: _Doubles
+    end: _Doubles
+    start_score: _Doubles
+    end_score: _Doubles
+    values: _Doubles
+
+    @property
+    def errors(self) -> _Doubles:
+        """Difference of the scores minus the sum of the values."""
+        return self.end_score - self.start_score - self.values.sum(axis=1)
+
+    def are_inaccurate(self, tolerance: _Doubles) -> NDArray[np.bool_]:
+        """Return the segments with the largest errors, if those of a document exceed a tolerance.
+
+        The errors are summed without sign. All segments whose error is at least half of the largest
+        one are returned.
+        """
+        errors = np.abs(self.errors)
+        largest = np.zeros(len(tolerance))
+        np.maximum.at(largest, self.document, errors)
+        exceeds = np.bincount(self.document, errors, len(tolerance)) > tolerance
+        return np.asarray(exceeds[self.document] & (errors >= largest[self.document] / 2))
+
+    def take(self, mask: NDArray[np.bool_]) -> _Segments:
+        """Return the segments selected by a mask."""
+        return _Segments._make(column[mask] for column in self)
+
+    def append(self, others: _Segments) -> _Segments:
+        """Return these segments, then other ones."""
+        return _Segments._make(
+            np.concatenate(columns) for columns in zip(self, others, strict=True)
+        )
+
+
+@dataclass(frozen=True)
+class _Paths:
+    """Straight paths from vectors of zeros to those of documents.
+
+    Attributes
+    ----------
+    gradient : callable
+        As returned by `Network.input_gradient`.
+    is_thread_safe : bool
+        Whether several threads may use it at once.
+    n_rows : int
+        Rows of the embedding matrix that it takes.
+    widths : ndarray of int64
+        Increasing widths of batches.
+    matrix : ndarray of float32 of shape (n_tokens, embedding_dim)
+        The embeddings of the classifier.
+    inputs, lengths, output_weights : ndarray
+        As in `integrated_gradients`.
+    """
+
+    gradient: InputGradient
+    is_thread_safe: bool
+    n_rows: int
+    widths: NDArray[np.int64]
+    matrix: Floats
+    inputs: Ids
+    lengths: Lengths
+    output_weights: Floats
+
+    def halve(self, segments: _Segments, n_steps: int) -> _Segments:
+        """Return twice as many segments, each integrated at `n_steps` points."""
+        document, start, end, start_score, *_ = segments
+        middle = (start + end) / 2
+        left = self.integrate(document, start, middle, start_score, n_steps)
+        return left.append(self.integrate(document, middle, end, left.end_score, n_steps))
+
+    def integrate(
+        self,
+        document: _Documents,
+        start: _Doubles,
+        end: _Doubles,
+        start_score: _Doubles,
+        n_steps: int,
+    ) -> _Segments:
+        """Return segments, integrated at `n_steps` points each."""
+        points, weights = np.polynomial.legendre.leggauss(n_steps)
+        # The last point is for the score at the end.
+        points, weights = np.append((points + 1) / 2, 1.0), np.append(weights / 2, 0.0)
+        size = (end - start)[:, None]
+        scores, values = self.weighted_gradients(document, start[:, None] + size * points, weights)
+        return _Segments(document, start, end, start_score, scores[:, -1], values * size)
+
+    def weighted_gradients(
+        self, documents: _Documents, points: _Doubles, weights: _Doubles
+    ) -> tuple[_Doubles, _Doubles]:
+        """Compute scores on paths, and weighted sums of the gradients times the vectors.
+
+        Parameters
+        ----------
+        documents : ndarray of int64 of shape (n,)
+            Documents of the paths.
+        points : ndarray of float64 of shape (n, n_points)
+            Points on each path, from 0 to 1.
+        weights : ndarray of float64 of shape (n_points,)
+            Weights of the gradients at the points.
+
+        Returns
+        -------
+        scores : ndarray of float64 of shape (n, n_points)
+        values : ndarray of float64 of shape (n, width)
+        """
+        by_length = np.argsort(self.lengths[documents], kind="stable")
+        path = np.repeat(by_length, points.shape[1])
+        point = np.tile(np.arange(points.shape[1]), len(documents))
+        batches = np.array_split(np.arange(len(path)), ceil(len(path) / _BATCH_ROWS))
+
+        def compute(_: int, batch: NDArray[np.int64]) -> tuple[_Doubles, _Doubles]:
+            return self._batch_gradients(documents[path[batch]], points[path[batch], point[batch]])
+
+        with worker_threads(len(batches) if self.is_thread_safe else 1) as parallel_map:
+            results = parallel_map(compute, batches)
+        scores = np.empty(points.shape)
+        values = np.zeros((len(documents), self.inputs.shape[1]))
+        for batch, (batch_scores, products) in zip(batches, results, strict=True):
+            scores[path[batch], point[batch]] = batch_scores
+            weighted = products * weights[point[batch], None]
+            np.add.at(values[:, : products.shape[1]], path[batch], weighted)
+        return scores, values
+
+    def _batch_gradients(
+        self, documents: _Documents, points: _Doubles
+    ) -> tuple[_Doubles, _Doubles]:
+        """Compute scores ``(n,)``, and gradients times vectors ``(n, n_steps)``.
+
+        There are at most `_BATCH_ROWS` documents; each is evaluated at one point of its path.
+        """
+        n, n_steps = len(documents), max(1, int(self.lengths[documents].max()))
+        # Repetitions fill up the batch.
+        documents, points = np.resize(documents, _BATCH_ROWS), np.resize(points, _BATCH_ROWS)
+        width = self.widths[np.searchsorted(self.widths, n_steps)]
+        rows = np.zeros((_BATCH_ROWS, width), dtype=np.int32)
+        rows[:, :n_steps] = self.inputs[documents, :n_steps]
+        # Padding that is read keeps its vector.
+        ids = np.where(rows != 0, np.arange(1, rows.size + 1).reshape(rows.shape), 0)
+        vectors = self.matrix[rows]
+        scaled = points[:, None, None].astype(np.float32) * vectors
+        matrix = np.zeros((self.n_rows, vectors.shape[2]), dtype=np.float32)
+        matrix[0] = self.matrix[0]
+        matrix[1 : rows.size + 1] = scaled.reshape(rows.size, -1)
+        scores, by_matrix = self.gradient(
+            matrix, ids.astype(np.int32), self.output_weights[documents]
+        )
+        gradients = by_matrix[1 : rows.size + 1].reshape(vectors.shape)
+        products = np.einsum("rsv,rsv->rs", gradients, vectors, dtype=np.float64) * (rows != 0)
+        return scores[:n].astype(np.float64), products[:n, :n_steps]
