@@ -15,7 +15,6 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from sklstm._base import SHARED_CONSTRAINTS, BaseTextClassifier, Seeds, TrainingRun
-from sklstm._network.activations import ACTIVATIONS
 from sklstm._network.embedding_table import (
     EmbeddingTable,
     FittedNetwork,
@@ -26,6 +25,7 @@ from sklstm._network.hashed_ngrams import MAX_NGRAM, choose_n_buckets, naive_bay
 from sklstm._network.pooling import POOLINGS
 from sklstm._network.saved_state import check_saved_state
 from sklstm._network.spec import (
+    ACTIVATIONS,
     EMBEDDINGS,
     NGRAM_BIAS,
     NGRAM_WEIGHTS,

@@ -18,7 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from sklstm import LSTMTextClassifier, TextSequencer, export
-from sklstm._network.activations import ACTIVATIONS
+from sklstm._network.spec import ACTIVATIONS
 from sklstm._runtime import keras
 from sklstm.export import _onnx
 

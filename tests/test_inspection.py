@@ -14,7 +14,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from sklstm import LSTMTextClassifier, TextSequencer, WordVectors, lstm_states, nearest_tokens
-from sklstm._network.activations import ACTIVATIONS as KERAS_ACTIVATIONS
+from sklstm._network.spec import ACTIVATIONS as KERAS_ACTIVATIONS
 from sklstm._runtime import keras
 
 NAMES = ["input_gate", "forget_gate", "candidate", "output_gate", "cell_state", "hidden_state"]

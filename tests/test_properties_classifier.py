@@ -20,8 +20,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from sklstm import LSTMTextClassifier, WordVectors
-from sklstm._network.activations import ACTIVATIONS
-from sklstm._network.spec import OPTIMIZERS
+from sklstm._network.spec import ACTIVATIONS, OPTIMIZERS
 from sklstm._runtime import keras
 
 N_TOKENS, WIDTH = 12, 5

@@ -10,8 +10,7 @@ from conftest import assert_same_weights, make_ids, small_classifier
 from sklearn.metrics import accuracy_score, log_loss
 from sklearn.model_selection import train_test_split
 
-from sklstm._network.activations import ACTIVATIONS
-from sklstm._network.spec import OPTIMIZERS
+from sklstm._network.spec import ACTIVATIONS, OPTIMIZERS
 
 IDS, Y = make_ids(n_documents=80)
 TRAIN_IDS, VAL_IDS, TRAIN_Y, VAL_Y = train_test_split(IDS, Y, stratify=Y, random_state=0)

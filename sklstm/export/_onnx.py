@@ -14,11 +14,11 @@ import numpy as np
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.pipeline import Pipeline
 
-from sklstm._network.activations import ACTIVATIONS
 from sklstm._network.embedding_table import FittedNetwork
 from sklstm._network.hashed_ngrams import GAIN, HASH_FACTORS
 from sklstm._network.pooling import POOLINGS, OnnxInputs
 from sklstm._network.spec import (
+    ACTIVATIONS,
     EMBEDDINGS,
     GATES,
     NGRAM_BIAS,
