@@ -21,7 +21,7 @@ from sklstm.export import _onnx, to_onnx
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 MOST_IDS = 150
 NEW_TEXTS = [
     *TEXTS,

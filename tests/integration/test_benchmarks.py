@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 SKLSTM, KERAS = "sklstm (JAX)", "stock Keras (JAX), padded"
 HEADS = {"system", "fits", "way"}
 needs_reviews = pytest.mark.skipif(

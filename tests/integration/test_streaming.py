@@ -23,7 +23,7 @@ from sklstm import TextSequencer
 from sklstm._training.batches import bucket_widths, width_candidates
 from sklstm.streaming import Documents, fit_stream, in_blocks, shuffle
 
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
 def recording(model):

@@ -84,7 +84,7 @@ def run(backend, code, *arguments):
     finished = subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],
         env=environment,
-        cwd=os.path.dirname(__file__),
+        cwd=os.path.dirname(os.path.dirname(__file__)),
         capture_output=True,
         text=True,
     )

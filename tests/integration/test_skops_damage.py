@@ -11,7 +11,7 @@ import pytest
 
 skops_io = pytest.importorskip("skops.io")
 
-TESTS = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 N_SEEDS = 60
 
 

@@ -28,7 +28,7 @@ def test_a_fitted_model_of_20_000_words_is_shown_in_short(large_model):
     assert len(large_model[0].tokens_) > 20_000
     assert len(repr(large_model)) < 1_000
     assert len(large_model._repr_html_()) < 150_000
-    assert "20,000 words of 50 values" in large_model._repr_html_()
+    assert "20,000 words, vector_size=50" in large_model._repr_html_()
 
 
 def test_a_vocabulary_of_20_000_words_is_shown_in_short():

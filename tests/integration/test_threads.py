@@ -120,7 +120,7 @@ def test_eight_threads_import_load_fit_and_predict_in_a_new_process(tmp_path):
         capture_output=True,
         text=True,
         timeout=200,
-        cwd=Path(__file__).parents[1],
+        cwd=Path(__file__).parents[2],
     )
     assert done.returncode == 0, done.stderr
     assert "Exception" not in done.stderr

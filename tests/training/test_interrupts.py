@@ -21,7 +21,7 @@ from sklearn.pipeline import make_pipeline
 from sklstm import TextSequencer
 
 IDS, Y = make_ids()
-REPOSITORY = Path(__file__).parents[1]
+REPOSITORY = Path(__file__).parents[2]
 needs_signals = pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
 
 
@@ -233,7 +233,7 @@ print(result.scores["accuracy"].tolist(), len(result.scores))
 @pytest.mark.slow
 @needs_signals
 def test_a_comparison_that_was_killed_goes_on(tmp_path):
-    tests = str(Path(__file__).parent)
+    tests = str(Path(__file__).parents[1])
 
     def run(folder):
         return subprocess.run(

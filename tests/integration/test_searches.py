@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 
 from sklstm import TextSequencer
 
-EXAMPLE = Path(__file__).parents[1] / "examples" / "search_optuna.py"
+EXAMPLE = Path(__file__).parents[2] / "examples" / "search_optuna.py"
 
 
 @pytest.fixture

@@ -61,7 +61,7 @@ SURVIVAL = """
 )
 def test_search_on_an_engine(engine, package, start, survival, tmp_path):
     pytest.importorskip(package)
-    tests = Path(__file__).parent
+    tests = Path(__file__).parents[1]
     code = SEARCH.format(start=IMPORT + start, engine=engine, survival=survival)
     done = subprocess.run(
         [sys.executable, "-c", code],

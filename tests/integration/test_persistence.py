@@ -20,7 +20,7 @@ from sklstm import TextSequencer
 from sklstm._persistence import FORMAT
 
 IDS, Y = make_ids()
-TESTS = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 STORED = sorted((TESTS / "fixtures").glob("format_*.json"))
 
 

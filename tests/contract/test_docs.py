@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-DOCS = Path(__file__).parents[1] / "docs"
+DOCS = Path(__file__).parents[2] / "docs"
 PAGES = sorted(
     page for page in DOCS.rglob("*.md") if "```python" in page.read_text(encoding="utf-8")
 )
