@@ -81,170 +81,177 @@ _SHAPE_FIELDS = (
 class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseTextClassifier):
     """Classify texts, given as token ids, by a long short-term memory network.
 
-    The network is an embedding, one or more LSTM layers [1]_, a pooling over time, and a dense
-    head, trained by Keras on cross-entropy. `TextSequencer` makes the token ids.
+    The network consists of an embedding, one or more LSTM layers [1]_, a pooling over time, and a
+    dense head. Keras trains it on cross-entropy. `TextSequencer` converts texts to token ids.
 
     Parameters
     ----------
     units : int or sequence of int, default=64
-        Units of the LSTM layer; a sequence stacks layers. Twice as many take somewhat more than
-        twice the time; beyond 64, more gained little on short texts.
+        Units of the LSTM layer; a sequence stacks several layers. Twice as many units take slightly
+        more than twice the time. On short texts, more than 64 units improved accuracy little.
     bidirectional : bool, default=False
-        Whether each layer reads the text in both directions, with `units` units each [2]_. Takes
-        twice the time of a layer, and gained next to nothing on short texts.
-    pooling : {"last", "max", "mean", "attention", "concat", "flatten"}, default="last"
-        How the outputs over time become one document vector: the output after the last token, the
-        maximum or mean over tokens, a mean weighted by learned attention [3]_, last, max and mean
-        side by side, or all outputs one after the other. Costs little either way; no choice was
-        better than another by more than chance on short texts. "flatten" adds weights with the
-        width of X.
+        Whether each layer reads the text in both directions, with `units` units each [2]_. Doubles
+        the time of a layer. On short texts the gain in accuracy was negligible.
+    pooling : str, default="last"
+        How the outputs over time become one document vector: "last" is the output after the last
+        token, "max" and "mean" are the maximum and mean over tokens, "attention" is a mean weighted
+        by learned relevance [3]_, "concat" is last, max and mean side by side, and "flatten"
+        concatenates all outputs. The user guide lists all poolings. They take about the same time,
+        and on short texts their accuracies did not differ significantly. "flatten" adds weights in
+        proportion to the width of X.
     embedding_dim : int, default=64
-        Length of the token vectors; `embedding_weights` decides where given. Weights grow in
-        proportion, time less than that.
-    embedding_weights : array-like of shape (vocab_size, embedding_dim) or None, default=None
-        Pretrained token vectors, a row for each id. `WordVectors` take time and memory for the
-        words met only, and serve those that training lacks at prediction. With few or short texts
-        worth more than any other parameter.
+        Size of the token vectors. Not used if `embedding_weights` is given. The number of weights
+        grows in proportion, the time more slowly.
+    embedding_weights : WordVectors, array-like or None, default=None
+        Pretrained token vectors of shape (vocab_size, embedding_dim). `WordVectors` only take time
+        and memory for words seen in training, and provide the vectors of unseen words at
+        prediction. With few or short texts they improve accuracy more than any other parameter.
     trainable_embeddings : bool, default=True
-        Whether training changes the token vectors. Frozen vectors scored lower on short texts.
+        Whether training changes the token vectors. Frozen vectors were less accurate on short
+        texts.
     vocab_size : int or None, default=None
-        Size of the id space, padding and unknown token included; ids from there on count as
-        unknown. None takes it from `embedding_weights` or from the largest id in X. Memory grows
-        with it, time hardly.
+        Size of the id space, including padding and the out-of-vocabulary token. Larger ids are read
+        as out-of-vocabulary. None takes it from `embedding_weights` or from the largest id in X.
+        Memory grows with it, time hardly.
     dense_units : int or sequence of int, default=()
-        Units of the dense layers between pooling and output. Cheap: they work once a document, not
-        once a token.
+        Units of the dense layers between pooling and output. They take little time, because they
+        are applied once per document, not once per token.
     activation : str, default="tanh"
-        Keras activation of cell input and output in the LSTM layers. Any but "tanh" leaves the fast
-        loop over time.
+        Keras activation of the cell input and output in the LSTM layers. Any activation but "tanh"
+        disables the fast loop over time.
     dense_activation : str, default="relu"
-        Keras activation of the dense layers. Costs next to no time.
+        Keras activation of the dense layers. Its effect on time is negligible.
     ngrams : int, default=0
-        Longest n-grams, in tokens, that count in scores of their own: 0 for none, 1 for single
-        tokens, 2 for pairs as well, up to 5. The scores of a document are the mean of these and of
-        the LSTM's, which are trained side by side. The weights of n-grams start as in naive Bayes
-        [7]_: for long documents often worth more than anything else here. Weights and memory grow
-        with the number of different n-grams.
+        Maximum length of the n-grams that are scored separately, in tokens: 0 for none, 1 for
+        single tokens, 2 for single tokens and pairs, up to 5. The score of a document is the mean
+        of the n-gram score and the LSTM score, which are trained side by side. The n-gram weights
+        are initialized by naive Bayes [7]_. For long documents this often improves accuracy more
+        than any other parameter. Weights and memory grow with the number of distinct n-grams.
     ngram_buckets : int or None, default=None
-        Rows of the table that n-grams are hashed into; None for about twice as many as there are
-        n-grams, at most 2**20. Fewer save memory, and let more n-grams share a weight.
+        Number of hash buckets for n-grams; None for about twice the number of distinct n-grams, at
+        most 2**20. Fewer buckets save memory, and more n-grams share a weight.
     mask_padding : bool, default=True
-        Whether padding is skipped, so that it never changes a score. False reads it as a token, as
-        many tutorials do. With False each document takes the time of the whole width.
+        Whether padding is skipped, so that it never changes a score. False reads padding as a
+        token, as many tutorials do; each document then takes the time of the full width.
     invalid_ids : {"error", "unknown"}, default="error"
-        What to do with negative and fractional numbers in X, which are no token ids: raise an
-        error, or read them as the unknown token, where a service must answer whatever comes. No
+        Treatment of negative and fractional numbers in X, which are not token ids: raise an error,
+        or read them as the out-of-vocabulary token, for services that must answer every request. No
         effect on time.
     embedding_dropout : float, default=0.0
-        Share of the embedding's outputs dropped while training; in [0, 1), as all dropouts. Against
-        overfitting, 0.8 in the presets, and 0.5 with pretrained vectors. Costs next to no time.
+        Fraction of the outputs of the embedding dropped in training; in [0, 1), as for all
+        dropouts. Reduces overfitting. The presets use 0.8, and 0.5 with pretrained vectors. Its
+        effect on time is negligible.
     input_dropout : float, default=0.0
-        Share of the inputs of each LSTM layer dropped, the same ones at all steps of a text. Stays
-        in the fast loop over time.
+        Fraction of the inputs of each LSTM layer dropped, the same ones at all steps of a text.
+        Supported by the fast loop over time.
     recurrent_dropout : float, default=0.0
-        Share of the recurrent state dropped, the same one at all steps of a text [4]_. Slow: it
-        leaves the fast loop over time.
+        Fraction of the recurrent state dropped, the same one at all steps of a text [4]_. Slow,
+        because it disables the fast loop over time.
     dropout : float, default=0.0
-        Share of the outputs dropped after each LSTM layer. Costs next to no time.
+        Fraction of the outputs dropped after each LSTM layer. Its effect on time is negligible.
     dense_dropout : float, default=0.0
-        Share of the outputs dropped after each dense layer. Costs next to no time.
+        Fraction of the outputs dropped after each dense layer. Its effect on time is negligible.
     weight_decay : float, default=0.0
-        Decoupled weight decay a step, of all weights but biases [5]_.
+        Decoupled weight decay per step, of all weights except biases [5]_.
     label_smoothing : float, default=0.0
-        Share of each label spread evenly over all classes in the loss; in [0, 1). 0.1 helped short
-        texts in several classes; long reviews lost a little. Costs no time.
+        Fraction of each label that is distributed evenly over all classes in the loss; in [0, 1).
+        0.1 improved accuracy on short texts with several classes, and reduced it slightly on long
+        reviews. No effect on time.
     optimizer : str, default="adam"
         Keras optimizer: "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "ftrl",
-        "lion", "nadam", "rmsprop" or "sgd". "adam" keeps two numbers more for each weight, "sgd"
-        none.
+        "lion", "nadam", "rmsprop" or "sgd". "adam" stores two more values per weight, "sgd" none.
     learning_rate : float, default=1e-3
-        Step size of the optimizer. Low ones need more epochs; high ones let the loss become
+        Step size of the optimizer. A low one needs more epochs; with a high one the loss may become
         infinite.
     learning_rate_schedule : {"constant", "one_cycle"}, default="constant"
-        "one_cycle" lets the step size rise to `learning_rate` in the first quarter of training and
-        fall to nothing until its end [8]_; `partial_fit`, which knows of no end, does not. It
-        scored higher than a constant rate in as many epochs, with a `learning_rate` several times
-        as high.
+        "one_cycle" increases the step size to `learning_rate` in the first quarter of training, and
+        then decreases it to almost zero [8]_. `partial_fit` uses a constant rate. With a
+        `learning_rate` several times as high, "one_cycle" was more accurate than a constant rate
+        after the same number of epochs.
     epochs : int or "auto", default=10
-        How often each document is read; with early stopping at most. "auto" makes some 400 steps of
-        the optimizer, in 3 to 12 epochs. Time grows in proportion; small sets of documents need
-        more epochs than large ones, and with too many are learned by heart.
+        Number of passes over the documents; a maximum with early stopping. "auto" runs about 400
+        optimizer steps, in 3 to 12 epochs. Time grows in proportion. Small data sets need more
+        epochs than large ones, and overfit with too many.
     batch_size : int, default=64
-        Most documents an optimizer step. Larger ones keep more cores busy, in parts of 16 or 32
-        documents, and make fewer steps an epoch.
+        Maximum number of documents per optimizer step. Larger batches use more cores, in
+        micro-batches of 16 or 32 documents, and make fewer steps per epoch.
     clipnorm : float or None, default=1.0
-        Largest Euclidean norm of the gradient of each weight array; None leaves gradients as they
-        are. Guards against a loss that becomes infinite.
+        Maximum Euclidean norm of the gradient of each weight array; None for no clipping. Prevents
+        a loss that becomes infinite.
     average_weights : bool, default=False
-        Whether to end each epoch with the mean of the weights after all its steps [6]_, which is
-        often worth a later epoch. Needs memory for the weights once more.
+        Whether each epoch ends with the mean of the weights after its steps [6]_, which is often as
+        good as another epoch. Needs memory for a second copy of the weights.
     class_weight : dict, "balanced" or None, default=None
-        Weight of each class in the loss; "balanced" for inversely proportional to frequency. Rare
-        classes are found more often, at the expense of frequent ones; no effect on time.
+        Weight of each class in the loss; "balanced" for weights inversely proportional to the class
+        frequencies. Increases the recall of rare classes at the expense of frequent ones. No effect
+        on time.
     early_stopping : bool, default=False
         Whether to stop when the accuracy on validation documents no longer improves, and keep the
-        weights of the best epoch. Saves the epochs that would overfit; costs the validation
-        documents, which are not learned from, and their scoring after each epoch.
+        weights of the best epoch. Saves epochs that would overfit. The validation documents are not
+        used for training, and scoring them takes time after each epoch.
     validation_fraction : float, default=0.1
-        Share of the documents set aside for early stopping, stratified by class; not used where
-        `fit` is given `X_val`. A larger one judges more steadily, and leaves less to learn from.
+        Fraction of the documents set aside for early stopping, stratified by class. Not used if
+        `fit` is passed `X_val`. A larger fraction gives a more reliable score, and fewer documents
+        to train on.
     n_iter_no_change : int, default=3
-        Epochs without improvement after which early stopping ends training. More take longer, and
-        stop less often on chance.
+        Number of epochs without improvement after which early stopping ends training. A larger
+        number takes more time, and is less affected by noise.
     tol : float, default=1e-4
-        Least gain in validation accuracy that counts as improvement. A larger one stops sooner.
+        Minimum gain in validation accuracy that counts as an improvement. A larger one stops
+        sooner.
     callbacks : list of keras.callbacks.Callback or None, default=None
-        Called while training, as `keras.Model.fit` does; the logs are those of `history_`. Each
-        step is then waited for, which is slower.
+        Called as by `keras.Model.fit`, with the metrics in ``history_``. Each step then waits for
+        the previous one, which is slower.
     warm_start : bool, default=False
-        Whether `fit` goes on from the weights of the previous call.
+        Whether `fit` starts from the weights of the previous call.
     random_state : int, RandomState instance or None, default=None
-        Source of all randomness: initial weights, order of documents, dropout, validation split. An
-        int gives the same weights to the bit; None other ones at each call. Between seeds
-        accuracies differed by 0.007 (standard deviation) or less on most sets.
+        Source of all randomness: initial weights, document order, dropout, validation split. An int
+        makes the weights reproducible to the bit; None gives different weights in each call.
+        Between seeds the standard deviation of the accuracy was 0.007 or less on most data sets.
     verbose : {0, 1, 2}, default=0
-        Show nothing, a progress bar with the time that is left, or a line an epoch. Where no bar
-        can be redrawn, as in a log file, 1 gives the lines as well. No effect on time.
+        Show nothing, a progress bar with the remaining time, or one line per epoch. Where a bar
+        cannot be redrawn, as in a log file, 1 shows lines as well. No effect on time.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The class labels, sorted; the numbers of the columns if y is a label indicator.
+        The sorted class labels; column numbers if y is a label indicator.
     n_features_in_ : int
-        Ids a row in X.
+        Number of ids per row of X.
     feature_names_in_ : ndarray of str of shape (n_features_in_,)
-        Names of the columns of X, where it has them.
+        Column names of X, if all of them are strings.
     vocab_size_ : int
         Size of the id space.
     embedding_ids_ : ndarray of int32 of shape (n_rows,)
-        The id of each row of ``weights_["embedding/embeddings"]``: all ids in their order, or with
-        `WordVectors` those that training met.
+        Token id of each row of ``weights_["embedding/embeddings"]``: all ids in order, or with
+        `WordVectors` the ids seen in training.
     n_parameters_ : int
-        Number of weights of the network, frozen ones included.
+        Number of weights of the network, including frozen ones.
     weights_ : dict of str to ndarray of float32
-        The weights, by names such as "lstm_1/recurrent_kernel"; the gates of an LSTM are in the
+        The weights by names such as "lstm_1/recurrent_kernel". The gates of an LSTM are in the
         order input, forget, cell, output, as in Keras.
     history_ : dict of str to list of float
-        A value an epoch of "loss" (cross-entropy, in nats) and "accuracy" while training, and of
-        "val_loss" and "val_accuracy" where there are validation documents.
+        One value per epoch of "loss" (cross-entropy, in nats) and "accuracy" in training, and of
+        "val_loss" and "val_accuracy" if there are validation documents.
     loss_curve_ : list of float
         ``history_["loss"]``.
     n_iter_ : int
-        Epochs trained in the last call.
+        Number of epochs of the last call.
     best_validation_score_ : float
         Best validation accuracy; with early stopping only.
 
     See Also
     --------
-    TextSequencer : Makes token ids of texts.
-    make_text_classifier : Sets the parameters well.
-    classic_baselines : What to compare with.
+    TextSequencer : Converts texts to token ids.
+    make_text_classifier : Makes a pipeline with recommended parameters.
+    classic_baselines : Baselines for a comparison.
 
     Notes
     -----
-    What is said of quality was measured on seven sets of texts, most of it on the questions of TREC
-    ("short texts") and the film reviews of IMDB ("long texts"); what is said of time, on the JAX
-    backend on two cores. The pages on accuracy and on speed of the documentation have the figures.
+    Statements about accuracy are based on seven text data sets, most of them on the questions of
+    TREC ("short texts") and the film reviews of IMDB ("long texts"). Statements about time are
+    based on the JAX backend on two cores. The pages on accuracy and speed of the documentation
+    contain the measurements.
 
     References
     ----------
