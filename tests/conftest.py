@@ -1,4 +1,4 @@
-"""Small data and classifiers that several test modules use."""
+"""Small data and classifiers for several test modules."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ TEXTS = [
 LABELS = ["good", "bad"] * 6
 
 
-# Compiling takes most of the time of the tests, and what it makes runs for a moment only: XLA is to
-# spend little on it. `XLA_FLAGS= pytest` tests the code that users get.
-QUICK_COMPILING = " ".join(
+# Compilation takes most of the time of the tests, and the compiled functions run only for a moment.
+# XLA therefore optimizes little. `XLA_FLAGS= pytest` tests the code that users get.
+FAST_COMPILATION = " ".join(
     [
         "--xla_backend_optimization_level=0",
         "--xla_cpu_use_fusion_emitters=false",
@@ -41,18 +41,18 @@ QUICK_COMPILING = " ".join(
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Compile quickly, and let all test processes, and the next run, share what is compiled."""
+    """Compile fast; all test processes, and the next run, share the compiled functions."""
     folder = Path(config.rootpath, ".pytest_cache", "jax")
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(folder))
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
     # The workers of pytest-xdist, and what tests start, inherit them.
     if "XLA_FLAGS" not in os.environ:
-        os.environ["XLA_FLAGS"] = QUICK_COMPILING if xla_knows(QUICK_COMPILING) else ""
+        os.environ["XLA_FLAGS"] = FAST_COMPILATION if xla_knows(FAST_COMPILATION) else ""
 
 
 def xla_knows(flags: str) -> bool:
-    """Return whether XLA has these flags; it ends a process that sets one which it has not."""
+    """Return whether XLA supports these flags; it ends a process that sets an unknown one."""
     code = "from jaxlib.xla_client import CompileOptions; CompileOptions()"
     environment = os.environ | {"XLA_FLAGS": flags}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True)

@@ -188,7 +188,7 @@ def test_labels_keep_their_type():
 
 
 @pytest.mark.parametrize("form", [np.asarray, pd.DataFrame, csr_array])
-def test_several_labels_a_document_are_tuples(form):
+def test_multilabel_predictions_are_tuples(form):
     y = form([[i % 2, int(i % 3 == 0)] for i in range(60)])
     model = make_pipeline(CountVectorizer(), OneVsRestClassifier(MultinomialNB()))
     result = compare({"model": model}, TEXTS, y, cv=3)

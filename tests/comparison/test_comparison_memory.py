@@ -1,4 +1,4 @@
-"""compare() goes on after an interruption, and never takes one thing for another."""
+"""compare() resumes after an interruption, and never takes one thing for another."""
 
 import subprocess
 import sys
@@ -48,7 +48,7 @@ def test_memory_fits_nothing_again(tmp_path):
     pd.testing.assert_frame_equal(first.predictions, again.predictions)
 
 
-def test_interrupted_run_goes_on_where_it_stopped(tmp_path, monkeypatch):
+def test_interrupted_run_resumes_where_it_stopped(tmp_path, monkeypatch):
     models = {"one": Interrupted("one"), "other": Interrupted("other", random_state=1)}
     monkeypatch.setattr(Interrupted, "stop_at", 6)
     with pytest.raises(KeyboardInterrupt):

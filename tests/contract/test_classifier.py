@@ -36,7 +36,7 @@ def test_labels_of_any_type_are_learned_and_given_back(classes):
     )
 
 
-def test_several_labels_a_document_are_learned():
+def test_multilabel_data_is_learned():
     ids, codes = make_ids(n_documents=120, width=4, vocab_size=8, n_classes=4)
     y = np.column_stack([codes % 2, codes // 2, np.zeros_like(codes)])
     classifier = small_classifier(units=8, embedding_dim=8, epochs=40).fit(ids, y)

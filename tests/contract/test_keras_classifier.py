@@ -38,11 +38,11 @@ from sklearn.utils import compute_sample_weight
 from sklstm import KerasTextClassifier, TextSequencer, compare
 from sklstm._runtime import keras
 
-QUICK = {"epochs": 2, "random_state": 0}
+FAST = {"epochs": 2, "random_state": 0}
 
 
 def fitted(model=network, X=IDS, y=Y, **parameters):
-    return KerasTextClassifier(model, **(QUICK | parameters)).fit(X, y)
+    return KerasTextClassifier(model, **(FAST | parameters)).fit(X, y)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_weight_zero_is_leaving_out():
 
 def test_grid_search_routes_parameters():
     grid = {"model__dim": [2, 5], "optimizer__learning_rate": [0.0, 0.1]}
-    search = GridSearchCV(KerasTextClassifier(network, **QUICK), grid, cv=3).fit(IDS, Y)
+    search = GridSearchCV(KerasTextClassifier(network, **FAST), grid, cv=3).fit(IDS, Y)
     assert len(search.cv_results_["params"]) == 4
     best = search.best_estimator_
     assert best.model_.layers[0].output_dim == search.best_params_["model__dim"]
@@ -128,7 +128,7 @@ def test_folds_are_stratified():
     """With plain folds of sorted labels each fold would be scored on a class it never saw."""
     order = np.argsort(Y3, kind="stable")
     proba = cross_val_predict(
-        KerasTextClassifier(network, **QUICK), IDS3[order], Y3[order], cv=3, method="predict_proba"
+        KerasTextClassifier(network, **FAST), IDS3[order], Y3[order], cv=3, method="predict_proba"
     )
     assert proba.shape == (len(Y3), 3)
 
@@ -142,7 +142,7 @@ def test_same_seed_gives_same_bits_and_another_one_others():
 def test_workers_give_the_same_bits():
     scores = [
         GridSearchCV(
-            KerasTextClassifier(network, **QUICK),
+            KerasTextClassifier(network, **FAST),
             {"model__dim": [2]},
             cv=2,
             n_jobs=n_jobs,
@@ -219,16 +219,16 @@ def test_parameters_set_after_fit_do_not_change_a_loaded_network():
     assert loaded.get_params()["model__dim"] == 7
 
 
-def test_partial_fit_goes_on_as_one_fit_does():
+def test_partial_fit_resumes_as_one_fit_does():
     whole = fitted(epochs=3, batch_size=-1, shuffle=False)
-    parts = KerasTextClassifier(network, **(QUICK | {"batch_size": -1, "shuffle": False}))
+    parts = KerasTextClassifier(network, **(FAST | {"batch_size": -1, "shuffle": False}))
     for _ in range(3):
         parts.partial_fit(IDS, Y, classes=[0, 1])
         parts = pickle.loads(pickle.dumps(parts))
     np.testing.assert_allclose(parts.predict_proba(IDS), whole.predict_proba(IDS), atol=1e-6)
 
 
-def test_warm_start_goes_on_from_the_weights():
+def test_warm_start_resumes_from_the_weights():
     classifier = fitted(warm_start=True, epochs=20)
     first = classifier.loss_curve_
     assert classifier.fit(IDS, Y).loss_curve_[0] < first[0]
@@ -241,12 +241,12 @@ class Stop(keras.callbacks.Callback):
 
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 def test_interrupted_training_leaves_the_classifier_as_it_was(method):
-    classifier = KerasTextClassifier(network, **QUICK).partial_fit(IDS, Y, classes=[0, 1])
+    classifier = KerasTextClassifier(network, **FAST).partial_fit(IDS, Y, classes=[0, 1])
     before = classifier.predict_proba(IDS)
     names = set(vars(classifier)) - {"_network"}
     stopping = classifier.set_params(callbacks=[Stop()])
     if method == "partial_fit":
-        # The network that goes on is the one that was built before.
+        # The resumed network is the one that was built before.
         classifier._built_with = {**classifier._built_with, "callbacks": [Stop()]}
         classifier = stopping = pickle.loads(pickle.dumps(classifier))
     with pytest.raises(KeyboardInterrupt):
@@ -257,7 +257,7 @@ def test_interrupted_training_leaves_the_classifier_as_it_was(method):
 
 def test_validation_documents_are_scored_and_not_trained_on():
     plain = fitted()
-    given = KerasTextClassifier(network, **QUICK).fit(IDS, Y, X_val=IDS[:9], y_val=Y[:9])
+    given = KerasTextClassifier(network, **FAST).fit(IDS, Y, X_val=IDS[:9], y_val=Y[:9])
     np.testing.assert_array_equal(given.predict_proba(IDS), plain.predict_proba(IDS))
     expected = log_loss(Y[:9], given.predict_proba(IDS[:9]), labels=[0, 1])
     np.testing.assert_allclose(given.history_["val_loss"][-1], expected, rtol=1e-5)
@@ -281,7 +281,7 @@ def test_callbacks_are_made_from_classes_and_stop_early():
 
 
 def test_optimizer_that_is_an_object_serves_every_fit():
-    classifier = KerasTextClassifier(network, optimizer=keras.optimizers.Adam(0.01), **QUICK)
+    classifier = KerasTextClassifier(network, optimizer=keras.optimizers.Adam(0.01), **FAST)
     one = classifier.fit(IDS, Y).predict_proba(IDS)
     np.testing.assert_array_equal(classifier.fit(IDS, Y).predict_proba(IDS), one)
 
@@ -293,7 +293,7 @@ def test_compiled_network_is_taken_as_it_is():
 
 
 def test_it_stands_in_pipelines_and_meta_estimators(texts, labels):
-    pipeline = make_pipeline(TextSequencer(), KerasTextClassifier(network, **QUICK))
+    pipeline = make_pipeline(TextSequencer(), KerasTextClassifier(network, **FAST))
     calibrated = CalibratedClassifierCV(pipeline, cv=2).fit(texts, labels)
     assert calibrated.predict_proba(["a fine film"]).shape == (1, 2)
     table = compare({"mine": pipeline}, texts, labels, cv=2).table
@@ -359,6 +359,6 @@ def test_balanced_weights_of_parts_are_refused():
 
 @pytest.mark.parametrize("verbose", [True, 2, "auto"])
 def test_every_verbose_shows_the_epochs(verbose, capsys):
-    parameters = QUICK | {"epochs": 2, "verbose": verbose}
+    parameters = FAST | {"epochs": 2, "verbose": verbose}
     KerasTextClassifier(network, **parameters).fit(IDS, Y)
     assert "Epoch 2/2: loss" in capsys.readouterr().out

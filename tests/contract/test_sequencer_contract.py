@@ -49,7 +49,7 @@ class NumbersAsWords(TextSequencer):
 def assert_equal_states(one, other):
     assert vars(one).keys() == vars(other).keys()
     for name, value in vars(one).items():
-        # assert_equal goes into the tuple of arrays that partial_fit goes on from.
+        # assert_equal goes into the tuple of arrays that partial_fit resumes from.
         np.testing.assert_equal(value, vars(other)[name], err_msg=name)
 
 

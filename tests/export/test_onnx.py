@@ -30,7 +30,7 @@ ARCHITECTURES = {
     "last": (1, {}),
     "last of both directions": (3, {"units": (4, 3), "bidirectional": True}),
     "max": (1, {"pooling": "max", "dense_units": (5,)}),
-    "mean of several labels": ("labels", {"pooling": "mean", "bidirectional": True}),
+    "mean, multilabel": ("labels", {"pooling": "mean", "bidirectional": True}),
     "attention": (3, {"pooling": "attention", "units": (3, 4), "dense_units": (5, 3)}),
     "concat and n-grams": (3, {"pooling": "concat", "bidirectional": True, "ngrams": 3}),
     "flatten and n-grams": (1, {"pooling": "flatten", "ngrams": 1}),

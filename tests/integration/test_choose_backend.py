@@ -15,7 +15,7 @@ from sklstm import _runtime
 
 @pytest.fixture
 def settle(monkeypatch, tmp_path):
-    """Return a function that settles the backend in a made-up situation."""
+    """Return a function that chooses the backend in a given environment."""
     monkeypatch.delenv("KERAS_BACKEND", raising=False)
     monkeypatch.delitem(sys.modules, "keras", raising=False)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))

@@ -34,7 +34,7 @@ MODELS = {
     "int labels": ({}, {}, TEXTS, [3, 7, 9] * 4),
     "bool labels": ({}, {}, TEXTS, [True, False] * 6),
     "object labels": ({}, {}, TEXTS, np.array(LABELS, dtype=object)),
-    "several labels": ({}, {}, TEXTS, TOPICS),
+    "multilabel": ({}, {}, TEXTS, TOPICS),
     "hashing": ({"indexing": "hash", "max_tokens": 50}, {}, TEXTS, LABELS),
     "a list of words": ({"vocabulary": WORDS}, {}, TEXTS, LABELS),
     "a mapping of words": ({"vocabulary": {"film": 2, "dull": 5}}, {}, TEXTS, LABELS),
@@ -104,7 +104,7 @@ def test_unfitted_estimators_can_be_stored():
     assert repr(skops_io.loads(data, trusted=TRUSTED)) == repr(model)
 
 
-def test_partial_fit_goes_on_from_a_file():
+def test_partial_fit_resumes_from_a_file():
     sequencer, classifier = TextSequencer(max_tokens=9), small_classifier(vocab_size=20)
     sequencer.partial_fit(TEXTS[:6])
     classifier.partial_fit(IDS[:30], Y[:30], classes=[0, 1])
@@ -116,7 +116,7 @@ def test_partial_fit_goes_on_from_a_file():
     assert_same_weights(again[1].weights_, classifier.weights_)
 
 
-def test_warm_start_goes_on_from_a_file():
+def test_warm_start_resumes_from_a_file():
     classifier = small_classifier(warm_start=True).fit(IDS, Y)
     again = through_skops(classifier)
     assert_same_weights(again.fit(IDS, Y).weights_, classifier.fit(IDS, Y).weights_)

@@ -93,7 +93,7 @@ def test_buckets_are_twice_as_many_as_ngrams():
     assert choose_n_buckets(ids[:1], 1) == 2**10
 
 
-def test_partial_fit_goes_on_from_the_weights_of_ngrams():
+def test_partial_fit_resumes_from_the_weights_of_ngrams():
     ids, y = make_ids()
     classifier = small_classifier(ngrams=2).partial_fit(ids[:40], y[:40], classes=[0, 1])
     shape = classifier.weights_[NGRAMS].shape
@@ -106,7 +106,7 @@ def test_partial_fit_goes_on_from_the_weights_of_ngrams():
         classifier.partial_fit(ids, y)
 
 
-def test_several_labels_have_scores_by_ngrams():
+def test_multilabel_data_has_ngram_scores():
     ids, y = make_ids()
     indicator = np.stack([y, 1 - y, ids[:, -1] % 3 == 0], axis=1).astype(int)
     classifier = small_classifier(ngrams=2, ngram_buckets=512).fit(ids, indicator)

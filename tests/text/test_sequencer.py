@@ -299,7 +299,7 @@ def test_chunks_teach_what_the_whole_corpus_teaches(kind, cut):
     np.testing.assert_array_equal(chunks.transform(TEXTS), whole.transform(TEXTS))
 
 
-def test_partial_fit_goes_on_from_the_tokens_that_fit_kept():
+def test_partial_fit_resumes_from_the_tokens_that_fit_kept():
     sequencer = TextSequencer(max_tokens=4).fit(["a a a b b c", "a"])
     sequencer.partial_fit(["c c c c", "b"])
     assert sequencer.tokens_[2:].tolist() == ["a", "c"]

@@ -58,7 +58,7 @@ def test_an_interrupted_first_fit_leaves_nothing(moment):
 
 @pytest.mark.parametrize("moment", MOMENTS)
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
-def test_an_interrupted_model_is_as_before_and_goes_on(method, moment):
+def test_an_interrupted_model_is_as_before_and_resumes(method, moment):
     classifier = small_classifier().fit(IDS, Y)
     undisturbed = small_classifier().fit(IDS, Y)
     expected = classifier.predict_proba(IDS)
@@ -232,7 +232,7 @@ print(result.scores["accuracy"].tolist(), len(result.scores))
 
 @pytest.mark.slow
 @needs_signals
-def test_a_comparison_that_was_killed_goes_on(tmp_path):
+def test_a_comparison_that_was_killed_resumes(tmp_path):
     tests = str(Path(__file__).parents[1])
 
     def run(folder):

@@ -66,7 +66,7 @@ def test_without_early_stopping_there_is_no_best_score():
     assert not hasattr(classifier, "best_validation_score_")
 
 
-def test_early_stopping_works_with_several_labels():
+def test_early_stopping_works_with_multilabel_data():
     y = np.column_stack([Y, 1 - Y])
     classifier = small_classifier(early_stopping=True, validation_fraction=0.2).fit(IDS, y)
     share = classifier.best_validation_score_ * 16
@@ -160,7 +160,7 @@ def test_a_callback_can_change_the_learning_rate():
     assert_same_weights(small_classifier(epochs=1).fit(IDS, Y).weights_, first.weights_)
 
 
-def test_warm_start_goes_on_from_the_weights():
+def test_warm_start_resumes_from_the_weights():
     classifier = small_classifier(warm_start=True, epochs=3).fit(IDS, Y)
     first = classifier.history_["loss"]
     classifier.fit(IDS, Y)
@@ -185,7 +185,7 @@ def test_warm_start_refuses_another_network():
     assert classifier.weights_ is weights
 
 
-def test_partial_fit_is_one_epoch_and_goes_on_with_the_optimizer():
+def test_partial_fit_is_one_epoch_and_resumes_with_the_optimizer():
     chunks = [slice(0, 40), slice(40, 80)]
     classifier = small_classifier(vocab_size=20)
     for number, chunk in enumerate(chunks * 15):
@@ -220,7 +220,7 @@ def test_going_on_leaves_the_earlier_weights_as_they_were():
     assert (classifier.weights_["output/kernel"] != earlier["output/kernel"]).all()
 
 
-def test_partial_fit_accepts_several_labels():
+def test_partial_fit_accepts_multilabel_data():
     y = np.column_stack([Y, 1 - Y, np.ones_like(Y)])
     classifier = small_classifier().partial_fit(IDS, y).partial_fit(IDS, y)
     assert classifier.predict(IDS).shape == y.shape
