@@ -22,7 +22,7 @@ from sklstm._network.network import (
     to_numpy,
 )
 from sklstm._network.spec import Floats, Ids, Weights, probabilities
-from sklstm._runtime import ParallelMap, keras
+from sklstm._runtime import ParallelMap, keras, to_device
 
 #: Held while the global generators of Python and numpy are replaced, and while Keras predicts: it
 #: does not protect the functions that it compiles from other threads.
@@ -184,14 +184,14 @@ class CustomNetwork(BaseNetwork):
         self, micro_batches: Sequence[MicroBatch], n_documents: int, parallel_map: ParallelMap
     ) -> Callable[[], Logs]:
         """Run one optimizer step on the documents of the only micro-batch."""
-        (arrays,) = micro_batches
+        ((ids, targets, weights),) = micro_batches
+        if keras.backend.backend() != "jax":  # There train_on_batch resets them itself.
+            self.model.reset_metrics()
         # Rows that fill up the batch would change the statistics of batch normalization.
-        ids, targets, weights = arrays
-        self.model.reset_metrics()
         logs = self.model.train_on_batch(
-            ids[:n_documents],
-            self._encode(targets[:n_documents]),
-            sample_weight=weights[:n_documents],
+            to_device(ids[:n_documents]),
+            to_device(self._encode(targets[:n_documents])),
+            sample_weight=to_device(weights[:n_documents]),
             return_dict=True,
         )
         return lambda: as_floats(logs)
