@@ -293,3 +293,42 @@ def test_a_failed_fit_leaves_the_classifier_as_it_was(kind):
         with pytest.raises(ValueError, match="inconsistent numbers of samples"):
             method(IDS, Y[:-1])
         np.testing.assert_array_equal(fitted.predict_proba(IDS), expected)
+
+
+class Recorder:
+    """A callback of scikit-learn that keeps the copy of the classifier after each task."""
+
+    def __init__(self):
+        self.tasks, self.copies = [], []
+
+    def setup(self, estimator, context): ...
+
+    def teardown(self, estimator, context): ...
+
+    def on_fit_task_begin(self, estimator, context): ...
+
+    def on_fit_task_end(self, estimator, context, *, X, y, metadata, fitted_estimator):
+        self.tasks.append(context.task_name)
+        self.copies.append(fitted_estimator)
+
+
+@BOTH
+def test_callbacks_of_scikit_learn_get_a_copy_after_each_epoch(kind):
+    pytest.importorskip("sklearn.callback", reason="callbacks are new in scikit-learn 1.9")
+    recorder = Recorder()
+    make(kind, epochs=2).set_callbacks(recorder).fit(IDS, Y)
+    assert recorder.tasks == ["epoch", "epoch", "fit"]
+    for n_epochs, copied in zip((1, 2, 2), recorder.copies, strict=True):
+        expected = make(kind, epochs=n_epochs).fit(IDS, Y)
+        np.testing.assert_array_equal(copied.predict_proba(IDS), expected.predict_proba(IDS))
+        loaded = pickle.loads(pickle.dumps(copied))
+        np.testing.assert_array_equal(loaded.predict_proba(IDS), expected.predict_proba(IDS))
+
+
+@BOTH
+def test_verbose_shows_the_same_metrics(kind, capsys):
+    make(kind, epochs=2, verbose=2).fit(IDS, Y, X_val=IDS[:9], y_val=Y[:9])
+    first, last = capsys.readouterr().out.splitlines()
+    for metric in ("loss", "accuracy", "val_loss", "val_accuracy"):
+        assert f"{metric} " in first
+    assert last.startswith("Epoch 2/2: ")

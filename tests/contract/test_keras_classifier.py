@@ -179,6 +179,22 @@ def test_importing_leaves_how_keras_pickles_alone():
     assert finished.stdout.split() == ["True", "True"]
 
 
+def test_a_failed_import_of_scikeras_leaves_keras_as_it_was():
+    code = (
+        "from sklstm._runtime import keras\n"
+        "import sys; sys.modules['scikeras.wrappers'] = None  # Its import fails.\n"
+        "before = vars(keras.Model).get('__reduce__'), vars(keras.Model).get('__deepcopy__')\n"
+        "try:\n    from sklstm import KerasTextClassifier\n"
+        "except ImportError:\n    print('failed')\n"
+        "now = vars(keras.Model).get('__reduce__'), vars(keras.Model).get('__deepcopy__')\n"
+        "print('scikeras' in sys.modules, now == before)"
+    )
+    finished = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert finished.stdout.split() == ["failed", "True", "True"]
+
+
 @pytest.mark.parametrize(
     "save",
     [
@@ -339,6 +355,7 @@ def test_initialize_builds_without_training():
         ),
         (network, {"optimizer__learning_rate": 1e38}, ValueError, "training loss became"),
         (network, {"dim": 3, "wrong": 1}, TypeError, "wrong"),
+        (network, {"validation_split": 0.1}, TypeError, "validation_split is a parameter of scik"),
     ],
 )
 def test_what_cannot_be_trained_is_refused_with_the_remedy(model, parameters, error, message):
