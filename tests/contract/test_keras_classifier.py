@@ -182,7 +182,11 @@ def test_importing_leaves_how_keras_pickles_alone():
 def test_a_failed_import_of_scikeras_leaves_keras_as_it_was():
     code = (
         "from sklstm._runtime import keras\n"
-        "import sys; sys.modules['scikeras.wrappers'] = None  # Its import fails.\n"
+        "import sys\n"
+        "class Blocker:\n"
+        "    def find_spec(name, path=None, target=None):\n"
+        "        if name == 'scikeras.wrappers': raise ImportError(name)\n"
+        "sys.meta_path.insert(0, Blocker)\n"
         "before = vars(keras.Model).get('__reduce__'), vars(keras.Model).get('__deepcopy__')\n"
         "try:\n    from sklstm import KerasTextClassifier\n"
         "except ImportError:\n    print('failed')\n"

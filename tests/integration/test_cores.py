@@ -71,6 +71,21 @@ def test_an_error_in_any_worker_reaches_the_caller(monkeypatch):
         parallel_map(lambda _, item: 1 / item, [1, 0])
 
 
+def test_the_environment_is_restored_if_jax_cannot_start(monkeypatch):
+    jax = pytest.importorskip("jax")
+    from sklstm._network.jax_network import _platform
+
+    def fail():
+        assert os.environ["PJRT_NPROC"]
+        raise RuntimeError("no device")
+
+    monkeypatch.delenv("PJRT_NPROC", raising=False)
+    monkeypatch.setattr(jax, "default_backend", fail)
+    with pytest.raises(RuntimeError, match="no device"):
+        _platform.__wrapped__()  # Without its cache.
+    assert "PJRT_NPROC" not in os.environ
+
+
 THREADS_OF_XLA = """
 import os
 from pathlib import Path
