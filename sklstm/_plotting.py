@@ -57,11 +57,7 @@ def one_axes(user: str, ax: Axes | None, size: tuple[float, float]) -> Axes:
 
 
 def several_axes(
-    user: str,
-    ax: Axes | ArrayLike | None,
-    n_rows: int,
-    n_columns: int,
-    size: tuple[float, float],
+    user: str, ax: Axes | ArrayLike | None, n_rows: int, n_columns: int, size: tuple[float, float]
 ) -> NDArray[np.object_]:
     """Return axes in rows and columns.
 
