@@ -150,10 +150,9 @@ def check_hashable(models: Mapping[str, BaseEstimator], scoring: Scoring) -> Non
         try:
             joblib.hash(value)
         except Exception as error:
-            raise ValueError(
-                f"memory= cannot identify {name} in another process: {error} Replace lambdas and "
-                "nested functions by functions of a module, or leave memory=None."
-            ) from error
+            problem = f"memory= cannot identify {name} in another process: {error}"
+            remedy = "Replace lambdas and nested functions by functions of a module."
+            raise ValueError(f"{problem} {remedy}") from error
 
 
 def _try_fold(
@@ -198,21 +197,14 @@ def _run_fold(
     scored = perf_counter()
 
     if predictions.shape[:1] != split.test.shape:
-        raise ValueError(
-            f"predict returned an array of shape {predictions.shape} for {len(split.test)} "
-            "documents; it must return one label per document."
-        )
-    numbers = {key: _check_score(key, scores[key]) for key in scoring}
+        found = f"an array of shape {predictions.shape} for {len(split.test)} documents"
+        raise ValueError(f"predict returned {found}; it must return one label per document.")
+    for key in scoring:
+        if not isinstance(scores[key], Real):
+            remedy = "return one number from it; for several scores, pass a dict of scorers"
+            raise TypeError(f"scoring {key!r} returned {scores[key]!r}; {remedy}.")
+    numbers = {key: float(scores[key]) for key in scoring}
     return FoldResult(numbers, fitted - start, scored - fitted, predictions)
-
-
-def _check_score(name: str, score: object) -> float:
-    if not isinstance(score, Real):
-        raise TypeError(
-            f"scoring {name!r} returned {score!r}, but must return one number; for several scores, "
-            "pass a dict of scorers."
-        )
-    return float(score)
 
 
 def _hash_data(data: object) -> str:

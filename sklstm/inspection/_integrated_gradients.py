@@ -75,16 +75,10 @@ def integrated_gradients(
     lstm_spec = replace(spec, ngrams=0, ngram_buckets=0, ngram_rows=0, trainable_embeddings=True)
     lstm_weights = {name: w for name, w in weights.items() if not name.startswith("ngram")}
     with acquire_network(replace(lstm_spec, vocab_size=n_positions + 1)) as network:
-        paths = _Paths(
-            network.input_gradient(lstm_weights),
-            network.is_thread_safe,
-            network.spec.vocab_size,
-            prediction_widths(network, inputs.shape[1]),
-            weights[EMBEDDINGS],
-            inputs,
-            lengths,
-            output_weights,
-        )
+        gradient = network.input_gradient(lstm_weights)
+        widths = prediction_widths(network, inputs.shape[1])
+        documents_of = (weights[EMBEDDINGS], inputs, lengths, output_weights)
+        paths = _Paths(gradient, network.is_thread_safe, n_positions, widths, *documents_of)
         documents, zeros = np.arange(len(inputs)), np.zeros(len(inputs))
         baselines = paths.weighted_gradients(documents, zeros[:, None], np.zeros(1))[0][:, 0]
         segments = paths.integrate(documents, zeros, zeros + 1, baselines, n_steps)
@@ -102,14 +96,13 @@ def integrated_gradients(
     bad = np.flatnonzero(~(np.abs(errors) <= tolerance))
     if len(bad):
         worst = bad[np.argmax(np.abs(errors[bad]))]
-        warnings.warn(
+        message = (
             f"The attributions of {len(bad)} of {len(inputs)} documents do not sum to the "
             f"difference of their scores: for document {worst} the error is {errors[worst]:.2g} of "
-            f"{differences[worst]:.2g} logits. Raise n_steps.",
-            ConvergenceWarning,
-            # The caller of token_attributions.
-            stacklevel=4,
+            f"{differences[worst]:.2g} logits. Raise n_steps."
         )
+        # The level is that of the caller of token_attributions.
+        warnings.warn(message, ConvergenceWarning, stacklevel=4)
     return values, baselines
 
 
@@ -158,9 +151,7 @@ class _Segments(NamedTuple):
 
     def append(self, others: _Segments) -> _Segments:
         """Return these segments, then other ones."""
-        return _Segments._make(
-            np.concatenate(columns) for columns in zip(self, others, strict=True)
-        )
+        return _Segments._make(map(np.concatenate, zip(self, others, strict=True)))
 
 
 @dataclass(frozen=True)
@@ -185,7 +176,7 @@ class _Paths:
 
     gradient: InputGradient
     is_thread_safe: bool
-    n_rows: int
+    n_positions: int
     widths: NDArray[np.int64]
     matrix: Floats
     inputs: Ids
@@ -269,12 +260,11 @@ class _Paths:
         ids = np.where(rows != 0, np.arange(1, rows.size + 1).reshape(rows.shape), 0)
         vectors = self.matrix[rows]
         scaled = points[:, None, None].astype(np.float32) * vectors
-        matrix = np.zeros((self.n_rows, vectors.shape[2]), dtype=np.float32)
+        matrix = np.zeros((1 + self.n_positions, vectors.shape[2]), dtype=np.float32)
         matrix[0] = self.matrix[0]
         matrix[1 : rows.size + 1] = scaled.reshape(rows.size, -1)
-        scores, by_matrix = self.gradient(
-            matrix, ids.astype(np.int32), self.output_weights[documents]
-        )
+        ids = ids.astype(np.int32)
+        scores, by_matrix = self.gradient(matrix, ids, self.output_weights[documents])
         gradients = by_matrix[1 : rows.size + 1].reshape(vectors.shape)
         products = np.einsum("rsv,rsv->rs", gradients, vectors, dtype=np.float64) * (rows != 0)
         return scores[:n].astype(np.float64), products[:n, :n_steps]
