@@ -7,15 +7,16 @@ import os
 import re
 import zlib
 from array import array
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
+from io import BufferedIOBase
 from itertools import chain
 from numbers import Integral
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import RLock
-from typing import IO, Self, SupportsIndex
+from typing import Self, SupportsIndex
 
 import joblib
 import numpy as np
@@ -109,9 +110,7 @@ class WordVectors:
     def __init__(self, tokens: Iterable[str], matrix: ArrayLike) -> None:
         words = list(tokens)
         _tokens.check_words(words, "tokens holds")
-        values = check_array(
-            matrix, dtype=np.float32, ensure_min_samples=0, input_name="matrix", copy=False
-        )
+        values = check_array(matrix, dtype=np.float32, ensure_min_samples=0, input_name="matrix")
         if len(words) != len(values):
             found = f"tokens has {len(words)} words and matrix {len(values)} rows"
             raise ValueError(f"{found}; pass one row per word.")
@@ -479,11 +478,7 @@ def _read_file(
     unit, read = ("word", _read_binary) if binary else ("line", _read_text)
     numbers: dict[str, int] = {}
     rows, vector_size = array("f"), 0
-    # Files opened by gzip have the same methods.
-    open_file: Callable[[Path, str], IO[bytes]] = (
-        gzip.open if path.suffix.lower() == ".gz" else open  # type: ignore[assignment]
-    )
-    with open_file(path, "rb") as file:
+    with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
         try:
             for number, word, values in read(file, max_words):
                 where = f"{unit} {number}"
@@ -515,7 +510,7 @@ def _read_file(
     return list(numbers), np.frombuffer(rows, np.float32).reshape(len(numbers), vector_size)
 
 
-def _read_text(file: IO[bytes], max_words: int | None) -> _Entries:
+def _read_text(file: BufferedIOBase, max_words: int | None) -> _Entries:
     n_expected = vector_size = n_words = 0
     for number, line in enumerate(file, start=1):
         fields = line.strip(b" \r\n")
@@ -541,7 +536,7 @@ def _read_text(file: IO[bytes], max_words: int | None) -> _Entries:
         _check_complete(n_words, n_expected)
 
 
-def _read_binary(file: IO[bytes], max_words: int | None) -> _Entries:
+def _read_binary(file: BufferedIOBase, max_words: int | None) -> _Entries:
     header = _HEADER.fullmatch(_read_until(file, b"\n"))
     if header is None:
         problem = "does not have the numbers of words and values; pass binary=False"
@@ -556,7 +551,7 @@ def _read_binary(file: IO[bytes], max_words: int | None) -> _Entries:
         yield number, word, data
 
 
-def _read_until(file: IO[bytes], end: bytes) -> bytes:
+def _read_until(file: BufferedIOBase, end: bytes) -> bytes:
     """Read up to `end` or the end of the file, or an invalid number of bytes of a word."""
     found = bytearray()
     while (byte := file.read(1)) not in (b"", end) and len(found) < _MAX_WORD_BYTES:

@@ -13,19 +13,9 @@ import numpy as np
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.pipeline import Pipeline
 
+from sklstm._network import spec
 from sklstm._network.hashed_ngrams import GAIN, HASH_FACTORS
 from sklstm._network.pooling import POOLINGS, OnnxInputs
-from sklstm._network.spec import (
-    ACTIVATIONS,
-    EMBEDDINGS,
-    GATES,
-    NGRAM_BIAS,
-    NGRAM_IDS,
-    NGRAM_WEIGHTS,
-    Floats,
-    NetworkSpec,
-    Weights,
-)
 from sklstm._persistence import VERSION, atomic_write
 from sklstm._validation import Labels
 from sklstm._vocabulary import OOV_ID
@@ -182,29 +172,29 @@ def _make_model(classifier: LSTMTextClassifier, settings: bytes) -> onnx.ModelPr
         If ONNX does not support the activation, or the weights are too large for a file.
     """
     fitted, classes = classifier._fitted_network(), _plain_classes(classifier.classes_)
-    spec, weights = fitted.spec, fitted.weights_by_id()
-    if ACTIVATIONS[spec.activation].onnx_lstm is None:
-        supported = ", ".join(name for name, entry in ACTIVATIONS.items() if entry.onnx_lstm)
-        found = f"activation={spec.activation!r} is not supported by the LSTM operator of ONNX"
+    network, weights = fitted.spec, fitted.weights_by_id()
+    if spec.ACTIVATIONS[network.activation].onnx_lstm is None:
+        supported = ", ".join(name for name, entry in spec.ACTIVATIONS.items() if entry.onnx_lstm)
+        found = f"activation={network.activation!r} is not supported by the LSTM operator of ONNX"
         raise ValueError(f"{found}. Fit with one of {supported}.")
-    n_bytes = sum(weight.nbytes for name, weight in weights.items() if name != NGRAM_IDS)
+    n_bytes = sum(weight.nbytes for name, weight in weights.items() if name != spec.NGRAM_IDS)
     if n_bytes > _MAX_BYTES:
         raise ValueError(
             f"The weights take {n_bytes:,} bytes, and an ONNX file has at most {_MAX_BYTES:,}. Fit "
-            f"with fewer words than {len(weights[EMBEDDINGS]):,}: set max_words of "
+            f"with fewer words than {len(weights[spec.EMBEDDINGS]):,}: set max_words of "
             "WordVectors.load or max_tokens of TextSequencer."
         )
-    graph = NetworkGraph(replace(spec, vocab_size=fitted.table.vocab_size), weights)
+    graph = NetworkGraph(replace(network, vocab_size=fitted.table.vocab_size), weights)
     label, probabilities = graph.add_outputs(graph.add_network("ids"), classes)
     documents, by_class = ("n_documents",), ("n_documents", len(classes))
-    is_multilabel = spec.output_activation == "sigmoid" and spec.n_outputs > 1
+    is_multilabel = network.output_activation == "sigmoid" and network.n_outputs > 1
     label_type = (np.int64, by_class) if is_multilabel else (classes.dtype, documents)
     metadata = {"classes": json.dumps(classes.tolist())}
     if settings:
         # Readers can check that the two files belong together.
         metadata["tokenizer_sha256"] = hashlib.sha256(settings).hexdigest()
     # Padding that is not masked fixes the width to that of the training data.
-    width = "n_ids" if spec.mask_padding else classifier.n_features_in_
+    width = "n_ids" if network.mask_padding else classifier.n_features_in_
     inputs = [Signature("ids", np.int32, (*documents, width))]
     outputs = {
         Signature("label", *label_type): label,
@@ -219,15 +209,15 @@ class NetworkGraph(Graph):
 
     Parameters
     ----------
-    spec : NetworkSpec
+    network : NetworkSpec
         The architecture.
     weights : mapping of str to ndarray of float32
         Weights by name, as returned by `FittedNetwork.weights_by_id`.
     """
 
-    def __init__(self, spec: NetworkSpec, weights: Weights) -> None:
+    def __init__(self, network: spec.NetworkSpec, weights: spec.Weights) -> None:
         super().__init__()
-        self._spec, self._weights = spec, weights
+        self._network, self._weights = network, weights
 
     def add_network(self, ids: str) -> str:
         """Add the nodes from ids ``(n_documents, width)`` to logits ``(n_documents, n_outputs)``.
@@ -242,42 +232,44 @@ class NetworkGraph(Graph):
         -------
         logits : str
         """
-        spec = self._spec
+        network = self._network
         is_positive = self.add("GreaterOrEqual", ids, np.int32(0))
-        is_known = self.add("And", is_positive, self.add("Less", ids, np.int32(spec.vocab_size)))
+        is_known = self.add("And", is_positive, self.add("Less", ids, np.int32(network.vocab_size)))
         ids = self.add("Where", is_known, ids, np.int32(OOV_ID))
         lengths = mask = None
-        if spec.mask_padding:
+        if network.mask_padding:
             ids, lengths = self._left_align(ids)
         # From here on time comes first, as in the operator LSTM.
         steps = self.add("Transpose", ids, perm=[1, 0])
-        if spec.mask_padding:
+        if network.mask_padding:
             is_token = self.cast(self.cast(steps, np.bool_), np.float32)
             mask = self.add("Unsqueeze", is_token, [2])
-        x, last = self.add("Gather", self._weight(EMBEDDINGS), steps), ""
-        for number, _ in enumerate(spec.units, start=1):
+        x, last = self.add("Gather", self._weight(spec.EMBEDDINGS), steps), ""
+        for number, _ in enumerate(network.units, start=1):
             states, last = self._add_lstm(f"lstm_{number}", x, lengths)
             by_step = self.add("Transpose", states, perm=[0, 2, 1, 3])
             x = self.add("Reshape", by_step, [0, 0, -1])
-        inputs = OnnxInputs(self, x, last, mask, spec.vector_size, self._add_dense)
-        x = POOLINGS[spec.pooling].onnx(inputs)
-        for number, _ in enumerate(spec.dense_units, start=1):
-            x = ACTIVATIONS[spec.dense_activation].onnx(self, self._add_dense(f"dense_{number}", x))
+        inputs = OnnxInputs(self, x, last, mask, network.vector_size, self._add_dense)
+        x = POOLINGS[network.pooling].onnx(inputs)
+        for number, _ in enumerate(network.dense_units, start=1):
+            x = spec.ACTIVATIONS[network.dense_activation].onnx(
+                self, self._add_dense(f"dense_{number}", x)
+            )
         logits = self._add_dense("output", x)
-        if not spec.ngrams:
+        if not network.ngrams:
             return logits
-        if NGRAM_IDS in self._weights:
-            ids = self.add("Gather", self._weights[NGRAM_IDS][:, 0].astype(np.int32), ids)
+        if spec.NGRAM_IDS in self._weights:
+            ids = self.add("Gather", self._weights[spec.NGRAM_IDS][:, 0].astype(np.int32), ids)
         return self.add("Mul", self.add("Add", logits, self._add_ngram_scores(ids)), 0.5)
 
     def add_outputs(self, logits: str, classes: Labels) -> tuple[str, str]:
         """Add the nodes from logits to the labels and probabilities that the classifier returns."""
-        if self._spec.output_activation == "softmax":
+        if self._network.output_activation == "softmax":
             code = self.add("ArgMax", logits, axis=1, keepdims=0)
             return self.add("Gather", classes, code), self.add("Softmax", logits, axis=1)
         probabilities = self.add("Sigmoid", logits)
         codes = self.cast(self.add("Greater", logits, 0.0), np.int64)
-        if self._spec.n_outputs > 1:
+        if self._network.n_outputs > 1:
             return codes, probabilities
         label = self.add("Gather", classes, self.add("Squeeze", codes, [1]))
         complement = self.add("Sub", 1.0, probabilities)
@@ -299,7 +291,7 @@ class NetworkGraph(Graph):
         behind = self.add("Add", lengths, n_padding_before)
         place = self.add("Sub", self.add("Where", is_token, n_before, behind), np.int32(1))
         aligned = self.add("ScatterElements", ids, place, ids, axis=1)
-        lengths, width = self.add("Squeeze", lengths, [1]), self._spec.width
+        lengths, width = self.add("Squeeze", lengths, [1]), self._network.width
         if width is None:
             # At least one step, even if there are no tokens.
             longest = self.add("Max", self.add("ReduceMax", lengths), np.int32(1))
@@ -318,7 +310,7 @@ class NetworkGraph(Graph):
             The states after each step ``(width, n_directions, n_documents, units)``, and the last
             one of each direction ``(n_documents, n_directions * units)``.
         """
-        is_bidirectional = self._spec.bidirectional
+        is_bidirectional = self._network.bidirectional
         paths = [f"{name}/forward", f"{name}/backward"] if is_bidirectional else [name]
         kernel, recurrent, bias = (
             np.stack([_reorder_gates(self._weights[f"{path}/{kind}"]).T for path in paths])
@@ -326,7 +318,7 @@ class NetworkGraph(Graph):
         )
         # The operator has a second bias, for the recurrent kernel.
         bias = np.concatenate([bias, np.zeros_like(bias)], axis=1)
-        activation = ACTIVATIONS[self._spec.activation].onnx_lstm
+        activation = spec.ACTIVATIONS[self._network.activation].onnx_lstm
         assert activation is not None
         parameters = {"activation_alpha": activation.alpha, "activation_beta": activation.beta}
         # One for the input and one for the output of the cell in each direction.
@@ -357,7 +349,7 @@ class NetworkGraph(Graph):
         """Score documents ``(n_documents, width)`` by their n-grams, as the Keras model does."""
         key = is_ngram = ""
         keys, counts = [], []
-        for shift, factor in enumerate(HASH_FACTORS[: self._spec.ngrams]):
+        for shift, factor in enumerate(HASH_FACTORS[: self._network.ngrams]):
             # Nothing overflows 64 bits.
             tokens = self.cast(self._shift(ids, shift), np.int64)
             product = self.add("Mul", tokens, factor)
@@ -368,15 +360,15 @@ class NetworkGraph(Graph):
             unsigned = self.add("Mod", self.add("Add", key, 2**31), 2**32)
             keys.append(self.add("Sub", unsigned, 2**31))
             counts.append(self.cast(is_ngram, np.float32))
-        buckets = self.add("Mod", self.add("Concat", *keys, axis=1), self._spec.ngram_buckets)
+        buckets = self.add("Mod", self.add("Concat", *keys, axis=1), self._network.ngram_buckets)
         is_counted = self.add("Unsqueeze", self.add("Concat", *counts, axis=1), [2])
-        logits = self.add("Gather", self._weight(NGRAM_WEIGHTS), buckets)
+        logits = self.add("Gather", self._weight(spec.NGRAM_WEIGHTS), buckets)
         total = self.add("ReduceSum", self.add("Mul", logits, is_counted), [1], keepdims=0)
         is_token = self.cast(self.add("Greater", ids, np.int32(0)), np.float32)
         n_tokens = self.add("ReduceSum", is_token, [1], keepdims=1)
         norm = self.add("Sqrt", self.add("Max", n_tokens, 1.0))
         normalized = self.add("Div", self.add("Mul", total, GAIN), norm)
-        return self.add("Add", normalized, self._weight(NGRAM_BIAS))
+        return self.add("Add", normalized, self._weight(spec.NGRAM_BIAS))
 
     def _shift(self, ids: str, shift: int) -> str:
         """Shift each row to the left, and fill it up with zeros."""
@@ -386,9 +378,9 @@ class NetworkGraph(Graph):
         return self.add("Slice", longer, [shift], [np.iinfo(np.int64).max], [1])
 
 
-def _reorder_gates(array: Floats) -> Floats:
+def _reorder_gates(array: spec.Floats) -> spec.Floats:
     """Reorder the gates of a kernel or bias from the order of Keras to that of ONNX."""
-    by_gate = dict(zip(GATES, np.split(array, len(GATES), axis=-1), strict=True))
+    by_gate = dict(zip(spec.GATES, np.split(array, len(spec.GATES), axis=-1), strict=True))
     return np.concatenate([by_gate[gate] for gate in _ONNX_GATES], axis=-1)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from math import inf
 from textwrap import shorten
 from typing import TYPE_CHECKING, Self
 
@@ -188,9 +187,8 @@ class TokenAttributionDisplay(Display):
         return max(float(np.abs(self.attributions.values).max(initial=0.0)), _MIN_RANGE)
 
     def _plot_text(self, ax: Axes | None) -> Axes:
-        tokens, limit, is_given = self._tokens(), self._limit(), ax is not None
-        width, height = _TEXT_WIDTH - 0.2, inf
-        positions, n_lines = _wrap(tokens, width)
+        tokens, limit = self._tokens(), self._limit()
+        n_lines = _wrap(tokens, _TEXT_WIDTH - 0.2)[1]
         ax = self._one_axes(ax, (_TEXT_WIDTH, 1.05 + _LINE_HEIGHT * n_lines))
         from matplotlib.cm import ScalarMappable
         from matplotlib.transforms import Affine2D, ScaledTranslation
@@ -206,9 +204,8 @@ class TokenAttributionDisplay(Display):
         bar.ax.locator_params(axis="x", nbins=3)
         bar.set_label("contribution to the score, logits (dotted: opposes)", fontsize="small")
         bar.ax.tick_params(labelsize="small")
-        if is_given:
-            width, height = room(ax)
-            positions, n_lines = _wrap(tokens, width)
+        width, height = room(ax)
+        positions, n_lines = _wrap(tokens, width)
         # Coordinates are characters and lines from the upper left corner, of the same size on any
         # axes. Lines move closer together if they do not fit.
         line_height = min(_LINE_HEIGHT, height / (n_lines + 0.2))
@@ -519,13 +516,13 @@ class NetworkDisplay(Display):
         parallel = boxes.pop(_PARALLEL_LAYER, None)
         width = _BOX_WIDTH * 2 + _BOX_GAP if parallel else _BOX_WIDTH
         bottom = -_BOX_STEP * (len(boxes) - 1)
-        height, is_given = _BOX_HEIGHT - bottom, ax is not None
+        height = _BOX_HEIGHT - bottom
         self.ax_ = ax = self._one_axes(ax, (max(width, 3.2) + 0.3, height + 0.6))
         ax.set_axis_off()
         title = f"{sum(layer.n_weights for layer in self.layers):,} weights"
         ax.set_title(title, fontsize="medium")
         # The text shrinks with the boxes.
-        scale = min(1.0, *np.divide(room(ax), (width + 0.1, height + 0.1))) if is_given else 1.0
+        scale = min(1.0, *np.divide(room(ax), (width + 0.1, height + 0.1)))
         center = _BOX_WIDTH / 2
         for number, box in enumerate(boxes.values()):
             top = -number * _BOX_STEP

@@ -77,8 +77,8 @@ def integrated_gradients(
     with acquire_network(replace(lstm_spec, vocab_size=n_positions + 1)) as network:
         gradient = network.input_gradient(lstm_weights)
         widths = prediction_widths(network, inputs.shape[1])
-        documents_of = (weights[EMBEDDINGS], inputs, lengths, output_weights)
-        paths = _Paths(gradient, network.is_thread_safe, n_positions, widths, *documents_of)
+        settings = (gradient, network.is_thread_safe, network.spec.vocab_size, widths)
+        paths = _Paths(*settings, weights[EMBEDDINGS], inputs, lengths, output_weights)
         documents, zeros = np.arange(len(inputs)), np.zeros(len(inputs))
         baselines = paths.weighted_gradients(documents, zeros[:, None], np.zeros(1))[0][:, 0]
         segments = paths.integrate(documents, zeros, zeros + 1, baselines, n_steps)
@@ -176,7 +176,7 @@ class _Paths:
 
     gradient: InputGradient
     is_thread_safe: bool
-    n_positions: int
+    n_rows: int
     widths: NDArray[np.int64]
     matrix: Floats
     inputs: Ids
@@ -260,7 +260,7 @@ class _Paths:
         ids = np.where(rows != 0, np.arange(1, rows.size + 1).reshape(rows.shape), 0)
         vectors = self.matrix[rows]
         scaled = points[:, None, None].astype(np.float32) * vectors
-        matrix = np.zeros((1 + self.n_positions, vectors.shape[2]), dtype=np.float32)
+        matrix = np.zeros((self.n_rows, vectors.shape[2]), dtype=np.float32)
         matrix[0] = self.matrix[0]
         matrix[1 : rows.size + 1] = scaled.reshape(rows.size, -1)
         ids = ids.astype(np.int32)

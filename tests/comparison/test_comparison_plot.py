@@ -26,7 +26,7 @@ def test_plot_shows_folds_means_and_intervals(plt):
     dots, mean = ax.lines[:2]
     (interval,) = ax.collections[0].get_segments()
     assert_allclose(sorted(dots.get_xdata()), sorted(folds))
-    assert_allclose(mean.get_xdata(), np.mean(folds))
+    assert_allclose(mean.get_xdata().astype(float), np.mean(folds))
     half = stats.t.ppf(0.975, 4) * np.sqrt((1 / 5 + 1 / 4) * np.var(folds, ddof=1))
     assert_allclose(interval[:, 0], [np.mean(folds) - half, np.mean(folds) + half])
     assert [text.get_text() for text in ax.texts] == ["failed: ValueError"]
