@@ -89,10 +89,14 @@ class _Bar(Progress):
         if self._bar is None:
             self._start = perf_counter()
             total = None if n_units is None else n_units * (self.n_epochs - number)
+            with warnings.catch_warnings():
+                # Without ipywidgets, tqdm warns and uses text, which looks right in a notebook.
+                warnings.simplefilter("ignore")
+                from tqdm.auto import tqdm
             options = _width_options(sys.stdout) | {"file": sys.stdout, "unit": self.unit}
             options["bar_format"] = self._unknown_length if total is None else self._known_length
             # Show nothing before the title is set.
-            self._bar = _import_tqdm()(total=total, delay=1e-9, **options)
+            self._bar = tqdm(total=total, delay=1e-9, **options)
         self._n_before = self._bar.n
         self._bar.set_description_str(self._title(number))
 
@@ -175,14 +179,6 @@ def _width_options(stream: IO[str]) -> dict[str, object]:
         return {}  # tqdm handles notebooks itself.
     # Terminals in containers may have no size.
     return {"dynamic_ncols": True} if get_terminal_size((0, 0)).columns else {"ncols": 80}
-
-
-def _import_tqdm() -> Any:
-    with warnings.catch_warnings():
-        # Without ipywidgets, tqdm warns and uses text, which looks right in a notebook.
-        warnings.simplefilter("ignore")
-        from tqdm.auto import tqdm
-    return tqdm
 
 
 def _format_metrics(metrics: Metrics, n_digits: int) -> list[str]:

@@ -141,10 +141,8 @@ def _split_columns(X: Any) -> list[Column]:
 def _read_column(column: Iterable[object], where: str) -> Column:
     """Convert a column to a list of its texts, with None for a missing one."""
     # A list is not copied: it is only read, and a corpus may be large.
-    if isinstance(column, list):
-        entries = column
-    else:
-        entries = column.tolist() if hasattr(column, "tolist") else list(column)
+    entries = column.tolist() if hasattr(column, "tolist") else column
+    entries = entries if isinstance(entries, list) else list(entries)
     if _all_str(entries):
         return entries
     texts: list[str | None] = []
@@ -250,7 +248,7 @@ def tokenize(texts: list[str], analyzer: Analyzer) -> Corpus:
 
 
 def _number_tokens(documents: Iterable[Iterable[str]]) -> Corpus:
-    """Number the distinct tokens of documents in the order of their first occurrence."""
+    """Assign numbers to the distinct tokens of documents, in the order of first occurrence."""
     index: defaultdict[str, int] = defaultdict(count().__next__)
     codes, ends = array("i"), array("q", [0])
     for tokens in documents:

@@ -15,9 +15,7 @@ from sklstm._tokens import Corpus, Int32Array, Int64Array
 
 ObjectArray: TypeAlias = NDArray[np.object_]
 
-PADDING_ID = 0
-OOV_ID = 1
-N_RESERVED = 2
+PADDING_ID, OOV_ID, N_RESERVED = 0, 1, 2
 #: Largest id and size: token ids have 32 bits.
 INT32_MAX = int(np.iinfo(np.int32).max)
 # Keras TextVectorization has the same names for padding and out-of-vocabulary tokens.

@@ -484,19 +484,15 @@ def _read_file(
                 where = f"{unit} {number}"
                 try:
                     token = word.decode()
-                except UnicodeDecodeError:
-                    problem = f"has a word that is not UTF-8, {word!r:.60}"
-                    raise ValueError(f"{where} {problem}") from None
-                if wanted is not None and token not in wanted:
-                    continue
+                    if wanted is not None and token not in wanted:
+                        continue
+                    fields = np.frombuffer(values, "<f4") if binary else values.split(b" ")
+                    row = np.array(fields, dtype=np.float32)
+                except ValueError as error:  # Not UTF-8, or not a number.
+                    raise ValueError(f"{where} cannot be read: {error}") from None
                 if token in numbers:
                     first = f"{unit} {numbers[token]}"
                     raise ValueError(f"{token!r:.60} is in {first} and again in {where}")
-                try:
-                    fields = np.frombuffer(values, "<f4") if binary else values.split(b" ")
-                    row = np.array(fields, dtype=np.float32)
-                except ValueError:
-                    raise ValueError(f"{where} has a value that is not a number") from None
                 if not np.isfinite(row).all():
                     raise ValueError(f"{where} has a value that is not finite")
                 numbers[token] = number

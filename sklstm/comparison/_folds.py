@@ -71,9 +71,11 @@ def make_splits(
         splitter = StratifiedKFold if stratified else KFold
         cv = splitter(5 if cv is None else cv, shuffle=True, random_state=random_state)
     splits: list[Split] = []
-    repeat, fold, tested = 1, 0, np.zeros(num_samples(y), bool)
+    all_rows = np.arange(num_samples(y))
+    repeat, fold, tested = 1, 0, np.zeros(len(all_rows), bool)
     for train, test in check_cv(cv).split(X, y, groups):
-        train, test = _row_numbers(train), _row_numbers(test)
+        # Masks become numbers of rows.
+        train, test = all_rows[train], all_rows[test]
         fold += 1
         if tested[test].any():
             repeat, fold = repeat + 1, 1
@@ -83,11 +85,6 @@ def make_splits(
     if not splits:
         raise ValueError(f"cv={cv!r} gives no split; pass a number of folds, such as 5.")
     return splits
-
-
-def _row_numbers(rows: ArrayLike) -> NDArray[np.intp]:
-    rows = np.asarray(rows)
-    return np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.intp)
 
 
 def run_folds(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from difflib import get_close_matches
 from numbers import Integral
 
@@ -76,9 +75,14 @@ def nearest_tokens(estimator: Pipeline, token: str, *, n_tokens: int = 10) -> pd
         raise TypeError("estimator has no tokens; pass the pipeline of a TextSequencer and it.")
     if not hasattr(sequencer, "tokens_"):
         raise ValueError("indexing='hash' keeps no tokens; fit with indexing='vocabulary'.")
-    tokens = sequencer.tokens_
+    tokens, vocabulary = sequencer.tokens_, sequencer.vocabulary_
+    if token not in vocabulary:
+        similar = get_close_matches(token, vocabulary, n=3)
+        hint = f"; did you mean {' or '.join(map(repr, similar))}?" if similar else "."
+        known = f"{len(vocabulary):,} tokens of the TextSequencer"
+        raise ValueError(f"token={token!r:.60} is not among the {known}{hint}")
     ids, vectors = _vectors(classifier._fitted_network(), tokens)
-    is_token = ids == _token_id(sequencer.vocabulary_, token)
+    is_token = ids == vocabulary[token]
     if not is_token.any():
         problem = "has no vector, because it is unseen in training; pass another token"
         raise ValueError(f"token={token!r:.60} {problem}.")
@@ -86,15 +90,6 @@ def nearest_tokens(estimator: Pipeline, token: str, *, n_tokens: int = 10) -> pd
     order = np.argsort(-similarity, kind="stable")
     nearest = order[~is_token[order]][:n_tokens]
     return pd.DataFrame({"token": tokens[ids[nearest]], "similarity": similarity[nearest]})
-
-
-def _token_id(vocabulary: Mapping[str, int], token: str) -> int:
-    if token in vocabulary:
-        return vocabulary[token]
-    similar = get_close_matches(token, vocabulary, n=3)
-    hint = f"; did you mean {' or '.join(map(repr, similar))}?" if similar else "."
-    known = f"{len(vocabulary):,} tokens of the TextSequencer"
-    raise ValueError(f"token={token!r:.60} is not among the {known}{hint}")
 
 
 def _vectors(fitted: FittedNetwork, tokens: NDArray[np.object_]) -> tuple[Ids, NDArray[np.float64]]:
