@@ -107,9 +107,8 @@ def classic_baselines(
         counts = name == "nb_svm"
         vectorizer = CountVectorizer(binary=True) if counts else TfidfVectorizer(sublinear_tf=True)
         vectorizer.set_params(ngram_range=(1, 2), min_df=min_df, token_pattern=WORD_PATTERN)
-        steps = [FunctionTransformer(_as_texts), vectorizer, classifier]
-        names = ("texts", "vectorizer", "classifier")
-        pipelines[name] = Pipeline(list(zip(names, steps, strict=True)))
+        steps = [("texts", FunctionTransformer(_as_texts)), ("vectorizer", vectorizer)]
+        pipelines[name] = Pipeline([*steps, ("classifier", classifier)])
     return pipelines
 
 

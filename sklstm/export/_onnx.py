@@ -40,10 +40,7 @@ _MAX_BYTES = 2**31 - 2**20
 _ONNX_GATES = ("input", "output", "forget", "cell")
 
 # Parameters of the sequencer that are copied.
-_COPIED_SETTINGS = (
-    *("strip_accents", "analyzer", "token_pattern", "indexing"),
-    *("padding", "truncating", "separator"),
-)
+_COPIED = ("strip_accents", "analyzer", "token_pattern", "indexing", "padding", "truncating")
 _CALLABLES = {
     "preprocessor": "set lowercase and strip_accents instead",
     "strip_accents": "pass 'ascii' or 'unicode'",
@@ -401,12 +398,13 @@ def tokenizer_settings(sequencer: TextSequencer) -> dict[str, object]:
                 f"classifier alone and compute its ids yourself, or {remedy} and fit again."
             )
     stop_words = CountVectorizer(stop_words=sequencer.stop_words).get_stop_words()
-    settings = {name: getattr(sequencer, name) for name in _COPIED_SETTINGS} | {
+    settings = {name: getattr(sequencer, name) for name in _COPIED} | {
         "format": SETTINGS_FORMAT,
         "lowercase": bool(sequencer.lowercase),
         "stop_words": sorted(stop_words or ()),
         "n_tokens": int(sequencer.n_tokens_),
         "max_len": int(sequencer.max_len_),
+        "separator": sequencer.separator,
     }
     if sequencer.indexing == "vocabulary":
         settings["tokens"] = sequencer.tokens_.tolist()
