@@ -460,17 +460,17 @@ class TextSequencer(
             remedy = "call partial_fit on more texts, or lower min_df or raise max_df"
             raise ValueError(f"No tokens remain with {limits}; {remedy}.")
         # Arranged in rows as by Keras ``pad_sequences``.
-        rows = np.zeros((corpus.lengths.size, self.max_len_), dtype=np.int32)
+        width, is_pre = self.max_len_, self.padding == "pre"
+        rows = np.zeros((corpus.lengths.size, width), dtype=np.int32)
         stops = np.cumsum(corpus.lengths)
         starts = stops - corpus.lengths
         if self.truncating == "pre":
-            starts = np.maximum(starts, stops - self.max_len_)
+            starts = np.maximum(starts, stops - width)
         else:
-            stops = np.minimum(stops, starts + self.max_len_)
-        is_pre = self.padding == "pre"
+            stops = np.minimum(stops, starts + width)
         # One slice per document needs no index arrays as large as the corpus.
         for row, start, stop in zip(rows, starts.tolist(), stops.tolist(), strict=True):
-            first = self.max_len_ - (stop - start) if is_pre else 0
+            first = width - (stop - start) if is_pre else 0
             row[first : first + stop - start] = ids[start:stop]
         rows[corpus.lengths == 0, -1 if is_pre else 0] = OOV_ID
         return rows

@@ -230,10 +230,10 @@ class Comparison:
             raise ValueError(f"scoring={scoring!r} is not one of the scores; {choices}.")
         if not 0 < alpha < 1:
             raise ValueError(f"alpha={alpha!r} must lie between 0 and 1.")
-        ranked = self.table[scoring].sort_values(ascending=False, kind="stable").index
+        names = [name for name in self.classifiers if name not in self.errors]
+        means = self.table.loc[names, scoring].sort_values(ascending=False, kind="stable")
         folds = self.scores.pivot(index=["repeat", "fold"], columns="classifier", values=scoring)
-        names = [name for name in ranked if name not in self.errors]
-        return folds.reindex(columns=names).rename_axis(columns=scoring)
+        return folds.reindex(columns=means.index).rename_axis(columns=scoring)
 
     @property
     def _test_ratio(self) -> float:
@@ -375,8 +375,8 @@ class ComparisonDisplay(Display):
             # Below the line, where the interval does not hide the points.
             below = [height + 0.22] * len(row.scores)
             ax.plot(row.scores, below, "o", c=BLUE, markersize=4.5, alpha=0.6, label="a fold")
-            half_width = (row.ci_high - row.ci_low) / 2
-            ax.errorbar(row.mean, height, xerr=half_width, fmt="D", c=BLACK, ms=5, label=label)
+            interval = [[row.mean - row.ci_low], [row.ci_high - row.mean]]
+            ax.errorbar(row.mean, height, xerr=interval, fmt="D", c=BLACK, ms=5, label=label)
         names = [fill(row.name, 24) for row in self.rows]
         ax.set_yticks(range(len(names)), names, parse_math=False)
         ax.set_ylim(len(self.rows) - 0.4, -0.6)

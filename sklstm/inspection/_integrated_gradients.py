@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sklstm._network.network import InputGradient
 
 _Doubles = NDArray[np.float64]
-_Documents = NDArray[np.int64]
+_Ints = NDArray[np.int64]
 
 # Rows of a batch. Each position in it has its own row of an embedding matrix.
 _BATCH_ROWS = 32
@@ -121,7 +121,7 @@ class _Segments(NamedTuple):
         Integral of the gradients times the vectors.
     """
 
-    document: _Documents
+    document: _Ints
     start: _Doubles
     end: _Doubles
     start_score: _Doubles
@@ -191,12 +191,7 @@ class _Paths:
         return left.append(self.integrate(document, middle, end, left.end_score, n_steps))
 
     def integrate(
-        self,
-        document: _Documents,
-        start: _Doubles,
-        end: _Doubles,
-        start_score: _Doubles,
-        n_steps: int,
+        self, document: _Ints, start: _Doubles, end: _Doubles, start_score: _Doubles, n_steps: int
     ) -> _Segments:
         """Return segments, integrated at `n_steps` points each."""
         points, weights = np.polynomial.legendre.leggauss(n_steps)
@@ -207,7 +202,7 @@ class _Paths:
         return _Segments(document, start, end, start_score, scores[:, -1], values * size)
 
     def weighted_gradients(
-        self, documents: _Documents, points: _Doubles, weights: _Doubles
+        self, documents: _Ints, points: _Doubles, weights: _Doubles
     ) -> tuple[_Doubles, _Doubles]:
         """Compute scores on paths, and weighted sums of the gradients times the vectors.
 
@@ -243,9 +238,7 @@ class _Paths:
             np.add.at(values[:, : products.shape[1]], path[batch], weighted)
         return scores, values
 
-    def _batch_gradients(
-        self, documents: _Documents, points: _Doubles
-    ) -> tuple[_Doubles, _Doubles]:
+    def _batch_gradients(self, documents: _Ints, points: _Doubles) -> tuple[_Doubles, _Doubles]:
         """Compute scores ``(n,)``, and gradients times vectors ``(n, n_steps)``.
 
         There are at most `_BATCH_ROWS` documents; each is evaluated at one point of its path.
