@@ -184,7 +184,7 @@ def build_analyzer(**parameters: object) -> Analyzer:
     TypeError
         If a stop word is not a str. The analyzer raises it if a callable returns a wrong type.
     """
-    vectorizer = CountVectorizer(token_pattern=WORD_PATTERN).set_params(**parameters)
+    vectorizer = CountVectorizer(**({"token_pattern": WORD_PATTERN} | parameters))
     for name in _CALLABLES:
         setattr(vectorizer, name, _check_output(name, getattr(vectorizer, name)))
     pattern, stop_words = vectorizer.token_pattern, vectorizer.stop_words

@@ -89,7 +89,7 @@ def test_empty_lines_are_skipped(tmp_path):
 BROKEN = {
     "too few values": (["a 1 2", "b 1"], "line 2 has 1 values, expected 2"),
     "too many values": (["a 1 2", "b 1 2 3"], "line 2 has 3 values, expected 2"),
-    "no number": (["a 1 2", "b 1 x"], "line 2 cannot be read: could not convert string to float: .*x"),
+    "no number": (["a 1 2", "b 1 x"], "line 2 cannot be read: .* to float: .*x"),
     "not finite": (["a 1 2", "b 1 nan"], "line 2 has a value that is not finite"),
     "repeated": (["a 1 2", "b 1 2", "a 3 4"], "'a' is in line 1 and again in line 3"),
     "no values": (["a", "b"], "line 1 has no values"),
@@ -113,7 +113,7 @@ def test_a_broken_line_of_an_unwanted_word_is_an_error_if_its_length_is_wrong(tm
 def test_a_file_that_is_not_utf8_says_where(tmp_path):
     path = tmp_path / "latin.txt"
     path.write_bytes("a 1 2\ncaf\xe9 1 2\n".encode("latin-1"))
-    with pytest.raises(ValueError, match=r"line 2 cannot be read: 'utf-8' codec can't decode byte 0xe9"):
+    with pytest.raises(ValueError, match=r"line 2 cannot be read: 'utf-8' codec .* byte 0xe9"):
         WordVectors.load(path)
 
 
