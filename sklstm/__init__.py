@@ -26,28 +26,21 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-# Public name -> its module. Imported at first use (PEP 562), so that `import sklstm` is fast.
-_EXPORTS = {
-    "Comparison": "sklstm.comparison",
-    "ComparisonDisplay": "sklstm.comparison",
-    "KerasTextClassifier": "sklstm.keras_classifier",
-    "LSTMTextClassifier": "sklstm.classifier",
-    "LSTMStateDisplay": "sklstm.inspection",
-    "NBSVMClassifier": "sklstm.baselines",
-    "NetworkDisplay": "sklstm.inspection",
-    "TextSequencer": "sklstm.sequencer",
-    "TokenAttributionDisplay": "sklstm.inspection",
-    "TrainingHistoryDisplay": "sklstm.inspection",
-    "WordVectors": "sklstm.vectors",
-    "classic_baselines": "sklstm.baselines",
-    "compare": "sklstm.comparison",
-    "fit_stream": "sklstm.streaming",
-    "lstm_states": "sklstm.inspection",
-    "make_text_classifier": "sklstm.pipeline",
-    "nearest_tokens": "sklstm.inspection",
-    "to_onnx": "sklstm.export",
-    "token_attributions": "sklstm.inspection",
+# Public names by module, imported at first use (PEP 562), so that `import sklstm` is fast.
+_NAMES = {
+    "baselines": "NBSVMClassifier classic_baselines",
+    "classifier": "LSTMTextClassifier",
+    "comparison": "Comparison ComparisonDisplay compare",
+    "export": "to_onnx",
+    "inspection": "LSTMStateDisplay NetworkDisplay TokenAttributionDisplay TrainingHistoryDisplay "
+    "lstm_states nearest_tokens token_attributions",
+    "keras_classifier": "KerasTextClassifier",
+    "pipeline": "make_text_classifier",
+    "sequencer": "TextSequencer",
+    "streaming": "fit_stream",
+    "vectors": "WordVectors",
 }
+_EXPORTS = {name: f"sklstm.{module}" for module in _NAMES for name in _NAMES[module].split()}
 __all__ = sorted(_EXPORTS)
 
 

@@ -1,9 +1,8 @@
-"""Colors and axes that all displays share."""
+"""Colors, axes and their style, which all displays share."""
 
 from __future__ import annotations
 
-from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,34 +10,68 @@ from numpy.typing import ArrayLike, NDArray
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import Colormap
+    from matplotlib.figure import Figure
 
 #: Distinguishable with any color vision, and in print (Okabe and Ito).
 BLUE, VERMILION, BLACK, GREY = "#0072B2", "#D55E00", "#000000", "#6b6b6b"
-GRID = "#dddddd"
-#: Color map for values from 0 to 1.
-SEQUENTIAL = "viridis"
 
 
-def pyplot(user: str) -> ModuleType:
-    """Return `matplotlib.pyplot`.
+class Display:
+    """Base class of the displays: makes the axes they draw on, and keeps the figure."""
 
-    Parameters
-    ----------
-    user : str
-        Name of the class that needs it, for the error.
+    figure_: Figure
 
-    Raises
-    ------
-    ImportError
-        If matplotlib is not installed.
-    """
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise ImportError(
-            f"{user} needs matplotlib, which is not installed; `pip install matplotlib`."
-        ) from error
-    return plt
+    def _one_axes(self, ax: Axes | None, size: tuple[float, float]) -> Axes:
+        """Return `ax`, or the axes of a new figure of `size` inches."""
+        return self._several_axes(ax, (1, 1), size)[0, 0]
+
+    def _several_axes(
+        self, ax: Axes | ArrayLike | None, shape: tuple[int, int], size: tuple[float, float]
+    ) -> NDArray[np.object_]:
+        """Return axes in rows and columns.
+
+        Parameters
+        ----------
+        ax : Axes, array-like of Axes or None
+            One Axes to divide, as many Axes as needed, or None for a new figure.
+        shape : tuple of int
+            Number of rows and columns.
+        size : tuple of float
+            Width and height of a new figure, in inches.
+
+        Returns
+        -------
+        axes : ndarray of Axes of shape `shape`
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        ValueError
+            If the number of Axes is wrong, or an Axes cannot be divided.
+        """
+        name = type(self).__name__
+        try:
+            import matplotlib.pyplot as plt
+            from matplotlib.axes import Axes
+        except ImportError as error:
+            raise ImportError(f"{name} needs matplotlib; `pip install matplotlib`.") from error
+        if ax is None:
+            axes = plt.subplots(*shape, figsize=size, layout="constrained", squeeze=False)[1]
+        elif isinstance(ax, Axes) and shape != (1, 1):
+            place = ax.get_subplotspec()
+            if place is None:
+                raise ValueError(f"ax cannot be divided; use plt.subplots(), or pass {shape} Axes.")
+            ax.set_axis_off()
+            axes = place.subgridspec(*shape).subplots(squeeze=False)
+        else:
+            axes, n_axes = np.asarray(ax, dtype=object), shape[0] * shape[1]
+            if axes.size != n_axes:
+                found = f"ax contains {axes.size} Axes, and {name} draws on {n_axes}"
+                raise ValueError(f"{found}; pass as many, one to divide, or None.")
+            axes = axes.reshape(shape)
+        self.figure_ = axes[0, 0].figure
+        return axes
 
 
 def diverging() -> Colormap:
@@ -48,62 +81,6 @@ def diverging() -> Colormap:
     return LinearSegmentedColormap.from_list("orange_blue", [VERMILION, "#ffffff", BLUE])
 
 
-def one_axes(user: str, ax: Axes | None, size: tuple[float, float]) -> Axes:
-    """Return `ax`, or the axes of a new figure of `size` inches."""
-    plt = pyplot(user)
-    if ax is None:
-        _, ax = plt.subplots(figsize=size, layout="constrained")
-    return ax
-
-
-def several_axes(
-    user: str,
-    ax: Axes | ArrayLike | None,
-    n_rows: int,
-    n_columns: int,
-    size: tuple[float, float],
-) -> NDArray[np.object_]:
-    """Return axes in rows and columns.
-
-    Parameters
-    ----------
-    user : str
-        Name of the class that draws, for errors.
-    ax : Axes, array-like of Axes or None
-        One Axes to divide, as many Axes as needed, or None for a new figure.
-    n_rows, n_columns : int
-        Shape of the grid.
-    size : tuple of float
-        Width and height of a new figure, in inches.
-
-    Returns
-    -------
-    axes : ndarray of Axes of shape (n_rows, n_columns)
-
-    Raises
-    ------
-    ValueError
-        If the number of Axes is wrong, or an Axes cannot be divided.
-    """
-    plt = pyplot(user)
-    shape = (n_rows, n_columns)
-    if ax is None:
-        return plt.subplots(*shape, figsize=size, layout="constrained", squeeze=False)[1]
-    if isinstance(ax, plt.Axes) and shape != (1, 1):
-        place = ax.get_subplotspec()
-        if place is None:
-            raise ValueError(f"ax cannot be divided; make it by plt.subplots(), or pass {shape}.")
-        ax.set_axis_off()
-        return place.subgridspec(*shape).subplots(squeeze=False)
-    given = np.asarray(ax, dtype=object)
-    if given.size != n_rows * n_columns:
-        raise ValueError(
-            f"ax contains {given.size} Axes, and {user} draws on {n_rows * n_columns}; pass as "
-            "many, one to divide, or None."
-        )
-    return given.reshape(shape)
-
-
 def room(ax: Axes) -> tuple[float, float]:
     """Return the width and height of an Axes in inches, after the layout of its figure."""
     ax.figure.canvas.figure.draw_without_rendering()
@@ -111,6 +88,8 @@ def room(ax: Axes) -> tuple[float, float]:
     return extent.width / ax.figure.dpi, extent.height / ax.figure.dpi
 
 
-def tidy(ax: Axes) -> None:
-    """Hide the top and right spines of an Axes."""
+def tidy(ax: Axes, grid: Literal["x", "both"]) -> None:
+    """Hide the top and right spines, and draw a grid behind the data."""
     ax.spines[["top", "right"]].set_visible(False)
+    ax.set_axisbelow(True)
+    ax.grid(axis=grid, color="#dddddd", linewidth=0.6)

@@ -81,7 +81,6 @@ class _Bar(Progress):
     def __init__(self, n_epochs: int, unit: str) -> None:
         super().__init__(n_epochs, unit)
         self._bar: Any = None
-        self._n_before = 0
         self._validation: dict[str, float] = {}
 
     def begin_epoch(self, number: int, n_units: int | None) -> None:
@@ -90,14 +89,14 @@ class _Bar(Progress):
         if self._bar is None:
             self._start = perf_counter()
             total = None if n_units is None else n_units * (self.n_epochs - number)
-            self._bar = _new_bar(
-                total=total,
-                unit=self.unit,
-                bar_format=self._unknown_length if total is None else self._known_length,
-                file=sys.stdout,
-                delay=1e-9,  # Show nothing before the title is set.
-                **_width_options(sys.stdout),
-            )
+            with warnings.catch_warnings():
+                # Without ipywidgets, tqdm warns and uses text, which looks right in a notebook.
+                warnings.simplefilter("ignore")
+                from tqdm.auto import tqdm
+            options = _width_options(sys.stdout) | {"file": sys.stdout, "unit": self.unit}
+            options["bar_format"] = self._unknown_length if total is None else self._known_length
+            # Show nothing before the title is set.
+            self._bar = tqdm(total=total, delay=1e-9, **options)
         self._n_before = self._bar.n
         self._bar.set_description_str(self._title(number))
 
@@ -118,12 +117,11 @@ class _Bar(Progress):
     def close(self) -> None:
         if self._bar is not None:
             elapsed = duration(perf_counter() - self._start)
+            done = "{desc}: {n_fmt} {unit}s in " if self._bar.total is None else "{desc} |{bar}| "
+            self._bar.bar_format = done + elapsed + "{postfix}"
             if self._bar.total is not None:
                 # Fill the bar: with early stopping fewer epochs are no failure.
                 self._bar.total = self._bar.n
-                self._bar.bar_format = f"{{desc}} |{{bar}}| {elapsed}{{postfix}}"
-            else:
-                self._bar.bar_format = f"{{desc}}: {{n_fmt}} {{unit}}s in {elapsed}{{postfix}}"
             self._bar.close()
             self._bar = None
 
@@ -181,14 +179,6 @@ def _width_options(stream: IO[str]) -> dict[str, object]:
         return {}  # tqdm handles notebooks itself.
     # Terminals in containers may have no size.
     return {"dynamic_ncols": True} if get_terminal_size((0, 0)).columns else {"ncols": 80}
-
-
-def _new_bar(**options: object) -> Any:
-    with warnings.catch_warnings():
-        # Without ipywidgets, tqdm warns and uses text, which looks right in a notebook.
-        warnings.simplefilter("ignore")
-        from tqdm.auto import tqdm
-    return tqdm(**options)
 
 
 def _format_metrics(metrics: Metrics, n_digits: int) -> list[str]:

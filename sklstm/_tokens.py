@@ -6,8 +6,7 @@ import re
 import sys
 from array import array
 from collections import defaultdict
-from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Set
-from inspect import signature
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Set
 from itertools import count, filterfalse
 from typing import Any, NamedTuple, TypeAlias, TypeGuard
 
@@ -40,6 +39,9 @@ _TREEBANK = re.compile(
 
 # In UTF-8, a byte below 128 is always an ASCII character.
 _IN_SEGMENT = bytes(b >= 128 or chr(b).isalnum() or chr(b) in "_'" for b in range(256))
+# Parameters of `TextSequencer` that `build_analyzer` takes.
+_CALLABLES = ("strip_accents", "preprocessor", "tokenizer")
+ANALYZER_PARAMETERS = (*_CALLABLES, "lowercase", "token_pattern", "analyzer", "stop_words")
 # Bytes of text that are segmented at once. Segmentation needs about 15 times as much memory.
 _BLOCK_SIZE = 2**22
 # Number of characters from which segmentation is faster than a regular expression.
@@ -119,18 +121,12 @@ def read_texts(X: object, separator: str) -> tuple[list[str], int]:
 def _split_columns(X: Any) -> list[Column]:
     """Split X into its columns, each a list of str and None."""
     if isinstance(X, (str, bytes)):
-        raise ValueError(
-            "Iterable over raw text documents expected, string object received. "
-            "Pass a single document as a list of one: [text]."
-        )
+        raise ValueError("X is a single string. Pass a single document as a list of one: [text].")
     if issparse(X):
         raise TypeError(f"Sparse data was passed, but texts are required: X must be {_VALID_X}.")
     is_sequence = hasattr(X, "__len__") and hasattr(X, "__getitem__")
     if not is_sequence or isinstance(X, (Mapping, Set, type)):
-        raise TypeError(
-            f"X must be {_VALID_X}; got {type(X).__name__}. "
-            "If it is an iterable of texts, pass list(X)."
-        )
+        raise TypeError(f"X must be {_VALID_X}, such as list(X); got {type(X).__name__}.")
     n_dimensions = getattr(X, "ndim", 1)
     if n_dimensions == 1:
         return [_read_column(X, "X")]
@@ -145,10 +141,8 @@ def _split_columns(X: Any) -> list[Column]:
 def _read_column(column: Iterable[object], where: str) -> Column:
     """Convert a column to a list of its texts, with None for a missing one."""
     # A list is not copied: it is only read, and a corpus may be large.
-    if isinstance(column, list):
-        entries = column
-    else:
-        entries = column.tolist() if hasattr(column, "tolist") else list(column)
+    entries = column.tolist() if hasattr(column, "tolist") else column
+    entries = entries if isinstance(entries, list) else list(entries)
     if _all_str(entries):
         return entries
     texts: list[str | None] = []
@@ -159,9 +153,8 @@ def _read_column(column: Iterable[object], where: str) -> Column:
             texts.append(None)
         else:
             raise TypeError(
-                f"Row {row} of {where} holds {entry!r:.60} ({type(entry).__name__}), which is not "
-                "a text. Every document must be a str, or None or NaN where it is missing: "
-                "convert or decode it, or leave that row or column out."
+                f"Row {row} of {where} holds {entry!r:.60} ({type(entry).__name__}); it must be a "
+                "str, None or NaN. Convert or decode it, or leave that row or column out."
             )
     return texts
 
@@ -179,16 +172,7 @@ def _is_missing(entry: object) -> bool:
     return entry is None or (pandas is not None and entry is pandas.NA)
 
 
-def build_analyzer(
-    *,
-    lowercase: bool = True,
-    strip_accents: str | StrFunction | None = None,
-    preprocessor: StrFunction | None = None,
-    tokenizer: Tokenizer | None = None,
-    token_pattern: str | None = WORD_PATTERN,
-    analyzer: str = "word",
-    stop_words: str | Collection[str] | None = None,
-) -> Analyzer:
+def build_analyzer(**parameters: object) -> Analyzer:
     """Return an analyzer that finds the same tokens as the analyzer of ``CountVectorizer``.
 
     The parameters are those of `TextSequencer`, with the same defaults.
@@ -200,44 +184,29 @@ def build_analyzer(
     TypeError
         If a stop word is not a str. The analyzer raises it if a callable returns a wrong type.
     """
-    vectorizer = CountVectorizer(
-        lowercase=lowercase,
-        strip_accents=_check_output("strip_accents", strip_accents),
-        preprocessor=_check_output("preprocessor", preprocessor),
-        tokenizer=_check_output("tokenizer", tokenizer),
-        token_pattern=token_pattern,
-        analyzer=analyzer,
-        stop_words=stop_words,
-    )
+    vectorizer = CountVectorizer(**({"token_pattern": WORD_PATTERN} | parameters))
+    for name in _CALLABLES:
+        setattr(vectorizer, name, _check_output(name, getattr(vectorizer, name)))
+    pattern, stop_words = vectorizer.token_pattern, vectorizer.stop_words
     word_list = () if stop_words is None or isinstance(stop_words, str) else stop_words
-    for word in word_list:
-        if not isinstance(word, str):
-            raise TypeError(f"stop_words holds {word!r:.60}; every word must be a str.")
-    needs_pattern = analyzer == "word" and tokenizer is None
-    if needs_pattern and token_pattern is None:
+    check_words(word_list, "stop_words holds")
+    needs_pattern = vectorizer.analyzer == "word" and vectorizer.tokenizer is None
+    if needs_pattern and pattern is None:
         raise ValueError("token_pattern=None needs a tokenizer; pass one of the two.")
     # A callable may depend on the whole text.
-    has_callable = callable(preprocessor) or callable(strip_accents)
-    is_segmentwise = needs_pattern and token_pattern in SEGMENT_PATTERNS and not has_callable
+    has_callable = callable(vectorizer.preprocessor) or callable(vectorizer.strip_accents)
+    is_segmentwise = needs_pattern and pattern in SEGMENT_PATTERNS and not has_callable
     if not is_segmentwise or word_list:
         # This also warns of stop words that the pattern would split.
         try:
             analyze = vectorizer.build_analyzer()
         except re.error as error:
-            raise ValueError(
-                f"token_pattern={token_pattern!r} is not a regular expression: {error}."
-            ) from error
+            message = f"token_pattern={pattern!r} is not a regular expression: {error}."
+            raise ValueError(message) from error
     if not is_segmentwise:
         return Analyzer(analyze)
-    return Analyzer(
-        vectorizer.build_tokenizer(),
-        is_segmentwise=True,
-        preprocess=vectorizer.build_preprocessor(),
-        stop_words=vectorizer.get_stop_words() or frozenset(),
-    )
-
-
-ANALYZER_PARAMETERS = tuple(signature(build_analyzer).parameters)
+    preprocess, words = vectorizer.build_preprocessor(), vectorizer.get_stop_words() or frozenset()
+    return Analyzer(vectorizer.build_tokenizer(), True, preprocess, words)
 
 
 def _check_output(name: str, parameter: object) -> object:
@@ -250,8 +219,7 @@ def _check_output(name: str, parameter: object) -> object:
         result = parameter(text)
         if not isinstance(result, kind):
             raise TypeError(
-                f"The {name} returned {result!r:.60} ({type(result).__name__}) for a text; "
-                f"it must return {expected}."
+                f"The {name} returned {result!r:.60} for a text; it must return {expected}."
             )
         return result
 
@@ -268,49 +236,53 @@ def tokenize(texts: list[str], analyzer: Analyzer) -> Corpus:
     """
     if analyzer.is_segmentwise and sum(map(len, texts)) >= _MIN_SEGMENTED:
         return _tokenize_segments(texts, analyzer)
+    documents: Iterable[Iterable[str]] = (
+        filter(None, analyzer.tokenize(analyzer.preprocess(text))) for text in texts
+    )
+    if analyzer.stop_words:
+        is_stop_word = analyzer.stop_words.__contains__
+        documents = (filterfalse(is_stop_word, tokens) for tokens in documents)
+    corpus = _number_tokens(documents)
+    check_words(corpus.tokens, "The tokenizer returned")
+    return corpus
+
+
+def _number_tokens(documents: Iterable[Iterable[str]]) -> Corpus:
+    """Assign numbers to the distinct tokens of documents, in the order of first occurrence."""
     index: defaultdict[str, int] = defaultdict(count().__next__)
     codes, ends = array("i"), array("q", [0])
-    for text in texts:
-        tokens: Iterable[str] = filter(None, analyzer.tokenize(analyzer.preprocess(text)))
-        if analyzer.stop_words:
-            tokens = filterfalse(analyzer.stop_words.__contains__, tokens)
+    for tokens in documents:
         codes.extend(map(index.__getitem__, tokens))
         ends.append(len(codes))
-    return Corpus(_check_tokens(index, "tokenizer"), np.array(codes), np.diff(ends))
+    return Corpus(list(index), np.array(codes, dtype=np.int32), np.diff(ends))
 
 
 def _tokenize_segments(texts: Iterable[str], analyzer: Analyzer) -> Corpus:
     """Tokenize each distinct segment once, and replace every segment by its tokens."""
     numbers: defaultdict[bytes, int] = defaultdict(count().__next__)
     blocks = [_number_segments(block, numbers) for block in _blocks(texts, analyzer.preprocess)]
-    tokens: list[str] = []
-    ends = [0]
-    for encoded in numbers:
+
+    def split(encoded: bytes) -> Iterable[str]:
         segment = encoded.decode("utf-8", "surrogatepass")
         # Two or more letters or digits are one token for all of the patterns.
         if len(segment) > 1 and segment.isalnum() and segment not in analyzer.stop_words:
-            tokens.append(segment)
-        else:
-            tokens += filterfalse(analyzer.stop_words.__contains__, analyzer.tokenize(segment))
-        ends.append(len(tokens))
-    index: defaultdict[str, int] = defaultdict(count().__next__)
-    found = np.fromiter(map(index.__getitem__, tokens), dtype=np.int32, count=len(tokens))
-    bounds = np.array(ends)
-    parts = [_expand(segments, lengths, found, bounds) for segments, lengths in blocks]
-    codes, lengths = map(np.concatenate, zip(*parts, strict=True))
-    return Corpus(list(index), codes, lengths)
+            return [segment]
+        return filterfalse(analyzer.stop_words.__contains__, analyzer.tokenize(segment))
+
+    found = _number_tokens(map(split, numbers))
+    parts = [_expand(segments, lengths, found) for segments, lengths in blocks]
+    return Corpus(found.tokens, *map(np.concatenate, zip(*parts, strict=True)))
 
 
-def _expand(
-    segments: Int32Array, lengths: Int64Array, found: Int32Array, bounds: Int64Array
-) -> tuple[Int32Array, Int64Array]:
-    """Replace each segment i of the texts by its tokens, ``found[bounds[i] : bounds[i + 1]]``."""
-    n_tokens = np.diff(bounds)[segments]
+def _expand(codes: Int32Array, lengths: Int64Array, found: Corpus) -> tuple[Int32Array, Int64Array]:
+    """Replace each code i of the texts by the tokens of document i of `found`."""
+    n_tokens = found.lengths[codes]
     ends = np.append(0, np.cumsum(n_tokens))
     # Distance from the position of a token in the texts to its position in `found`.
-    distances = np.repeat(bounds[segments] - ends[:-1], n_tokens)
-    codes = found[np.arange(distances.size) + distances]
-    return codes, np.diff(ends[np.append(0, np.cumsum(lengths))])
+    starts = np.cumsum(found.lengths) - found.lengths
+    distances = np.repeat(starts[codes] - ends[:-1], n_tokens)
+    expanded = found.codes[np.arange(distances.size) + distances]
+    return expanded, np.diff(ends[np.append(0, np.cumsum(lengths))])
 
 
 def _blocks(texts: Iterable[str], preprocess: StrFunction) -> Iterator[list[bytes]]:
@@ -386,13 +358,8 @@ def respell(corpus: Corpus, known: Container[str]) -> Corpus:
 
     The first spelling that has only known words is used, or else the last one that has any.
     """
-    index: defaultdict[str, int] = defaultdict(count().__next__)
-    found, ends = array("i"), array("q", [0])
-    for token in corpus.tokens:
-        found.extend(map(index.__getitem__, _best_spelling(token, known)))
-        ends.append(len(found))
-    words, bounds = np.array(found, dtype=np.int32), np.array(ends)
-    return Corpus(list(index), *_expand(corpus.codes, corpus.lengths, words, bounds))
+    found = _number_tokens(_best_spelling(token, known) for token in corpus.tokens)
+    return Corpus(found.tokens, *_expand(corpus.codes, corpus.lengths, found))
 
 
 def _best_spelling(token: str, known: Container[str]) -> list[str]:
@@ -421,34 +388,27 @@ def stem(corpus: Corpus, stemmer: str | StrFunction) -> Corpus:
     TypeError
         If a stem is not a str.
     """
-    index: defaultdict[str, int] = defaultdict(count().__next__)
-    stems = _check_tokens(_stems(corpus.tokens, stemmer), "stemmer")
-    pairs = zip(stems, corpus.tokens, strict=True)
-    lookup = np.array([index[stem or token] for stem, token in pairs], dtype=np.int32)
-    return Corpus(list(index), lookup[corpus.codes], corpus.lengths)
+    if isinstance(stemmer, str):
+        import snowballstemmer
 
-
-def _stems(tokens: list[str], stemmer: str | StrFunction) -> Iterable[str]:
-    if not isinstance(stemmer, str):
-        return map(stemmer, tokens)
-    import snowballstemmer
-
-    names = snowballstemmer.algorithms()
-    if stemmer not in names:
-        raise ValueError(
-            f"stemmer={stemmer!r} is not an algorithm of snowballstemmer. "
-            f"Choose one of {', '.join(sorted(names))}, or pass a function."
-        )
-    return snowballstemmer.stemmer(stemmer).stemWords(tokens)
-
-
-def _check_tokens(tokens: Iterable[object], parameter: str) -> list[str]:
-    checked: list[str] = []
-    for token in tokens:
-        if not isinstance(token, str):
-            raise TypeError(
-                f"The {parameter} returned {token!r:.60} ({type(token).__name__}) as a token; "
-                "it must return str."
+        names = snowballstemmer.algorithms()
+        if stemmer not in names:
+            raise ValueError(
+                f"stemmer={stemmer!r} is not an algorithm of snowballstemmer. "
+                f"Choose one of {', '.join(sorted(names))}, or pass a function."
             )
-        checked.append(token)
-    return checked
+        stems = snowballstemmer.stemmer(stemmer).stemWords(corpus.tokens)
+    else:
+        stems = list(map(stemmer, corpus.tokens))
+    check_words(stems, "The stemmer returned")
+    pairs = zip(stems, corpus.tokens, strict=True)
+    found = _number_tokens([stem or token] for stem, token in pairs)
+    return Corpus(found.tokens, found.codes[corpus.codes], corpus.lengths)
+
+
+def check_words(words: Iterable[object], where: str) -> None:
+    """Raise an error if a word is not a str; `where` begins the message."""
+    for word in words:
+        if not isinstance(word, str):
+            kind = type(word).__name__
+            raise TypeError(f"{where} {word!r:.60} ({kind}); every word must be a str.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Set
-from itertools import repeat
+from itertools import count, repeat
 from numbers import Integral
 from typing import NamedTuple, TypeAlias
 
@@ -15,9 +15,7 @@ from sklstm._tokens import Corpus, Int32Array, Int64Array
 
 ObjectArray: TypeAlias = NDArray[np.object_]
 
-PADDING_ID = 0
-OOV_ID = 1
-N_RESERVED = 2
+PADDING_ID, OOV_ID, N_RESERVED = 0, 1, 2
 #: Largest id and size: token ids have 32 bits.
 INT32_MAX = int(np.iinfo(np.int32).max)
 # Keras TextVectorization has the same names for padding and out-of-vocabulary tokens.
@@ -64,8 +62,7 @@ class Limits(NamedTuple):
 
     def document_range(self, n_documents: int) -> tuple[float, float]:
         """Return the smallest and largest number of documents that a token may be in."""
-        bounds = (self.min_df, self.max_df)
-        low, high = (df if isinstance(df, Integral) else df * n_documents for df in bounds)
+        low, high = (df if isinstance(df, Integral) else df * n_documents for df in self[:2])
         return low, high
 
 
@@ -74,10 +71,8 @@ def tally(corpus: Corpus) -> Tally:
     n_distinct, stops = len(corpus.tokens), np.cumsum(corpus.lengths)
     # Sorting is faster in the cache, so documents are processed in batches.
     cuts = np.searchsorted(stops, np.arange(_BATCH_SIZE, corpus.codes.size, _BATCH_SIZE)) + 1
-    batches = zip(
-        np.split(corpus.codes, stops[cuts - 1]), np.split(corpus.lengths, cuts), strict=True
-    )
-    once = [_drop_repetitions(codes, lengths, n_distinct) for codes, lengths in batches]
+    codes, lengths = np.split(corpus.codes, stops[cuts - 1]), np.split(corpus.lengths, cuts)
+    once = [_drop_repetitions(*batch, n_distinct) for batch in zip(codes, lengths, strict=True)]
     return Tally(
         np.array(corpus.tokens, dtype=object),
         np.bincount(corpus.codes, minlength=n_distinct),
@@ -98,13 +93,11 @@ def _merge(known: Tally, new: Tally) -> Tally:
     """Add the counts of two chunks of a corpus."""
     index = {token: i for i, token in enumerate(known.tokens)}
     rows = np.array([index.setdefault(t, len(index)) for t in new.tokens], dtype=np.intp)
-    counts, document_counts = np.zeros((2, len(index)), dtype=np.int64)
-    counts[: known.counts.size] = known.counts
-    counts[rows] += new.counts
-    document_counts[: known.counts.size] = known.document_counts
-    document_counts[rows] += new.document_counts
+    counts = np.zeros((2, len(index)), dtype=np.int64)
+    counts[:, : known.counts.size] = known.counts, known.document_counts
+    counts[:, rows] += new.counts, new.document_counts
     tokens = np.array(list(index), dtype=object)
-    return Tally(tokens, counts, document_counts, known.n_documents + new.n_documents)
+    return Tally(tokens, counts[0], counts[1], known.n_documents + new.n_documents)
 
 
 def learn(corpus: Corpus, limits: Limits, before: Vocabulary | None, *, resume: bool) -> Vocabulary:
@@ -124,11 +117,11 @@ def learn(corpus: Corpus, limits: Limits, before: Vocabulary | None, *, resume: 
     if not resume and not kept.size:
         min_df, max_df, _ = limits
         low, high = limits.document_range(seen.n_documents)
-        fewer = f"max_df={max_df} corresponds to fewer documents than min_df={min_df}"
-        raise ValueError(
-            f"{fewer if high < low else f'No tokens remain with {min_df=} and {max_df=}'}, in "
-            f"{seen.n_documents} documents; lower min_df or raise max_df."
-        )
+        problem = f"No tokens remain with {min_df=} and {max_df=}"
+        if high < low:
+            problem = f"{max_df=} corresponds to fewer documents than {min_df=}"
+        where = f"in {seen.n_documents} documents"
+        raise ValueError(f"{problem}, {where}; lower min_df or raise max_df.")
     rest = np.delete(np.arange(seen.counts.size), kept)
     n_oov = n_forgotten + seen.counts[rest].sum()
     others = rest if resume else rest[:0]
@@ -169,9 +162,7 @@ def count_fixed(
     if before is not None:
         tokens, counts_before, _ = before
         if not np.array_equal(tokens if limits is None else tokens[: fixed.size], fixed):
-            raise ValueError(
-                "vocabulary differs from the one of the calls before; call fit to restart."
-            )
+            raise ValueError("vocabulary differs from the one of the calls before; call fit.")
     if limits is not None:
         known = invert(tokens)
         is_new = np.array([token not in known for token in corpus.tokens], dtype=bool)
@@ -202,37 +193,26 @@ def fixed_tokens(vocabulary: object) -> ObjectArray:
         If it is empty, or has an empty or repeated token, or a reserved or repeated id.
     """
     if isinstance(vocabulary, (str, bytes, Set)):
-        raise TypeError(
-            f"vocabulary is a {type(vocabulary).__name__}, which does not assign ids to tokens; "
-            "pass a list of tokens, sorted(vocabulary) for a set."
-        )
+        kind = type(vocabulary).__name__
+        raise TypeError(f"vocabulary is a {kind}; pass a list, such as sorted(vocabulary).")
     if not isinstance(vocabulary, Iterable) or getattr(vocabulary, "ndim", 1) == 0:
         raise TypeError(f"vocabulary is one value, {vocabulary!r:.60}; pass a list of tokens.")
-    pairs: Iterable[tuple[object, object]] = (
-        vocabulary.items()
-        if isinstance(vocabulary, Mapping)
-        else ((token, id_) for id_, token in enumerate(vocabulary, N_RESERVED))
-    )
+    ids = vocabulary.values() if isinstance(vocabulary, Mapping) else count(N_RESERVED)
     token_of: dict[int, str] = {}
     seen: set[str] = set()
-    for token, id_ in pairs:
+    # The ids of a sequence have no end.
+    for token, id_ in zip(vocabulary, ids, strict=False):
         if not isinstance(token, str) or not isinstance(id_, Integral) or isinstance(id_, bool):
-            raise TypeError(
-                f"vocabulary holds {token!r:.60} with id {id_!r:.60}; "
-                "a token must be a str and an id an int."
-            )
+            found = f"vocabulary holds {token!r:.60} with id {id_!r:.60}"
+            raise TypeError(f"{found}; a token must be a str and an id an int.")
         if not token or token in seen:
-            raise ValueError(
-                f"vocabulary holds {token!r:.60} {'twice' if token else 'as a token'}; "
-                "leave out empty and repeated tokens."
-            )
+            found = f"vocabulary holds {token!r:.60} {'twice' if token else 'as a token'}"
+            raise ValueError(f"{found}; leave out empty and repeated tokens.")
         id_ = int(id_)
         if id_ < N_RESERVED or id_ in token_of:
             owner = "reserved" if id_ < N_RESERVED else f"also the id of {token_of[id_]!r:.60}"
-            raise ValueError(
-                f"vocabulary gives {token!r:.60} the id {id_}, which is {owner}; "
-                f"ids must be distinct and at least {N_RESERVED}."
-            )
+            found = f"vocabulary gives {token!r:.60} the id {id_}, which is {owner}"
+            raise ValueError(f"{found}; ids must be distinct and at least {N_RESERVED}.")
         seen.add(token)
         token_of[id_] = str(token)
     if not token_of:
@@ -251,9 +231,8 @@ def fixed_tokens(vocabulary: object) -> ObjectArray:
 
 def invert(tokens: ObjectArray) -> dict[str, int]:
     """Return the id of each token, given the token of each id, without unused and reserved ids."""
-    return {
-        token: id_ for id_, token in enumerate(tokens[N_RESERVED:].tolist(), N_RESERVED) if token
-    }
+    pairs = enumerate(tokens[N_RESERVED:].tolist(), N_RESERVED)
+    return {token: id_ for id_, token in pairs if token}
 
 
 def look_up(corpus: Corpus, vocabulary: Mapping[str, int]) -> Int32Array:
@@ -272,9 +251,8 @@ def hash_size(max_tokens: int | None, vocabulary: object) -> int:
     """
     if max_tokens is None or max_tokens > INT32_MAX or vocabulary is not None:
         raise ValueError(
-            f"indexing='hash' needs max_tokens, the size of the id space, of at most "
-            f"{INT32_MAX}, and no vocabulary; got max_tokens={max_tokens} and "
-            f"vocabulary={vocabulary!r:.60}."
+            f"indexing='hash' needs max_tokens of at most {INT32_MAX} and no vocabulary; got "
+            f"max_tokens={max_tokens} and vocabulary={vocabulary!r:.60}."
         )
     return max_tokens
 
@@ -283,7 +261,5 @@ def hash_ids(corpus: Corpus, n_tokens: int) -> Int32Array:
     """Return the id of every token of a corpus, from 2 to ``n_tokens - 1``, from its hash alone."""
     # surrogatepass also encodes characters without a UTF-8 form, such as "\ud800".
     encoded = (token.encode("utf-8", "surrogatepass") for token in corpus.tokens)
-    ids = [
-        N_RESERVED + murmurhash3_32(key, positive=True) % (n_tokens - N_RESERVED) for key in encoded
-    ]
-    return np.array(ids, dtype=np.int32)[corpus.codes]
+    hashes = np.array([murmurhash3_32(key, positive=True) for key in encoded], dtype=np.int64)
+    return (N_RESERVED + hashes % (n_tokens - N_RESERVED)).astype(np.int32)[corpus.codes]

@@ -22,8 +22,7 @@ from sklearn.utils.validation import check_is_fitted, check_non_negative, valida
 
 from sklstm._network.hashed_ngrams import log_count_ratio
 from sklstm._sklearn import Interval, fit_context
-from sklstm._tokens import read_texts
-from sklstm.sequencer import TextSequencer
+from sklstm._tokens import WORD_PATTERN, read_texts
 
 if TYPE_CHECKING:
     from sklearn.utils import Tags
@@ -103,27 +102,18 @@ def classic_baselines(
         "nb_svm": NBSVMClassifier(beta=0.5, random_state=random_state),
         "random_forest": RandomForestClassifier(min_samples_leaf=2e-4, random_state=random_state),
     }
-    return {
-        name: Pipeline(
-            [
-                ("texts", FunctionTransformer(_as_texts)),
-                ("vectorizer", _vectorizer(min_df, tfidf=name != "nb_svm")),
-                ("classifier", classifier),
-            ]
-        )
-        for name, classifier in classifiers.items()
-    }
+    pipelines = {}
+    for name, classifier in classifiers.items():
+        counts = name == "nb_svm"
+        vectorizer = CountVectorizer(binary=True) if counts else TfidfVectorizer(sublinear_tf=True)
+        vectorizer.set_params(ngram_range=(1, 2), min_df=min_df, token_pattern=WORD_PATTERN)
+        steps = [("texts", FunctionTransformer(_as_texts)), ("vectorizer", vectorizer)]
+        pipelines[name] = Pipeline([*steps, ("classifier", classifier)])
+    return pipelines
 
 
 def _as_texts(X: object) -> list[str]:
-    return read_texts(X, TextSequencer().separator)[0]
-
-
-def _vectorizer(min_df: float, *, tfidf: bool) -> CountVectorizer:
-    vectorizer = TfidfVectorizer(sublinear_tf=True) if tfidf else CountVectorizer(binary=True)
-    return vectorizer.set_params(
-        ngram_range=(1, 2), min_df=min_df, token_pattern=TextSequencer().token_pattern
-    )
+    return read_texts(X, " ")[0]
 
 
 class NBSVMClassifier(ClassifierMixin, BaseEstimator):
@@ -242,23 +232,18 @@ class NBSVMClassifier(ClassifierMixin, BaseEstimator):
         check_classification_targets(y)
         self.classes_ = np.unique(y)
         if len(self.classes_) < 2:
-            raise ValueError(
-                "NBSVMClassifier needs samples of at least 2 classes; y has only one class: "
-                f"{self.classes_.tolist()[0]!r}."
-            )
+            found = f"y has only one class: {self.classes_.tolist()[0]!r}"
+            raise ValueError(f"NBSVMClassifier needs samples of at least 2 classes; {found}.")
         presence = self._presence(X)
         is_member = label_binarize(y, classes=self.classes_).T.astype(bool)
         random_state = check_random_state(self.random_state)
 
-        self.log_count_ratio_ = np.array(
-            [log_count_ratio(presence, members, ~members, self.alpha) for members in is_member]
-        )
-        machines = [
-            LinearSVC(C=self.C, max_iter=self.max_iter, random_state=random_state).fit(
-                _scale_columns(presence, ratio), members
-            )
-            for ratio, members in zip(self.log_count_ratio_, is_member, strict=True)
-        ]
+        ratios, machines = [], []
+        for members in is_member:
+            ratios.append(log_count_ratio(presence, members, ~members, self.alpha))
+            machine = LinearSVC(C=self.C, max_iter=self.max_iter, random_state=random_state)
+            machines.append(machine.fit(_scale_columns(presence, ratios[-1]), members))
+        self.log_count_ratio_ = np.array(ratios)
         weights = np.concatenate([machine.coef_ for machine in machines])
         mean_magnitude = np.abs(weights).mean(axis=1, keepdims=True)
         weights = (1 - self.beta) * mean_magnitude + self.beta * weights

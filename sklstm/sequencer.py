@@ -11,18 +11,9 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from sklstm import _persistence, _tokens, _vocabulary
-from sklstm._sklearn import (
-    CallbackSupportMixin,
-    HasMethods,
-    Interval,
-    RealNotInt,
-    StrOptions,
-    fit_context,
-    fit_task,
-    rollback_on_error,
-)
-from sklstm._tokens import Int32Array, Int64Array
+from sklstm import _persistence, _sklearn, _tokens, _vocabulary
+from sklstm._sklearn import HasMethods, Interval, RealNotInt, StrOptions
+from sklstm._tokens import Int32Array
 from sklstm._vocabulary import INT32_MAX, N_RESERVED, OOV_ID, ObjectArray
 from sklstm.vectors import WordVectors
 
@@ -44,7 +35,7 @@ _STATE_CONSTRAINTS = {
 
 
 class TextSequencer(
-    CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+    _sklearn.CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 ):
     r"""Convert texts to padded rows of token ids.
 
@@ -230,7 +221,7 @@ class TextSequencer(
         self.vocabulary = vocabulary
         self.separator = separator
 
-    @fit_context
+    @_sklearn.fit_context
     def fit(self, X: object, y: object = None) -> Self:
         """Learn the vocabulary and the width.
 
@@ -255,11 +246,11 @@ class TextSequencer(
         TypeError
             If X holds anything but texts, or `vocabulary` anything but tokens.
         """
-        with rollback_on_error(self), fit_task(self, X, y):
+        with _sklearn.rollback_on_error(self), _sklearn.fit_task(self, X, y):
             self._learn(self._tokenize(X, reset=True))
         return self
 
-    @fit_context
+    @_sklearn.fit_context
     def fit_transform(self, X: object, y: object = None) -> Int32Array:
         """Equivalent to ``fit(X).transform(X)``, but tokenizes each text only once.
 
@@ -280,13 +271,13 @@ class TextSequencer(
         ValueError, TypeError
             As `fit`.
         """
-        with rollback_on_error(self):
-            with fit_task(self, X, y):
+        with _sklearn.rollback_on_error(self):
+            with _sklearn.fit_task(self, X, y):
                 corpus = self._tokenize(X, reset=True)
                 self._learn(corpus)
             return self._pad(corpus)
 
-    @fit_context
+    @_sklearn.fit_context
     def partial_fit(self, X: object, y: object = None) -> Self:
         """Learn from one chunk of training texts; all chunks give the same result as `fit`.
 
@@ -323,7 +314,7 @@ class TextSequencer(
         """
         # `fit_context` and callbacks are for a complete fit.
         self._validate_params()
-        with rollback_on_error(self):
+        with _sklearn.rollback_on_error(self):
             corpus = self._tokenize(X, reset=not hasattr(self, "max_len_"))
             self._learn(corpus, resume=True)
         return self
@@ -388,17 +379,14 @@ class TextSequencer(
         is_integer = ids.dtype.kind in "iu"
         if not is_integer or ids.min() < 0 or ids.max() >= self.n_tokens_:
             found = f"{ids.min()} to {ids.max()}" if is_integer else f"{ids.dtype}"
-            raise ValueError(
-                f"X must hold integer ids from 0 to {self.n_tokens_ - 1}, as returned by "
-                f"transform; got {found}."
-            )
+            largest = self.n_tokens_ - 1
+            raise ValueError(f"X must hold integer ids from 0 to {largest}; got {found}.")
         return [self.tokens_[row[row > 0]] for row in ids]
 
     def _tokenize(self, X: object, *, reset: bool) -> _tokens.Corpus:
         """Check X and the analyzer parameters, and split X into tokens."""
-        analyzer = _tokens.build_analyzer(
-            **{name: getattr(self, name) for name in _tokens.ANALYZER_PARAMETERS}
-        )
+        parameters = {name: getattr(self, name) for name in _tokens.ANALYZER_PARAMETERS}
+        analyzer = _tokens.build_analyzer(**parameters)
         texts, n_columns = _tokens.read_texts(X, self.separator)
         has_names = hasattr(X, "columns") or hasattr(self, "feature_names_in_")
         # validate_data is slow, and without names it only compares the number of columns.
@@ -418,9 +406,8 @@ class TextSequencer(
         resume_fit = resume and hasattr(self, "max_len_")
         if not corpus.codes.size and not (resume_fit and corpus.lengths.size):
             raise ValueError(
-                f"X holds no tokens, in {corpus.lengths.size} documents. Pass texts that are not "
-                "empty, or change the parameters that remove tokens: stop_words, tokenizer, "
-                "token_pattern."
+                f"X holds no tokens, in {corpus.lengths.size} documents. Pass other texts, or "
+                "change the parameters that remove tokens: stop_words, tokenizer, token_pattern."
             )
         longest = int(corpus.lengths.max(initial=1))
         width = min(longest, self.max_len or longest)
@@ -469,12 +456,23 @@ class TextSequencer(
         elif self.vocabulary_:
             ids = _vocabulary.look_up(corpus, self.vocabulary_)
         else:
-            raise ValueError(
-                f"No tokens remain with min_df={self.min_df} and max_df={self.max_df}; "
-                "call partial_fit on more texts, or lower min_df or raise max_df."
-            )
-        rows = _pad_rows(ids, corpus.lengths, self.max_len_, self.padding, self.truncating)
-        rows[corpus.lengths == 0, -1 if self.padding == "pre" else 0] = OOV_ID
+            limits = f"min_df={self.min_df} and max_df={self.max_df}"
+            remedy = "call partial_fit on more texts, or lower min_df or raise max_df"
+            raise ValueError(f"No tokens remain with {limits}; {remedy}.")
+        # Arranged in rows as by Keras ``pad_sequences``.
+        width, is_pre = self.max_len_, self.padding == "pre"
+        rows = np.zeros((corpus.lengths.size, width), dtype=np.int32)
+        stops = np.cumsum(corpus.lengths)
+        starts = stops - corpus.lengths
+        if self.truncating == "pre":
+            starts = np.maximum(starts, stops - width)
+        else:
+            stops = np.minimum(stops, starts + width)
+        # One slice per document needs no index arrays as large as the corpus.
+        for row, start, stop in zip(rows, starts.tolist(), stops.tolist(), strict=True):
+            first = width - (stop - start) if is_pre else 0
+            row[first : first + stop - start] = ids[start:stop]
+        rows[corpus.lengths == 0, -1 if is_pre else 0] = OOV_ID
         return rows
 
     @property
@@ -503,43 +501,6 @@ class TextSequencer(
         super().__setstate__(_unpack_state(state, type(self)))
 
 
-def _pad_rows(
-    ids: Int32Array, lengths: Int64Array, width: int, padding: str, truncating: str
-) -> Int32Array:
-    """Arrange documents in rows of one width, as Keras ``pad_sequences`` does.
-
-    Parameters
-    ----------
-    ids : ndarray of int32, shape (n_occurrences,)
-        Token ids of the first document, then of the second, and so on.
-    lengths : ndarray of int64, shape (n_documents,)
-        Number of tokens of each document.
-    width : int
-        Number of columns.
-    padding, truncating : {"pre", "post"}
-        As in `TextSequencer`.
-
-    Returns
-    -------
-    rows : ndarray of int32, shape (n_documents, width)
-        Padded rows, C-contiguous.
-    """
-    rows = np.zeros((lengths.size, width), dtype=np.int32)
-    stops = np.cumsum(lengths)
-    starts = stops - lengths
-    if truncating == "pre":
-        starts = np.maximum(starts, stops - width)
-    else:
-        stops = np.minimum(stops, starts + width)
-    # One slice per document needs no index arrays as large as the corpus.
-    for row, start, stop in zip(rows, starts.tolist(), stops.tolist(), strict=True):
-        if padding == "pre":
-            row[width - (stop - start) :] = ids[start:stop]
-        else:
-            row[: stop - start] = ids[start:stop]
-    return rows
-
-
 def _unpack_state(state: object, owner: type) -> dict[str, object]:
     """Return the attributes of a `TextSequencer`, given its saved state.
 
@@ -551,11 +512,11 @@ def _unpack_state(state: object, owner: type) -> dict[str, object]:
     attributes = _persistence.unpack_state(state, owner)
     _persistence.check_names(owner, attributes, TextSequencer._parameter_constraints)
     of_vocabulary = ("tokens_", "token_counts_")
-    if not attributes.keys() & {"max_len_", "n_tokens_", "_tally", *of_vocabulary}:
-        return attributes
-    _persistence.check_names(owner, attributes, _STATE_CONSTRAINTS)
-    _persistence.check_values(owner, attributes, _STATE_CONSTRAINTS)
-    if not attributes.keys() & {"_tally", *of_vocabulary}:
+    has_vocabulary = attributes.keys() & {"_tally", *of_vocabulary}
+    if has_vocabulary or attributes.keys() & {"max_len_", "n_tokens_"}:
+        _persistence.check_names(owner, attributes, _STATE_CONSTRAINTS)
+        _persistence.check_values(owner, attributes, _STATE_CONSTRAINTS)
+    if not has_vocabulary:
         return attributes
     _persistence.check_names(owner, attributes, of_vocabulary)
     counts, n_tokens = attributes["token_counts_"], attributes["n_tokens_"]

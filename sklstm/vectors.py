@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 import zlib
 from array import array
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
+from io import BufferedIOBase
+from itertools import chain
 from numbers import Integral
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import RLock
-from typing import IO, Self, SupportsIndex
+from typing import Self, SupportsIndex
 
 import joblib
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 from sklearn.utils import check_array, check_random_state, check_scalar
 
-from sklstm import _persistence
-from sklstm._tokens import Corpus, build_analyzer, read_texts, respell, spellings, tokenize
+from sklstm import _persistence, _tokens
 from sklstm._vocabulary import N_RESERVED, OOV_ID, PADDING_ID, Limits, rank, tally
 
 __all__ = ["WordVectors"]
@@ -29,10 +31,12 @@ __all__ = ["WordVectors"]
 #: Random vectors are uniform between minus this and this, as in a Keras Embedding layer.
 UNIFORM_LIMIT = 0.05
 
+# First line of a file that begins with the numbers of words and values.
+_HEADER = re.compile(rb"\s*(\d+)\s+(\d+)\s*")
 # A longer word in a binary file means that the file has another format.
 _MAX_WORD_BYTES = 10_000
 
-# Vectors that are shared with other processes or were received from one, by folder.
+# Vectors that are shared with other processes or were received from one, by file.
 _shared: dict[str, WordVectors] = {}
 _shared_lock = RLock()
 # A worker seldom uses more than one.
@@ -100,24 +104,16 @@ class WordVectors:
     0.6
     """
 
-    # Folder of the files of `shared`, within its block.
-    _shared_folder: str | None = None
+    # File of `shared`, within its block.
+    _shared_path: str | None = None
 
     def __init__(self, tokens: Iterable[str], matrix: ArrayLike) -> None:
         words = list(tokens)
-        for word in words:
-            if not isinstance(word, str):
-                raise TypeError(
-                    f"tokens holds {word!r:.60} ({type(word).__name__}); every word must be a str."
-                )
-        values = check_array(
-            matrix, dtype=np.float32, ensure_min_samples=0, input_name="matrix", copy=False
-        )
+        _tokens.check_words(words, "tokens holds")
+        values = check_array(matrix, dtype=np.float32, ensure_min_samples=0, input_name="matrix")
         if len(words) != len(values):
-            raise ValueError(
-                f"tokens has {len(words)} words and matrix {len(values)} rows; pass one row per "
-                "word."
-            )
+            found = f"tokens has {len(words)} words and matrix {len(values)} rows"
+            raise ValueError(f"{found}; pass one row per word.")
         self.tokens = np.array(words, dtype=object)
         self.matrix = values.view()
         self.matrix.flags.writeable = False
@@ -234,15 +230,13 @@ class WordVectors:
         check_scalar(max_tokens, "max_tokens", Integral, min_val=N_RESERVED + 1)
         corpus = _tokenize(texts)
         if not isinstance(source, WordVectors):
-            forms = {
-                word for token in corpus.tokens for words in spellings(token) for word in words
-            }
+            spelled = chain.from_iterable(map(_tokens.spellings, corpus.tokens))
+            forms = frozenset(chain.from_iterable(spelled))
             source = cls.load(source, vocabulary=forms, binary=binary)
-        seen = tally(respell(corpus, source))
+        seen = tally(_tokens.respell(corpus, source))
         tokens = seen.tokens[rank(seen, Limits(1, 1.0, max_tokens - N_RESERVED))]
-        matrix = check_random_state(random_state).uniform(
-            -UNIFORM_LIMIT, UNIFORM_LIMIT, (len(tokens), source.vector_size)
-        )
+        size = len(tokens), source.vector_size
+        matrix = check_random_state(random_state).uniform(-UNIFORM_LIMIT, UNIFORM_LIMIT, size)
         matrix = matrix.astype(np.float32)
         is_known = np.array([token in source for token in tokens])
         matrix[is_known] = source.matrix[[source._rows[token] for token in tokens[is_known]]]
@@ -267,23 +261,23 @@ class WordVectors:
         ValueError, TypeError
             As ``TextSequencer.fit``.
         """
-        corpus = respell(_tokenize(texts), self)
+        corpus = _tokens.respell(_tokenize(texts), self)
         has_vector = np.array([token in self for token in corpus.tokens])
         return float(has_vector[corpus.codes].mean())
 
     @contextmanager
     def shared(self, folder: PathLike | None = None) -> Iterator[Self]:
-        """Share the vectors with other processes through memory-mapped files.
+        """Share the vectors with other processes through a memory-mapped file.
 
-        The vectors are written to files once. Within the ``with`` block, pickles hold the path of
-        the files instead of the vectors, so that tasks of joblib are small. Each worker maps the
-        files into memory once.
+        The vectors are written to a file once. Within the ``with`` block, pickles hold the path of
+        the file instead of the vectors, so that tasks of joblib are small. Each worker maps the
+        file into memory once.
 
         Parameters
         ----------
         folder : str, path-like or None, default=None
             Folder that all workers can read; on several machines a folder on a shared file system.
-            The files are kept, and reused by the next call with the same vectors. None uses a
+            The file is kept, and reused by the next call with the same vectors. None uses a
             temporary folder, which is deleted after the block.
 
         Yields
@@ -294,7 +288,7 @@ class WordVectors:
         Raises
         ------
         OSError
-            If the files cannot be written.
+            If the file cannot be written.
 
         Notes
         -----
@@ -317,23 +311,19 @@ class WordVectors:
         arrays = {"tokens": self._packed_tokens, "matrix": self.matrix}
         with TemporaryDirectory(prefix="sklstm-") as temporary:
             parent = Path(temporary if folder is None else folder).absolute()
-            place = parent / f"sklstm-{joblib.hash(arrays)}"
-            place.mkdir(exist_ok=True)
-            paths = [place / f"{name}.npy" for name in arrays]
-            if not all(path.is_file() for path in paths):
-                with _persistence.atomic_write(*paths) as incomplete:
-                    for path, values in zip(incomplete, arrays.values(), strict=True):
-                        with path.open("wb") as file:
-                            np.save(file, values)
+            path = str(parent / f"sklstm-{joblib.hash(arrays)}.joblib")
+            if not os.path.isfile(path):
+                with _persistence.atomic_write(path) as (incomplete,):
+                    joblib.dump(arrays, incomplete)
             with _shared_lock:
-                _shared[str(place)] = self
-                previous, self._shared_folder = self._shared_folder, str(place)
+                _shared[path] = self
+                previous, self._shared_path = self._shared_path, path
             try:
                 yield self
             finally:
                 with _shared_lock:
-                    _shared.pop(str(place), None)
-                    self._shared_folder = previous
+                    _shared.pop(path, None)
+                    self._shared_path = previous
 
     @property
     def vector_size(self) -> int:
@@ -390,9 +380,9 @@ class WordVectors:
         return self
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[object, ...]:
-        if self._shared_folder is None:
+        if self._shared_path is None:
             return super().__reduce_ex__(protocol)
-        return _load_shared, (type(self), self._shared_folder)
+        return _load_shared, (type(self), self._shared_path)
 
     def __getstate__(self) -> dict[str, object]:
         return _persistence.pack_state({"tokens": self._packed_tokens, "matrix": self.matrix})
@@ -423,38 +413,34 @@ class WordVectors:
         return {token: row for row, token in enumerate(self.tokens)}
 
 
-def _tokenize(texts: object) -> Corpus:
-    corpus = tokenize(read_texts(texts, " ")[0], build_analyzer())
+def _tokenize(texts: object) -> _tokens.Corpus:
+    corpus = _tokens.tokenize(_tokens.read_texts(texts, " ")[0], _tokens.build_analyzer())
     if not corpus.codes.size:
         raise ValueError("texts holds no words; pass texts that are not empty.")
     return corpus
 
 
-def _load_shared(owner: type[WordVectors], folder: str) -> WordVectors:
-    """Return the vectors that `WordVectors.shared` wrote to a folder; unpickles them.
+def _load_shared(owner: type[WordVectors], path: str) -> WordVectors:
+    """Return the vectors that `WordVectors.shared` wrote to a file; unpickles them.
 
-    Each process reads a folder once.
+    Each process loads a file once, so that all its tasks have the same object.
     """
     with _shared_lock:
-        if folder not in _shared:
-            if not os.path.isdir(folder):
+        if path not in _shared:
+            if not os.path.isfile(path):
                 raise FileNotFoundError(
-                    f"The shared word vectors in {folder} do not exist. On several machines call "
+                    f"The shared word vectors in {path} do not exist. On several machines call "
                     "vectors.shared(folder) with a folder that all of them can read. Save models "
                     "after the block of shared(), not inside."
                 )
             while len(_shared) >= _MAX_SHARED:
                 del _shared[next(iter(_shared))]
             vectors = owner.__new__(owner)
-            arrays = {
-                name: np.load(Path(folder, f"{name}.npy"), mmap_mode="r")
-                for name in ("tokens", "matrix")
-            }
-            vectors.__setstate__(_persistence.pack_state(arrays))
-            # Results of the worker refer to the files as well.
-            vectors._shared_folder = folder
-            _shared[folder] = vectors
-        return _shared[folder]
+            vectors.__setstate__(_persistence.pack_state(joblib.load(path, mmap_mode="r")))
+            # Results of the worker refer to the file as well.
+            vectors._shared_path = path
+            _shared[path] = vectors
+        return _shared[path]
 
 
 def _read_file(
@@ -487,59 +473,50 @@ def _read_file(
         not a finite number, or if the file is truncated. The message has the number of the line, or
         of the word in the binary format.
     """
-    is_binary = path.name.lower().removesuffix(".gz").endswith(".bin") if binary is None else binary
-    unit, read = ("word", _read_binary) if is_binary else ("line", _read_text)
+    if binary is None:
+        binary = path.name.lower().removesuffix(".gz").endswith(".bin")
+    unit, read = ("word", _read_binary) if binary else ("line", _read_text)
     numbers: dict[str, int] = {}
     rows, vector_size = array("f"), 0
-    # Files opened by gzip have the same methods.
-    open_file: Callable[[Path, str], IO[bytes]] = (
-        gzip.open if path.suffix.lower() == ".gz" else open  # type: ignore[assignment]
-    )
-    with open_file(path, "rb") as file:
+    with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
         try:
-            for number, word, values in read(file, path, max_words):
+            for number, word, values in read(file, max_words):
                 where = f"{unit} {number}"
                 try:
                     token = word.decode()
-                except UnicodeDecodeError:
-                    problem = f"has a word that is not UTF-8, {word!r:.60}"
-                    raise _invalid(path, where, problem) from None
-                if wanted is not None and token not in wanted:
-                    continue
-                try:
-                    row = (
-                        np.frombuffer(values, "<f4").astype(np.float32)
-                        if is_binary
-                        else np.array(values.split(b" "), dtype=np.float32)
-                    )
-                except ValueError:
-                    raise _invalid(path, where, "has a value that is not a number") from None
+                    if wanted is not None and token not in wanted:
+                        continue
+                    fields = np.frombuffer(values, "<f4") if binary else values.split(b" ")
+                    row = np.array(fields, dtype=np.float32)
+                except ValueError as error:  # Not UTF-8, or not a number.
+                    raise ValueError(f"{where} cannot be read: {error}") from None
                 if token in numbers:
-                    raise ValueError(
-                        f"{path} has {token!r:.60} in {unit} {numbers[token]} and again in "
-                        f"{where}. Remove one of them."
-                    )
+                    first = f"{unit} {numbers[token]}"
+                    raise ValueError(f"{token!r:.60} is in {first} and again in {where}")
                 if not np.isfinite(row).all():
-                    raise _invalid(path, where, "has a value that is not finite")
+                    raise ValueError(f"{where} has a value that is not finite")
                 numbers[token] = number
                 rows.frombytes(row.tobytes())
                 vector_size = row.size
         except (EOFError, zlib.error) as error:
-            raise _truncated(path, "within compressed data") from error
+            raise ValueError(f"{path} is truncated: {error}. Download it again.") from error
+        except ValueError as error:
+            remedy = "Correct or remove it, or pass a file of GloVe, word2vec or fastText."
+            raise ValueError(f"{path}: {error}. {remedy}") from None
     return list(numbers), np.frombuffer(rows, np.float32).reshape(len(numbers), vector_size)
 
 
-def _read_text(file: IO[bytes], path: Path, max_words: int | None) -> _Entries:
+def _read_text(file: BufferedIOBase, max_words: int | None) -> _Entries:
     n_expected = vector_size = n_words = 0
     for number, line in enumerate(file, start=1):
-        where = f"line {number}"
         fields = line.strip(b" \r\n")
         if number == 1:
-            n_expected, vector_size = _parse_header(fields) or (0, fields.count(b" "))
-            if vector_size == 0:
-                raise _invalid(path, where, "has no values")
-            if n_expected:
+            if header := _HEADER.fullmatch(fields):
+                n_expected, vector_size = map(int, header.groups())
                 continue
+            vector_size = fields.count(b" ")
+            if not vector_size:
+                raise ValueError("line 1 has no values")
         if not fields:
             continue
         if n_words == max_words:
@@ -549,41 +526,33 @@ def _read_text(file: IO[bytes], path: Path, max_words: int | None) -> _Entries:
         word = fields.rsplit(b" ", vector_size)[0]
         n_found = fields.count(b" ")
         if n_found < vector_size or (n_found > vector_size and _is_number(word.split(b" ")[-1])):
-            raise _invalid(path, where, f"has {n_found} values, expected {vector_size}")
+            raise ValueError(f"line {number} has {n_found} values, expected {vector_size}")
         yield number, word, fields[len(word) + 1 :]
-    _check_complete(path, n_words, n_expected if max_words is None else min(n_expected, max_words))
+    if n_words != max_words:
+        _check_complete(n_words, n_expected)
 
 
-def _read_binary(file: IO[bytes], path: Path, max_words: int | None) -> _Entries:
-    header = _parse_header(_read_until(file, b"\n"))
+def _read_binary(file: BufferedIOBase, max_words: int | None) -> _Entries:
+    header = _HEADER.fullmatch(_read_until(file, b"\n"))
     if header is None:
         problem = "does not have the numbers of words and values; pass binary=False"
-        raise _invalid(path, "line 1", problem)
-    n_expected, vector_size = header
-    n_expected = n_expected if max_words is None else min(n_expected, max_words)
-    for number in range(1, n_expected + 1):
+        raise ValueError(f"line 1 {problem}")
+    n_expected, vector_size = map(int, header.groups())
+    for number in range(1, min(n_expected, max_words or n_expected) + 1):
         # Some programs write a line break after each vector.
         word = _read_until(file, b" ").lstrip(b"\n")
         data = file.read(4 * vector_size)
         if len(data) < 4 * vector_size:
-            _check_complete(path, number - 1, n_expected)
+            _check_complete(number - 1, n_expected)
         yield number, word, data
 
 
-def _read_until(file: IO[bytes], end: bytes) -> bytes:
+def _read_until(file: BufferedIOBase, end: bytes) -> bytes:
     """Read up to `end` or the end of the file, or an invalid number of bytes of a word."""
     found = bytearray()
     while (byte := file.read(1)) not in (b"", end) and len(found) < _MAX_WORD_BYTES:
         found += byte
     return bytes(found)
-
-
-def _parse_header(line: bytes) -> tuple[int, int] | None:
-    """Return the numbers of words and values if a line consists of these."""
-    fields = line.split()
-    if len(fields) == 2 and all(field.isdigit() for field in fields):
-        return int(fields[0]), int(fields[1])
-    return None
 
 
 def _is_number(text: bytes) -> bool:
@@ -594,17 +563,6 @@ def _is_number(text: bytes) -> bool:
     return True
 
 
-def _check_complete(path: Path, n_words: int, n_expected: int) -> None:
+def _check_complete(n_words: int, n_expected: int) -> None:
     if n_words < n_expected:
-        raise _truncated(path, f"after {n_words} of the {n_expected} words announced in line 1")
-
-
-def _truncated(path: Path, where: str) -> ValueError:
-    return ValueError(f"{path} ends {where}: it is truncated. Download it again.")
-
-
-def _invalid(path: Path, where: str, problem: str) -> ValueError:
-    return ValueError(
-        f"{path}: {where} {problem}. Correct or remove it, or pass a file of GloVe, word2vec or "
-        "fastText."
-    )
+        raise EOFError(f"it ends after {n_words} of the {n_expected} words announced in line 1")

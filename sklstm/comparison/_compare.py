@@ -15,21 +15,9 @@ from sklearn.metrics import check_scoring
 from sklearn.utils.multiclass import check_classification_targets
 
 from sklstm._sklearn import num_samples
-from sklstm.comparison._folds import (
-    CrossValidation,
-    RandomState,
-    Scoring,
-    check_hashable,
-    make_splits,
-    run_folds,
-)
-from sklstm.comparison._results import (
-    RESERVED_NAMES,
-    RESERVED_SCORES,
-    Comparison,
-    predictions_frame,
-    scores_frame,
-)
+from sklstm.comparison import _folds, _results
+from sklstm.comparison._folds import CrossValidation, RandomState, Scoring
+from sklstm.comparison._results import Comparison
 
 
 def compare(
@@ -133,54 +121,40 @@ def compare(
     scorers = _check_scoring(scoring, next(iter(models.values())))
     cache = _check_memory(memory)
     if cache.location is not None:
-        check_hashable(models, scorers)
+        _folds.check_hashable(models, scorers)
         _check_reproducible(cv, random_state)
-    splits = make_splits(cv, X, y, groups, random_state)
-    results, errors = run_folds(
+    splits = _folds.make_splits(cv, X, y, groups, random_state)
+    results, errors = _folds.run_folds(
         models, X, y, splits, scorers, memory=cache, n_jobs=n_jobs, verbose=verbose
     )
     if errors:
         failed = "; ".join(f"{name}: {text.splitlines()[0]}" for name, text in errors.items())
-        warnings.warn(
-            f"{len(errors)} of {len(models)} classifiers failed; `errors` of the comparison has "
-            f"the tracebacks. {failed}",
-            FitFailedWarning,
-            stacklevel=2,
-        )
-    return Comparison(
-        classifiers=tuple(models),
-        scoring=tuple(scorers),
-        scores=scores_frame(results, splits, tuple(scorers)),
-        predictions=predictions_frame(results, splits, X, y),
-        errors=errors,
-    )
+        summary = f"{len(errors)} of {len(models)} classifiers failed"
+        message = f"{summary}; `errors` of the comparison has the tracebacks. {failed}"
+        warnings.warn(message, FitFailedWarning, stacklevel=2)
+    scores = _results.scores_frame(results, splits, tuple(scorers))
+    predictions = _results.predictions_frame(results, splits, X, y)
+    return Comparison(tuple(models), tuple(scorers), scores, predictions, errors)
 
 
 def _check_classifiers(classifiers: object) -> dict[str, BaseEstimator]:
     if not isinstance(classifiers, Mapping):
-        raise TypeError(
-            "classifiers must be a dict of names and classifiers, such as {'lstm': pipeline}, but "
-            f"is of type {type(classifiers).__name__}."
-        )
+        kind = type(classifiers).__name__
+        raise TypeError(f"classifiers must be a dict such as {{'lstm': pipeline}}, not {kind}.")
     if not classifiers:
         raise ValueError("classifiers is empty; pass at least one, such as {'lstm': pipeline}.")
     for name, model in classifiers.items():
         if not isinstance(name, str):
             raise TypeError(f"classifiers has the name {name!r}; names must be of type str.")
-        if name in RESERVED_NAMES:
-            raise ValueError(
-                f"classifiers has the name {name!r}, which is a column of the predictions; choose "
-                "another name."
-            )
+        if name in _results.RESERVED_NAMES:
+            problem = f"classifiers has the name {name!r}, which is a column of the predictions"
+            raise ValueError(f"{problem}; choose another name.")
         if isinstance(model, type) or not (hasattr(model, "fit") and hasattr(model, "predict")):
-            raise TypeError(
-                f"classifiers[{name!r}] is {model!r}; it must be an instance of a classifier, with "
-                "methods fit and predict."
-            )
+            required = "an instance of a classifier, with methods fit and predict"
+            raise TypeError(f"classifiers[{name!r}] is {model!r}; it must be {required}.")
         if hasattr(model, "__sklearn_tags__") and is_regressor(model):
-            raise TypeError(
-                f"classifiers[{name!r}] is a regressor, {type(model).__name__}; pass a classifier."
-            )
+            kind = type(model).__name__
+            raise TypeError(f"classifiers[{name!r}] is a regressor, {kind}; pass a classifier.")
     return {name: clone(model) for name, model in classifiers.items()}
 
 
@@ -189,10 +163,8 @@ def _check_data(X: object, y: object, groups: object) -> None:
         raise TypeError("X is a single text; pass a list, array or Series of texts.")
     for name, values in {"y": y, "groups": groups}.items():
         if values is not None and num_samples(values) != num_samples(X):
-            raise ValueError(
-                f"X has {num_samples(X)} documents, and {name} has {num_samples(values)} "
-                "entries; they must have the same length."
-            )
+            found = f"X has {num_samples(X)} documents, {name} has {num_samples(values)} entries"
+            raise ValueError(f"{found}; they must have the same length.")
     check_classification_targets(y)
 
 
@@ -202,10 +174,8 @@ def _check_scoring(scoring: object, model: BaseEstimator) -> Scoring:
     if callable(scoring):
         scoring = {"score": scoring}
     elif not isinstance(scoring, Iterable):
-        raise TypeError(
-            f"scoring={scoring!r} must be the name of a score, a sequence of names, a callable, or "
-            "a dict."
-        )
+        expected = "the name of a score, a sequence of names, a callable, or a dict"
+        raise TypeError(f"scoring={scoring!r} must be {expected}.")
     elif not isinstance(scoring, Mapping):
         names = list(scoring)
         if not all(isinstance(name, str) for name in names):
@@ -213,11 +183,9 @@ def _check_scoring(scoring: object, model: BaseEstimator) -> Scoring:
         scoring = {name: name for name in names}
     if not scoring:
         raise ValueError("scoring is empty; name at least one score, such as 'accuracy'.")
-    if taken := RESERVED_SCORES & scoring.keys():
-        raise ValueError(
-            f"scoring has the name {min(taken)!r}, which is another column of the scores; choose "
-            "another name."
-        )
+    if taken := _results.RESERVED_SCORES & scoring.keys():
+        problem = f"scoring has the name {min(taken)!r}, which is another column of the scores"
+        raise ValueError(f"{problem}; choose another name.")
     check_scoring(model, scoring=scoring)
     return dict(scoring)
 
@@ -227,9 +195,7 @@ def _check_memory(memory: object) -> joblib.Memory:
         return memory
     if memory is None or isinstance(memory, str | os.PathLike):
         return joblib.Memory(None if memory is None else os.fspath(memory), verbose=0)
-    raise TypeError(
-        f"memory={memory!r} must be a folder, given as str, path or joblib.Memory, or None."
-    )
+    raise TypeError(f"memory={memory!r} must be a folder (str, path or joblib.Memory) or None.")
 
 
 def _check_reproducible(cv: CrossValidation, random_state: RandomState) -> None:
@@ -241,7 +207,5 @@ def _check_reproducible(cv: CrossValidation, random_state: RandomState) -> None:
         unseeded = random_state is None and (cv is None or isinstance(cv, Integral))
         parameter = "random_state=None"
     if unseeded:
-        raise ValueError(
-            f"memory= cannot resume with {parameter}, which draws different folds at each call; "
-            "seed it with an int."
-        )
+        problem = f"memory= cannot resume with {parameter}, which draws new folds at each call"
+        raise ValueError(f"{problem}; seed it with an int.")

@@ -71,9 +71,11 @@ def make_splits(
         splitter = StratifiedKFold if stratified else KFold
         cv = splitter(5 if cv is None else cv, shuffle=True, random_state=random_state)
     splits: list[Split] = []
-    repeat, fold, tested = 1, 0, np.zeros(num_samples(y), bool)
+    all_rows = np.arange(num_samples(y))
+    repeat, fold, tested = 1, 0, np.zeros(len(all_rows), bool)
     for train, test in check_cv(cv).split(X, y, groups):
-        train, test = _row_numbers(train), _row_numbers(test)
+        # Masks become numbers of rows.
+        train, test = all_rows[train], all_rows[test]
         fold += 1
         if tested[test].any():
             repeat, fold = repeat + 1, 1
@@ -83,11 +85,6 @@ def make_splits(
     if not splits:
         raise ValueError(f"cv={cv!r} gives no split; pass a number of folds, such as 5.")
     return splits
-
-
-def _row_numbers(rows: ArrayLike) -> NDArray[np.intp]:
-    rows = np.asarray(rows)
-    return np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.intp)
 
 
 def run_folds(
@@ -150,10 +147,9 @@ def check_hashable(models: Mapping[str, BaseEstimator], scoring: Scoring) -> Non
         try:
             joblib.hash(value)
         except Exception as error:
-            raise ValueError(
-                f"memory= cannot identify {name} in another process: {error} Replace lambdas and "
-                "nested functions by functions of a module, or leave memory=None."
-            ) from error
+            problem = f"memory= cannot identify {name} in another process: {error}"
+            remedy = "Replace lambdas and nested functions by functions of a module."
+            raise ValueError(f"{problem} {remedy}") from error
 
 
 def _try_fold(
@@ -198,21 +194,14 @@ def _run_fold(
     scored = perf_counter()
 
     if predictions.shape[:1] != split.test.shape:
-        raise ValueError(
-            f"predict returned an array of shape {predictions.shape} for {len(split.test)} "
-            "documents; it must return one label per document."
-        )
-    numbers = {key: _check_score(key, scores[key]) for key in scoring}
+        found = f"an array of shape {predictions.shape} for {len(split.test)} documents"
+        raise ValueError(f"predict returned {found}; it must return one label per document.")
+    for key in scoring:
+        if not isinstance(scores[key], Real):
+            remedy = "return one number from it; for several scores, pass a dict of scorers"
+            raise TypeError(f"scoring {key!r} returned {scores[key]!r}; {remedy}.")
+    numbers = {key: float(scores[key]) for key in scoring}
     return FoldResult(numbers, fitted - start, scored - fitted, predictions)
-
-
-def _check_score(name: str, score: object) -> float:
-    if not isinstance(score, Real):
-        raise TypeError(
-            f"scoring {name!r} returned {score!r}, but must return one number; for several scores, "
-            "pass a dict of scorers."
-        )
-    return float(score)
 
 
 def _hash_data(data: object) -> str:

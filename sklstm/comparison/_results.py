@@ -15,14 +15,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sklstm._plotting import BLACK, BLUE, GREY, GRID, one_axes
+from sklstm._plotting import BLACK, BLUE, GREY, Display, tidy
 from sklstm._sklearn import num_samples
 from sklstm.comparison._folds import FoldResult, Split
 from sklstm.comparison._statistics import CorrectedTest, corrected_t_test, holm
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure, SubFigure
 
 _SPLIT_COLUMNS = ["repeat", "fold", "n_train", "n_test"]
 # Columns of the frames, which are not available as names of scores or classifiers.
@@ -97,8 +96,7 @@ class Comparison:
         for name in ("fit_time", "score_time"):
             columns[name] = folds[name].mean()
         table = pd.DataFrame(columns, index=pd.Index(self.classifiers), dtype=float)
-        lines = [self.errors.get(name, "").partition("\n")[0] for name in self.classifiers]
-        table["error"] = lines
+        table["error"] = [self.errors.get(name, "").partition("\n")[0] for name in table.index]
         return table.sort_values(self.scoring[0], ascending=False, kind="stable")
 
     def differences(self, scoring: str | None = None, *, alpha: float = 0.05) -> pd.DataFrame:
@@ -150,15 +148,12 @@ class Comparison:
         .. [3] S. Holm (1979). A Simple Sequentially Rejective Multiple Test Procedure. Scandinavian
                Journal of Statistics 6, 65-70.
         """
-        scoring = self._check_score(scoring)
-        _check_alpha(alpha)
-        folds = self._fold_scores(scoring)
-        pairs = list(combinations(self._ranked(scoring), 2))
+        folds = self._fold_scores(scoring, alpha)
+        pairs = list(combinations(folds, 2))
         tests = [corrected_t_test(folds[a] - folds[b], self._test_ratio, alpha) for a, b in pairs]
-        frame = pd.DataFrame(tests, columns=pd.Index(CorrectedTest._fields), dtype=float)
-        frame = frame.rename(columns={"mean": "difference"})
-        frame.insert(0, "first", [first for first, _ in pairs])
-        frame.insert(1, "second", [second for _, second in pairs])
+        columns = pd.Index(["difference", *CorrectedTest._fields[1:]])
+        frame = pd.DataFrame(pairs, columns=pd.Index(["first", "second"]))
+        frame = frame.join(pd.DataFrame(tests, columns=columns, dtype=float))
         frame["p_adjusted"] = holm(frame["p_value"])
         frame["better"] = frame["first"].where(frame["p_adjusted"] < alpha, "")
         return frame
@@ -218,38 +213,27 @@ class Comparison:
             summary[name] = [f"{mean:.3f} ± {deviation:.3f}" for mean, deviation in pairs]
         for name, column in {"fit, s": "fit_time", "score, s": "score_time"}.items():
             summary[name] = table[column].map("{:.2f}".format)
-        differences = self.differences()
-        summary["better than"] = [
-            ", ".join(differences.loc[differences["better"] == name, "second"]) or "-"
-            for name in table.index
-        ]
+        beaten = self.differences().groupby("better")["second"].agg(", ".join)
+        summary["better than"] = beaten.reindex(table.index, fill_value="-")
         return summary
 
     def _footnotes(self) -> list[str]:
         failed = [f"{name} failed: {text.splitlines()[0]}" for name, text in self.errors.items()]
-        definition = (
-            f"Better: greater {self.scoring[0]}, p < 0.05 in the corrected resampled t-test, "
-            "adjusted for the number of pairs."
-        )
-        return [*failed, definition]
+        test = "the corrected resampled t-test, adjusted for the number of pairs"
+        return [*failed, f"Better: greater {self.scoring[0]}, p < 0.05 in {test}."]
 
-    def _check_score(self, scoring: str | None) -> str:
-        if scoring is None:
-            return self.scoring[0]
+    def _fold_scores(self, scoring: str | None, alpha: float) -> pd.DataFrame:
+        """Return a score with one row per fold and one column per classifier, the best first."""
+        scoring = self.scoring[0] if scoring is None else scoring
         if scoring not in self.scoring:
-            raise ValueError(
-                f"scoring={scoring!r} is not one of the scores; choose from {list(self.scoring)}."
-            )
-        return scoring
-
-    def _fold_scores(self, scoring: str) -> pd.DataFrame:
-        """Return a score with one row per fold and one column per classifier."""
-        return self.scores.pivot(index=["repeat", "fold"], columns="classifier", values=scoring)
-
-    def _ranked(self, scoring: str) -> list[str]:
+            choices = f"choose from {list(self.scoring)}"
+            raise ValueError(f"scoring={scoring!r} is not one of the scores; {choices}.")
+        if not 0 < alpha < 1:
+            raise ValueError(f"alpha={alpha!r} must lie between 0 and 1.")
         names = [name for name in self.classifiers if name not in self.errors]
-        means = self.table.loc[names, scoring]
-        return list(means.sort_values(ascending=False, kind="stable").index)
+        means = self.table.loc[names, scoring].sort_values(ascending=False, kind="stable")
+        folds = self.scores.pivot(index=["repeat", "fold"], columns="classifier", values=scoring)
+        return folds.reindex(columns=means.index).rename_axis(columns=scoring)
 
     @property
     def _test_ratio(self) -> float:
@@ -267,7 +251,7 @@ class Row(NamedTuple):
     error: str = ""
 
 
-class ComparisonDisplay:
+class ComparisonDisplay(Display):
     """Plot of the scores of classifiers on the same folds, with means and confidence intervals.
 
     Use `from_comparison` or `Comparison.plot` to create it.
@@ -353,16 +337,14 @@ class ComparisonDisplay:
         ValueError
             If `scoring` is not one of the scores, or `alpha` is not between 0 and 1.
         """
-        label = comparison._check_score(scoring)
-        _check_alpha(alpha)
-        folds = comparison._fold_scores(label)
+        folds = comparison._fold_scores(scoring, alpha)
         rows = []
-        for name in comparison._ranked(label):
+        for name in folds.columns:
             test = corrected_t_test(folds[name], comparison._test_ratio, alpha)
             rows.append(Row(name, folds[name].to_numpy(), test.mean, test.ci_low, test.ci_high))
         for name, error in comparison.errors.items():
             rows.append(Row(name, np.empty(0), error=error.partition("\n")[0]))
-        return cls(rows, label, confidence=1 - alpha).plot(ax=ax)
+        return cls(rows, str(folds.columns.name), confidence=1 - alpha).plot(ax=ax)
 
     def plot(self, *, ax: Axes | None = None) -> Self:
         """Plot one line per classifier.
@@ -382,41 +364,30 @@ class ComparisonDisplay:
         ImportError
             If matplotlib is not installed.
         """
-        ax = one_axes(type(self).__name__, ax, (5, 1.3 + 0.38 * len(self.rows)))
+        self.ax_ = ax = self._one_axes(ax, (5, 1.3 + 0.38 * len(self.rows)))
+        label = f"mean and its {self.confidence:.0%} interval"
         for height, row in enumerate(self.rows):
             if row.error:
                 kind = row.error.partition(":")[0]
                 failed = ax.text(0.02, height, f"failed: {kind}", color=GREY, fontsize="small")
                 failed.set(transform=ax.get_yaxis_transform(), verticalalignment="center")
                 continue
-            interval = [row.ci_low, row.ci_high]
-            ax.plot(interval, [height, height], color=BLACK, linewidth=1.5, zorder=2)
-            ax.plot(row.mean, height, "D", color=BLACK, markersize=5, zorder=3)
             # Below the line, where the interval does not hide the points.
             below = [height + 0.22] * len(row.scores)
-            ax.plot(row.scores, below, "o", color=BLUE, markersize=4.5, alpha=0.6, linewidth=0)
+            ax.plot(row.scores, below, "o", c=BLUE, markersize=4.5, alpha=0.6, label="a fold")
+            interval = [[row.mean - row.ci_low], [row.ci_high - row.mean]]
+            ax.errorbar(row.mean, height, xerr=interval, fmt="D", c=BLACK, ms=5, label=label)
         names = [fill(row.name, 24) for row in self.rows]
         ax.set_yticks(range(len(names)), names, parse_math=False)
         ax.set_ylim(len(self.rows) - 0.4, -0.6)
         ax.set_xlabel(self.label)
-        ax.grid(axis="x", color=GRID, linewidth=0.8)
-        ax.set_axisbelow(True)
-        ax.spines[["top", "right", "left"]].set_visible(False)
+        tidy(ax, "x")
+        ax.spines["left"].set_visible(False)
         ax.tick_params(axis="y", length=0)
-        mean = ax.plot([], [], "D-", color=BLACK, markersize=5, linewidth=1.5)[0]
-        fold = ax.plot([], [], "o", color=BLUE, markersize=4.5, alpha=0.6, linewidth=0)[0]
-        ax.legend(
-            [fold, mean],
-            ["a fold", f"mean and its {self.confidence:.0%} interval"],
-            loc="lower right",
-            bbox_to_anchor=(1.0, 1.0),
-            borderaxespad=0.0,
-            ncols=2,
-            frameon=False,
-            fontsize="small",
-        )
-        self.ax_: Axes = ax
-        self.figure_: Figure | SubFigure = ax.figure
+        handles, labels = ax.get_legend_handles_labels()
+        entries = dict(zip(labels, handles, strict=True))
+        legend = ax.legend(entries.values(), entries, ncols=2, frameon=False, fontsize="small")
+        legend.set(loc="lower right", bbox_to_anchor=(1, 1))
         return self
 
 
@@ -424,14 +395,12 @@ def scores_frame(
     results: Mapping[str, list[FoldResult]], splits: list[Split], scoring: tuple[str, ...]
 ) -> pd.DataFrame:
     """Return one row per classifier and fold with its scores and times."""
-    rows = [
-        (
-            *(name, split.repeat, split.fold, len(split.train), len(split.test)),
-            *(fold.fit_time, fold.score_time, *map(fold.scores.get, scoring)),
-        )
-        for name, folds in results.items()
-        for split, fold in zip(splits, folds, strict=True)
-    ]
+    rows = []
+    for name, folds in results.items():
+        for split, fold in zip(splits, folds, strict=True):
+            sizes = split.repeat, split.fold, len(split.train), len(split.test)
+            times = fold.fit_time, fold.score_time
+            rows.append((name, *sizes, *times, *map(fold.scores.get, scoring)))
     columns = ["classifier", *_SPLIT_COLUMNS, "fit_time", "score_time", *scoring]
     return pd.DataFrame(rows, columns=pd.Index(columns))
 
@@ -461,8 +430,3 @@ def _label_column(labels: object) -> pd.Series:
     if labels.ndim == 1 or labels.shape[1] == 1:
         return pd.Series(labels.ravel())
     return pd.Series([tuple(row) for row in labels.tolist()], dtype=object)
-
-
-def _check_alpha(alpha: float) -> None:
-    if not 0 < alpha < 1:
-        raise ValueError(f"alpha={alpha!r} must lie between 0 and 1.")

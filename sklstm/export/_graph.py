@@ -25,21 +25,14 @@ class Signature(NamedTuple):
     shape: tuple[str | int, ...]
 
 
-class _Node(NamedTuple):
-    operator: str
-    inputs: list[str]
-    outputs: list[str]
-    attributes: dict[str, Any]
-
-
 class Graph:
     """An ONNX graph that is built node by node.
 
-    The package onnx is only needed by `to_model`.
+    The package onnx is imported by its methods, so that this module can be imported without it.
     """
 
     def __init__(self) -> None:
-        self._nodes: list[_Node] = []
+        self._nodes: list[onnx.NodeProto] = []
         self._constants: dict[str, NDArray[np.generic]] = {}
 
     def constant(self, array: NDArray[np.generic], name: str | None = None) -> str:
@@ -57,13 +50,15 @@ class Graph:
         return self.add_many(operator, 1, *inputs, **attributes)[0]
 
     def add_many(
-        self, operator: str, n_outputs: int, *inputs: object, **attributes: object
+        self, operator: str, n_outputs: int, *inputs: object, **attributes: Any
     ) -> list[str]:
         """Add a node, and return the names of its outputs."""
+        from onnx import helper
+
         name = f"{operator}_{len(self._nodes)}"
         outputs = [name] if n_outputs == 1 else [f"{name}_{i}" for i in range(n_outputs)]
         names = [value if isinstance(value, str) else self._add_plain(value) for value in inputs]
-        self._nodes.append(_Node(operator, names, outputs, attributes))
+        self._nodes.append(helper.make_node(operator, names, outputs, f"{name}_node", **attributes))
         return outputs
 
     def cast(self, value: str, dtype: DTypeLike) -> str:
@@ -92,43 +87,24 @@ class Graph:
         """
         from onnx import helper, numpy_helper
 
-        needed, used = self._needed(outputs)
-        graph = helper.make_graph(
-            [
-                helper.make_node(
-                    node.operator,
-                    node.inputs,
-                    # An output without a name is not computed.
-                    [name if name in used else "" for name in node.outputs],
-                    name=f"node_{number}",
-                    **node.attributes,
-                )
-                for number, node in enumerate(needed)
-            ],
-            "lstm_text_classifier",
-            [_value_info(signature) for signature in inputs],
-            [_value_info(signature) for signature in outputs],
-            [
-                numpy_helper.from_array(array, name)
-                for name, array in self._constants.items()
-                if name in used
-            ],
-        )
+        used = {signature.name for signature in outputs}
+        ends = [helper.make_node("Identity", [name], [to.name]) for to, name in outputs.items()]
+        needed: list[onnx.NodeProto] = []
+        for node in reversed([*self._nodes, *ends]):
+            if not used.isdisjoint(node.output):
+                used.update(node.input)
+                needed.insert(0, node)
+        for node in needed:
+            # An output without a name is not computed.
+            node.output[:] = [name if name in used else "" for name in node.output]
+        constants = {name: array for name, array in self._constants.items() if name in used}
+        arrays = [numpy_helper.from_array(array, name) for name, array in constants.items()]
+        ids, results = (list(map(_value_info, part)) for part in (inputs, outputs))
+        graph = helper.make_graph(needed, "lstm_text_classifier", ids, results, arrays)
         opset = helper.make_opsetid("", _OPSET)
         model = helper.make_model(graph, opset_imports=[opset], ir_version=_FORMAT, **fields)
         helper.set_model_props(model, dict(metadata))
         return model
-
-    def _needed(self, outputs: Mapping[Signature, str]) -> tuple[list[_Node], set[str]]:
-        """Return the nodes that the outputs depend on, and the names of all values in use."""
-        used = {signature.name for signature in outputs}
-        needed: list[_Node] = []
-        ends = [_Node("Identity", [name], [to.name], {}) for to, name in outputs.items()]
-        for node in reversed([*self._nodes, *ends]):
-            if not used.isdisjoint(node.outputs):
-                used.update(node.inputs)
-                needed.insert(0, node)
-        return needed, used
 
     def _add_plain(self, value: object) -> str:
         return self.constant(np.asarray(value, np.float32 if isinstance(value, float) else None))
@@ -143,5 +119,5 @@ def _element_type(dtype: DTypeLike) -> int:
 def _value_info(signature: Signature) -> onnx.ValueInfoProto:
     from onnx import helper
 
-    name, dtype, shape = signature
-    return helper.make_tensor_value_info(name, _element_type(dtype), shape)
+    element_type = _element_type(signature.dtype)
+    return helper.make_tensor_value_info(signature.name, element_type, signature.shape)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,20 +13,9 @@ import numpy as np
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.pipeline import Pipeline
 
-from sklstm._network.embedding_table import FittedNetwork
+from sklstm._network import spec
 from sklstm._network.hashed_ngrams import GAIN, HASH_FACTORS
 from sklstm._network.pooling import POOLINGS, OnnxInputs
-from sklstm._network.spec import (
-    ACTIVATIONS,
-    EMBEDDINGS,
-    GATES,
-    NGRAM_BIAS,
-    NGRAM_IDS,
-    NGRAM_WEIGHTS,
-    Floats,
-    NetworkSpec,
-    Weights,
-)
 from sklstm._persistence import VERSION, atomic_write
 from sklstm._validation import Labels
 from sklstm._vocabulary import OOV_ID
@@ -51,6 +39,8 @@ _MAX_BYTES = 2**31 - 2**20
 # Order of the gates in the weights of the ONNX operator LSTM.
 _ONNX_GATES = ("input", "output", "forget", "cell")
 
+# Parameters of the sequencer that are copied.
+_COPIED = ("strip_accents", "analyzer", "token_pattern", "indexing", "padding", "truncating")
 _CALLABLES = {
     "preprocessor": "set lowercase and strip_accents instead",
     "strip_accents": "pass 'ascii' or 'unicode'",
@@ -125,10 +115,13 @@ def to_onnx(estimator: LSTMTextClassifier | Pipeline, path: str | os.PathLike[st
     ['model.onnx', 'model.tokenizer.json']
     """
     sequencer, classifier = split_pipeline(estimator)
-    _check_onnx()
+    try:
+        import onnx  # noqa: F401
+    except ImportError as error:
+        message = 'to_onnx needs onnx, which is not installed; `pip install "sklstm[onnx]"`.'
+        raise ImportError(message) from error
     settings = b"" if sequencer is None else json.dumps(tokenizer_settings(sequencer)).encode()
-    classes = _plain_classes(classifier.classes_)
-    model = _make_model(classifier._fitted_network(), classes, classifier.n_features_in_, settings)
+    model = _make_model(classifier, settings)
     contents = {Path(path): model.SerializeToString()}
     if settings:
         contents[Path(path).with_suffix(".tokenizer.json")] = settings
@@ -136,15 +129,6 @@ def to_onnx(estimator: LSTMTextClassifier | Pipeline, path: str | os.PathLike[st
         for file, content in zip(temporary, contents.values(), strict=True):
             file.write_bytes(content)
     return list(contents)
-
-
-def _check_onnx() -> None:
-    try:
-        import onnx  # noqa: F401
-    except ImportError as error:
-        raise ImportError(
-            'to_onnx needs onnx, which is not installed; `pip install "sklstm[onnx]"`.'
-        ) from error
 
 
 def _plain_classes(classes: Labels) -> Labels:
@@ -161,274 +145,240 @@ def _plain_classes(classes: Labels) -> Labels:
     if plain.dtype.kind not in "bif":
         kind = type(classes.tolist()[0]).__name__
         raise TypeError(
-            f"classes_ contains {classes[0]!r:.60} ({kind}), and ONNX does not support labels of "
-            "that type. Fit on labels that are str, int, float or bool."
+            f"classes_ contains {classes[0]!r:.60} ({kind}), which ONNX does not support. Fit on "
+            "labels that are str, int, float or bool."
         )
     return plain
 
 
-def _make_model(
-    fitted: FittedNetwork, classes: Labels, width: int, settings: bytes
-) -> onnx.ModelProto:
-    """Return the ONNX model of a fitted network.
+def _make_model(classifier: LSTMTextClassifier, settings: bytes) -> onnx.ModelProto:
+    """Return the ONNX model of a fitted classifier.
 
     Parameters
     ----------
-    fitted : FittedNetwork
-        The network.
-    classes : ndarray of shape (n_classes,)
-        Class labels that ONNX supports.
-    width : int
-        Ids per row of the training data. The model only fixes it if padding is not masked.
+    classifier : LSTMTextClassifier
+        The classifier.
     settings : bytes
         Settings of the tokenizer; empty if there is none.
 
     Raises
     ------
+    TypeError
+        If ONNX does not support the type of the classes.
     ValueError
-        If ONNX does not support the activation.
+        If ONNX does not support the activation, or the weights are too large for a file.
     """
-    spec = fitted.spec
-    if ACTIVATIONS[spec.activation].onnx_lstm is None:
-        supported = [name for name, activation in ACTIVATIONS.items() if activation.onnx_lstm]
+    fitted, classes = classifier._fitted_network(), _plain_classes(classifier.classes_)
+    network, weights = fitted.spec, fitted.weights_by_id()
+    if spec.ACTIVATIONS[network.activation].onnx_lstm is None:
+        supported = ", ".join(name for name, entry in spec.ACTIVATIONS.items() if entry.onnx_lstm)
+        found = f"activation={network.activation!r} is not supported by the LSTM operator of ONNX"
+        raise ValueError(f"{found}. Fit with one of {supported}.")
+    n_bytes = sum(weight.nbytes for name, weight in weights.items() if name != spec.NGRAM_IDS)
+    if n_bytes > _MAX_BYTES:
         raise ValueError(
-            f"activation={spec.activation!r} is not supported by the LSTM operator of ONNX. Fit "
-            f"with one of {', '.join(supported)}."
+            f"The weights take {n_bytes:,} bytes, and an ONNX file has at most {_MAX_BYTES:,}. Fit "
+            f"with fewer words than {len(weights[spec.EMBEDDINGS]):,}: set max_words of "
+            "WordVectors.load or max_tokens of TextSequencer."
         )
-    weights = fitted.weights_by_id()
-    _check_size(weights)
-    spec = replace(spec, vocab_size=fitted.table.vocab_size)
-    graph = Graph()
-    logits = add_network(graph, "ids", spec, weights)
-    label, probabilities = add_outputs(graph, logits, spec, classes)
+    graph = NetworkGraph(replace(network, vocab_size=fitted.table.vocab_size), weights)
+    label, probabilities = graph.add_outputs(graph.add_network("ids"), classes)
     documents, by_class = ("n_documents",), ("n_documents", len(classes))
-    is_multilabel = spec.output_activation == "sigmoid" and spec.n_outputs > 1
+    is_multilabel = network.output_activation == "sigmoid" and network.n_outputs > 1
     label_type = (np.int64, by_class) if is_multilabel else (classes.dtype, documents)
     metadata = {"classes": json.dumps(classes.tolist())}
     if settings:
         # Readers can check that the two files belong together.
         metadata["tokenizer_sha256"] = hashlib.sha256(settings).hexdigest()
-    return graph.to_model(
-        [Signature("ids", np.int32, (*documents, "n_ids" if spec.mask_padding else width))],
-        {
-            Signature("label", *label_type): label,
-            Signature("probabilities", np.float32, by_class): probabilities,
-        },
-        metadata,
-        producer_name="sklstm",
-        producer_version=VERSION,
-    )
+    # Padding that is not masked fixes the width to that of the training data.
+    width = "n_ids" if network.mask_padding else classifier.n_features_in_
+    inputs = [Signature("ids", np.int32, (*documents, width))]
+    outputs = {
+        Signature("label", *label_type): label,
+        Signature("probabilities", np.float32, by_class): probabilities,
+    }
+    producer = {"producer_name": "sklstm", "producer_version": VERSION}
+    return graph.to_model(inputs, outputs, metadata, **producer)
 
 
-def _check_size(weights: Weights) -> None:
-    """Raise an error if weights are too large for a file."""
-    n_bytes = sum(weight.nbytes for name, weight in weights.items() if name != NGRAM_IDS)
-    if n_bytes > _MAX_BYTES:
-        raise ValueError(
-            f"The weights take {n_bytes:,} bytes, and an ONNX file has at most {_MAX_BYTES:,}. "
-            f"Fit with fewer words than the {len(weights[EMBEDDINGS]):,} that have a vector now: "
-            "set max_words of WordVectors.load or max_tokens of TextSequencer."
-        )
-
-
-def add_network(graph: Graph, ids: str, spec: NetworkSpec, weights: Mapping[str, Floats]) -> str:
-    """Add the nodes from token ids ``(n_documents, width)`` to logits ``(n_documents, n_outputs)``.
+class NetworkGraph(Graph):
+    """The ONNX graph of a network.
 
     Parameters
     ----------
-    graph : Graph
-        The graph that the nodes are added to.
-    ids : str
-        Name of an int32 value. If the network masks padding, it may be on either side. Ids outside
-        the vocabulary are mapped to out-of-vocabulary.
-    spec : NetworkSpec
+    network : NetworkSpec
         The architecture.
     weights : mapping of str to ndarray of float32
         Weights by name, as returned by `FittedNetwork.weights_by_id`.
-
-    Returns
-    -------
-    logits : str
     """
-    ids = _map_to_vocabulary(graph, ids, spec.vocab_size)
-    lengths = None
-    if spec.mask_padding:
-        ids, lengths = _left_align(graph, ids, spec.width)
-    # From here on time comes first, as in the operator LSTM.
-    steps = graph.add("Transpose", ids, perm=[1, 0])
-    mask = None
-    if lengths is not None:
-        is_token = graph.cast(graph.cast(steps, np.bool_), np.float32)
-        mask = graph.add("Unsqueeze", is_token, [2])
-    x = graph.add("Gather", graph.constant(weights[EMBEDDINGS], EMBEDDINGS), steps)
-    last = ""
-    for number, _ in enumerate(spec.units, start=1):
-        states, last = _add_lstm(graph, f"lstm_{number}", x, lengths, spec, weights)
-        by_step = graph.add("Transpose", states, perm=[0, 2, 1, 3])
-        x = graph.add("Reshape", by_step, [0, 0, -1])
 
-    def dense(name: str, x: str) -> str:
-        return _add_dense(graph, name, x, weights)
+    def __init__(self, network: spec.NetworkSpec, weights: spec.Weights) -> None:
+        super().__init__()
+        self._network, self._weights = network, weights
 
-    pooling = POOLINGS[spec.pooling]
-    x = pooling.onnx(OnnxInputs(graph, x, last, mask, spec.vector_size, dense))
-    for number, _ in enumerate(spec.dense_units, start=1):
-        x = ACTIVATIONS[spec.dense_activation].onnx(graph, dense(f"dense_{number}", x))
-    logits = dense("output", x)
-    if not spec.ngrams:
-        return logits
-    if NGRAM_IDS in weights:
-        ids = graph.add("Gather", weights[NGRAM_IDS][:, 0].astype(np.int32), ids)
-    by_ngrams = _add_ngram_scores(graph, ids, spec, weights)
-    return graph.add("Mul", graph.add("Add", logits, by_ngrams), 0.5)
+    def add_network(self, ids: str) -> str:
+        """Add the nodes from ids ``(n_documents, width)`` to logits ``(n_documents, n_outputs)``.
+
+        Parameters
+        ----------
+        ids : str
+            Name of an int32 value. If the network masks padding, it may be on either side. Ids
+            outside the vocabulary are mapped to out-of-vocabulary.
+
+        Returns
+        -------
+        logits : str
+        """
+        network = self._network
+        is_positive = self.add("GreaterOrEqual", ids, np.int32(0))
+        is_known = self.add("And", is_positive, self.add("Less", ids, np.int32(network.vocab_size)))
+        ids = self.add("Where", is_known, ids, np.int32(OOV_ID))
+        lengths = mask = None
+        if network.mask_padding:
+            ids, lengths = self._left_align(ids)
+        # From here on time comes first, as in the operator LSTM.
+        steps = self.add("Transpose", ids, perm=[1, 0])
+        if network.mask_padding:
+            is_token = self.cast(self.cast(steps, np.bool_), np.float32)
+            mask = self.add("Unsqueeze", is_token, [2])
+        x, last = self.add("Gather", self._weight(spec.EMBEDDINGS), steps), ""
+        for number, _ in enumerate(network.units, start=1):
+            states, last = self._add_lstm(f"lstm_{number}", x, lengths)
+            by_step = self.add("Transpose", states, perm=[0, 2, 1, 3])
+            x = self.add("Reshape", by_step, [0, 0, -1])
+        inputs = OnnxInputs(self, x, last, mask, network.vector_size, self._add_dense)
+        x = POOLINGS[network.pooling].onnx(inputs)
+        for number, _ in enumerate(network.dense_units, start=1):
+            x = spec.ACTIVATIONS[network.dense_activation].onnx(
+                self, self._add_dense(f"dense_{number}", x)
+            )
+        logits = self._add_dense("output", x)
+        if not network.ngrams:
+            return logits
+        if spec.NGRAM_IDS in self._weights:
+            ids = self.add("Gather", self._weights[spec.NGRAM_IDS][:, 0].astype(np.int32), ids)
+        return self.add("Mul", self.add("Add", logits, self._add_ngram_scores(ids)), 0.5)
+
+    def add_outputs(self, logits: str, classes: Labels) -> tuple[str, str]:
+        """Add the nodes from logits to the labels and probabilities that the classifier returns."""
+        if self._network.output_activation == "softmax":
+            code = self.add("ArgMax", logits, axis=1, keepdims=0)
+            return self.add("Gather", classes, code), self.add("Softmax", logits, axis=1)
+        probabilities = self.add("Sigmoid", logits)
+        codes = self.cast(self.add("Greater", logits, 0.0), np.int64)
+        if self._network.n_outputs > 1:
+            return codes, probabilities
+        label = self.add("Gather", classes, self.add("Squeeze", codes, [1]))
+        complement = self.add("Sub", 1.0, probabilities)
+        return label, self.add("Concat", complement, probabilities, axis=1)
+
+    def _weight(self, name: str) -> str:
+        return self.constant(self._weights[name], name)
+
+    def _left_align(self, ids: str) -> tuple[str, str]:
+        """Move the padding of each row behind its tokens; return the ids and the tokens per row.
+
+        The result has the width of the network, or else that of the longest row.
+        """
+        is_token = self.cast(ids, np.bool_)
+        n_before = self.add("CumSum", self.cast(is_token, np.int32), 1)
+        is_padding = self.add("Not", is_token)
+        n_padding_before = self.add("CumSum", self.cast(is_padding, np.int32), 1)
+        lengths = self.add("ReduceSum", self.cast(is_token, np.int32), [1], keepdims=1)
+        behind = self.add("Add", lengths, n_padding_before)
+        place = self.add("Sub", self.add("Where", is_token, n_before, behind), np.int32(1))
+        aligned = self.add("ScatterElements", ids, place, ids, axis=1)
+        lengths, width = self.add("Squeeze", lengths, [1]), self._network.width
+        if width is None:
+            # At least one step, even if there are no tokens.
+            longest = self.add("Max", self.add("ReduceMax", lengths), np.int32(1))
+            end = self.cast(self.add("Reshape", longest, [1]), np.int64)
+            return self.add("Slice", aligned, [0], end, [1]), lengths
+        padded = self.add("Pad", aligned, [0, 0, 0, width])
+        aligned = self.add("Slice", padded, [0], [width], [1])
+        return aligned, self.add("Min", lengths, np.int32(width))
+
+    def _add_lstm(self, name: str, x: str, lengths: str | None) -> tuple[str, str]:
+        """Add an LSTM layer on ``(width, n_documents, n_inputs)``.
+
+        Returns
+        -------
+        states, last : str
+            The states after each step ``(width, n_directions, n_documents, units)``, and the last
+            one of each direction ``(n_documents, n_directions * units)``.
+        """
+        is_bidirectional = self._network.bidirectional
+        paths = [f"{name}/forward", f"{name}/backward"] if is_bidirectional else [name]
+        kernel, recurrent, bias = (
+            np.stack([_reorder_gates(self._weights[f"{path}/{kind}"]).T for path in paths])
+            for kind in ("kernel", "recurrent_kernel", "bias")
+        )
+        # The operator has a second bias, for the recurrent kernel.
+        bias = np.concatenate([bias, np.zeros_like(bias)], axis=1)
+        activation = spec.ACTIVATIONS[self._network.activation].onnx_lstm
+        assert activation is not None
+        parameters = {"activation_alpha": activation.alpha, "activation_beta": activation.beta}
+        # One for the input and one for the output of the cell in each direction.
+        n = 2 * len(paths)
+        states, last = self.add_many(
+            "LSTM",
+            2,
+            x,
+            self.constant(kernel, f"{name}/kernel"),
+            self.constant(recurrent, f"{name}/recurrent_kernel"),
+            self.constant(bias, f"{name}/bias"),
+            *([] if lengths is None else [lengths]),
+            hidden_size=recurrent.shape[2],
+            direction="bidirectional" if is_bidirectional else "forward",
+            activations=["Sigmoid", activation.name, activation.name] * len(paths),
+            **{key: [value] * n for key, value in parameters.items() if value is not None},
+        )
+        by_row = self.add("Transpose", last, perm=[1, 0, 2])
+        return states, self.add("Reshape", by_row, [0, -1])
+
+    def _add_dense(self, name: str, x: str) -> str:
+        """Add the product with a kernel, and the bias if there is one."""
+        product = self.add("MatMul", x, self._weight(f"{name}/kernel"))
+        has_bias = f"{name}/bias" in self._weights
+        return self.add("Add", product, self._weight(f"{name}/bias")) if has_bias else product
+
+    def _add_ngram_scores(self, ids: str) -> str:
+        """Score documents ``(n_documents, width)`` by their n-grams, as the Keras model does."""
+        key = is_ngram = ""
+        keys, counts = [], []
+        for shift, factor in enumerate(HASH_FACTORS[: self._network.ngrams]):
+            # Nothing overflows 64 bits.
+            tokens = self.cast(self._shift(ids, shift), np.int64)
+            product = self.add("Mul", tokens, factor)
+            key = self.add("Add", key, product) if shift else product
+            follows = self.add("Greater", tokens, 0)
+            is_ngram = self.add("And", is_ngram, follows) if shift else follows
+            # Wrap around as int32 arithmetic does.
+            unsigned = self.add("Mod", self.add("Add", key, 2**31), 2**32)
+            keys.append(self.add("Sub", unsigned, 2**31))
+            counts.append(self.cast(is_ngram, np.float32))
+        buckets = self.add("Mod", self.add("Concat", *keys, axis=1), self._network.ngram_buckets)
+        is_counted = self.add("Unsqueeze", self.add("Concat", *counts, axis=1), [2])
+        logits = self.add("Gather", self._weight(spec.NGRAM_WEIGHTS), buckets)
+        total = self.add("ReduceSum", self.add("Mul", logits, is_counted), [1], keepdims=0)
+        is_token = self.cast(self.add("Greater", ids, np.int32(0)), np.float32)
+        n_tokens = self.add("ReduceSum", is_token, [1], keepdims=1)
+        norm = self.add("Sqrt", self.add("Max", n_tokens, 1.0))
+        normalized = self.add("Div", self.add("Mul", total, GAIN), norm)
+        return self.add("Add", normalized, self._weight(spec.NGRAM_BIAS))
+
+    def _shift(self, ids: str, shift: int) -> str:
+        """Shift each row to the left, and fill it up with zeros."""
+        if not shift:
+            return ids
+        longer = self.add("Pad", ids, [0, 0, 0, shift])
+        return self.add("Slice", longer, [shift], [np.iinfo(np.int64).max], [1])
 
 
-def add_outputs(graph: Graph, logits: str, spec: NetworkSpec, classes: Labels) -> tuple[str, str]:
-    """Add the nodes from logits to the labels and probabilities that the classifier returns."""
-    if spec.output_activation == "softmax":
-        code = graph.add("ArgMax", logits, axis=1, keepdims=0)
-        return graph.add("Gather", classes, code), graph.add("Softmax", logits, axis=1)
-    probabilities = graph.add("Sigmoid", logits)
-    codes = graph.cast(graph.add("Greater", logits, 0.0), np.int64)
-    if spec.n_outputs > 1:
-        return codes, probabilities
-    label = graph.add("Gather", classes, graph.add("Squeeze", codes, [1]))
-    complement = graph.add("Sub", 1.0, probabilities)
-    return label, graph.add("Concat", complement, probabilities, axis=1)
-
-
-def _map_to_vocabulary(graph: Graph, ids: str, vocab_size: int) -> str:
-    is_known = graph.add(
-        "And",
-        graph.add("GreaterOrEqual", ids, np.int32(0)),
-        graph.add("Less", ids, np.int32(vocab_size)),
-    )
-    return graph.add("Where", is_known, ids, np.int32(OOV_ID))
-
-
-def _left_align(graph: Graph, ids: str, width: int | None) -> tuple[str, str]:
-    """Move the padding of each row behind its tokens; return the ids and the tokens per row.
-
-    The result has the given width, or else that of the longest row.
-    """
-    is_token = graph.cast(ids, np.bool_)
-    n_before = graph.add("CumSum", graph.cast(is_token, np.int32), 1)
-    is_padding = graph.add("Not", is_token)
-    n_padding_before = graph.add("CumSum", graph.cast(is_padding, np.int32), 1)
-    lengths = graph.add("ReduceSum", graph.cast(is_token, np.int32), [1], keepdims=1)
-    behind = graph.add("Add", lengths, n_padding_before)
-    place = graph.add("Sub", graph.add("Where", is_token, n_before, behind), np.int32(1))
-    aligned = graph.add("ScatterElements", ids, place, ids, axis=1)
-    lengths = graph.add("Squeeze", lengths, [1])
-    if width is None:
-        # At least one step, even if there are no tokens.
-        longest = graph.add("Max", graph.add("ReduceMax", lengths), np.int32(1))
-        end = graph.cast(graph.add("Reshape", longest, [1]), np.int64)
-        return graph.add("Slice", aligned, [0], end, [1]), lengths
-    padded = graph.add("Pad", aligned, [0, 0, 0, width])
-    aligned = graph.add("Slice", padded, [0], [width], [1])
-    return aligned, graph.add("Min", lengths, np.int32(width))
-
-
-def _add_lstm(
-    graph: Graph,
-    name: str,
-    x: str,
-    lengths: str | None,
-    spec: NetworkSpec,
-    weights: Mapping[str, Floats],
-) -> tuple[str, str]:
-    """Add an LSTM layer on ``(width, n_documents, n_inputs)``.
-
-    Returns
-    -------
-    states, last : str
-        The states after each step ``(width, n_directions, n_documents, units)``, and the last one
-        of each direction ``(n_documents, n_directions * units)``.
-    """
-    directions = [f"{name}/forward", f"{name}/backward"] if spec.bidirectional else [name]
-    kernels = [_reorder_gates(weights[f"{path}/kernel"]).T for path in directions]
-    recurrent = [_reorder_gates(weights[f"{path}/recurrent_kernel"]).T for path in directions]
-    biases = [_reorder_gates(weights[f"{path}/bias"]) for path in directions]
-    # The operator has a second bias, for the recurrent kernel.
-    both_biases = [np.concatenate([bias, np.zeros_like(bias)]) for bias in biases]
-    activation = ACTIVATIONS[spec.activation].onnx_lstm
-    assert activation is not None
-    parameters = {"activation_alpha": activation.alpha, "activation_beta": activation.beta}
-    # One for the input and one for the output of the cell in each direction.
-    n = 2 * len(directions)
-    attributes = {key: [value] * n for key, value in parameters.items() if value is not None}
-    states, last = graph.add_many(
-        "LSTM",
-        2,
-        x,
-        graph.constant(np.stack(kernels), f"{name}/kernel"),
-        graph.constant(np.stack(recurrent), f"{name}/recurrent_kernel"),
-        graph.constant(np.stack(both_biases), f"{name}/bias"),
-        *([] if lengths is None else [lengths]),
-        hidden_size=recurrent[0].shape[1],
-        direction="bidirectional" if spec.bidirectional else "forward",
-        activations=["Sigmoid", activation.name, activation.name] * len(directions),
-        **attributes,
-    )
-    by_row = graph.add("Transpose", last, perm=[1, 0, 2])
-    return states, graph.add("Reshape", by_row, [0, -1])
-
-
-def _reorder_gates(array: Floats) -> Floats:
+def _reorder_gates(array: spec.Floats) -> spec.Floats:
     """Reorder the gates of a kernel or bias from the order of Keras to that of ONNX."""
-    by_gate = dict(zip(GATES, np.split(array, len(GATES), axis=-1), strict=True))
+    by_gate = dict(zip(spec.GATES, np.split(array, len(spec.GATES), axis=-1), strict=True))
     return np.concatenate([by_gate[gate] for gate in _ONNX_GATES], axis=-1)
-
-
-def _add_dense(graph: Graph, name: str, x: str, weights: Mapping[str, Floats]) -> str:
-    """Add the product with a kernel, and the bias if there is one."""
-    product = graph.add("MatMul", x, graph.constant(weights[f"{name}/kernel"], f"{name}/kernel"))
-    bias = weights.get(f"{name}/bias")
-    if bias is None:
-        return product
-    return graph.add("Add", product, graph.constant(bias, f"{name}/bias"))
-
-
-def _add_ngram_scores(
-    graph: Graph, ids: str, spec: NetworkSpec, weights: Mapping[str, Floats]
-) -> str:
-    """Score documents ``(n_documents, width)`` by their n-grams, as the Keras model does."""
-    is_token = graph.add("Greater", ids, np.int32(0))
-    key = is_ngram = ""
-    keys, counts = [], []
-    for shift, factor in enumerate(HASH_FACTORS[: spec.ngrams]):
-        # Nothing overflows 64 bits.
-        tokens = graph.cast(_shift(graph, ids, shift), np.int64)
-        product = graph.add("Mul", tokens, factor)
-        key = graph.add("Add", key, product) if shift else product
-        follows = graph.add("Greater", tokens, 0)
-        is_ngram = graph.add("And", is_ngram, follows) if shift else follows
-        keys.append(_wrap_int32(graph, key))
-        counts.append(graph.cast(is_ngram, np.float32))
-    buckets = graph.add("Mod", graph.add("Concat", *keys, axis=1), spec.ngram_buckets)
-    table = graph.constant(weights[NGRAM_WEIGHTS], NGRAM_WEIGHTS)
-    is_counted = graph.add("Unsqueeze", graph.add("Concat", *counts, axis=1), [2])
-    scores = graph.add("Mul", graph.add("Gather", table, buckets), is_counted)
-    total = graph.add("ReduceSum", scores, [1], keepdims=0)
-    n_tokens = graph.add("ReduceSum", graph.cast(is_token, np.float32), [1], keepdims=1)
-    norm = graph.add("Sqrt", graph.add("Max", n_tokens, 1.0))
-    normalized = graph.add("Div", graph.add("Mul", total, GAIN), norm)
-    return graph.add("Add", normalized, graph.constant(weights[NGRAM_BIAS], NGRAM_BIAS))
-
-
-def _shift(graph: Graph, ids: str, shift: int) -> str:
-    """Shift each row to the left, and fill it up with zeros."""
-    if not shift:
-        return ids
-    longer = graph.add("Pad", ids, [0, 0, 0, shift])
-    return graph.add("Slice", longer, [shift], [np.iinfo(np.int64).max], [1])
-
-
-def _wrap_int32(graph: Graph, key: str) -> str:
-    """Wrap int64 values around as int32 arithmetic does."""
-    unsigned = graph.add("Mod", graph.add("Add", key, 2**31), 2**32)
-    return graph.add("Sub", unsigned, 2**31)
 
 
 def tokenizer_settings(sequencer: TextSequencer) -> dict[str, object]:
@@ -448,18 +398,12 @@ def tokenizer_settings(sequencer: TextSequencer) -> dict[str, object]:
                 f"classifier alone and compute its ids yourself, or {remedy} and fit again."
             )
     stop_words = CountVectorizer(stop_words=sequencer.stop_words).get_stop_words()
-    settings: dict[str, object] = {
+    settings = {name: getattr(sequencer, name) for name in _COPIED} | {
         "format": SETTINGS_FORMAT,
         "lowercase": bool(sequencer.lowercase),
-        "strip_accents": sequencer.strip_accents,
-        "analyzer": sequencer.analyzer,
-        "token_pattern": sequencer.token_pattern,
         "stop_words": sorted(stop_words or ()),
-        "indexing": sequencer.indexing,
         "n_tokens": int(sequencer.n_tokens_),
         "max_len": int(sequencer.max_len_),
-        "padding": sequencer.padding,
-        "truncating": sequencer.truncating,
         "separator": sequencer.separator,
     }
     if sequencer.indexing == "vocabulary":

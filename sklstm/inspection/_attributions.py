@@ -174,12 +174,10 @@ def token_attributions(
         values, baselines = _occlude(score, ids, codes)
     else:
         values, baselines = _integrate(classifier._fitted_network(), ids, codes, n_steps)
-    return [
-        TokenAttributions(tokens, of_tokens, labels[code], float(row[code]), float(baseline))
-        for tokens, of_tokens, code, row, baseline in zip(
-            token_names(sequencer, ids), values, codes, scores, baselines, strict=True
-        )
-    ]
+    targets, of_targets = [labels[code] for code in codes], scores[np.arange(len(ids)), codes]
+    tokens = token_names(sequencer, ids)
+    columns = (tokens, values, targets, of_targets.tolist(), baselines.tolist())
+    return [TokenAttributions(*document) for document in zip(*columns, strict=True)]
 
 
 def read_ids(sequencer: TextSequencer | None, classifier: BaseEstimator, X: object) -> Ids:
@@ -260,9 +258,8 @@ def _integrate(
         spec, weights, inputs, lengths, output_weights, values.sum(axis=1), n_steps
     )
     values += lstm_values
-    return [
-        of_document[row != 0] for of_document, row in zip(values, inputs, strict=True)
-    ], baselines + lstm_baselines
+    of_tokens = [of_document[row != 0] for of_document, row in zip(values, inputs, strict=True)]
+    return of_tokens, baselines + lstm_baselines
 
 
 def _split_ngram_scores(

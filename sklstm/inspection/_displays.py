@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from math import inf
 from textwrap import shorten
 from typing import TYPE_CHECKING, Self
 
@@ -13,26 +12,13 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 
 from sklstm._network.summary import Layer, network_layers
-from sklstm._plotting import (
-    BLACK,
-    BLUE,
-    GREY,
-    GRID,
-    VERMILION,
-    diverging,
-    one_axes,
-    pyplot,
-    room,
-    several_axes,
-    tidy,
-)
+from sklstm._plotting import BLACK, BLUE, GREY, VERMILION, Display, diverging, room, tidy
 from sklstm.classifier import LSTMTextClassifier
 from sklstm.inspection._attributions import TokenAttributions, token_attributions
 from sklstm.pipeline import final_classifier
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure, SubFigure
     from matplotlib.lines import Line2D
 
 # Height of a line of text in inches, font size in points, and width of a character of the
@@ -59,7 +45,7 @@ _VALIDATION_PREFIX = "val_"
 _MAX_MARKERS = 30
 
 
-class TokenAttributionDisplay:
+class TokenAttributionDisplay(Display):
     """A text colored by the contribution of each token to the score of a class.
 
     Blue tokens with a solid underline support the class, orange tokens with a dotted underline
@@ -176,7 +162,6 @@ class TokenAttributionDisplay:
         if kind not in ("text", "bar"):
             raise ValueError(f"kind={kind!r} must be 'text' or 'bar'.")
         self.ax_ = self._plot_text(ax) if kind == "text" else self._plot_bars(ax)
-        self.figure_: Figure | SubFigure = self.ax_.figure
         return self
 
     def _repr_html_(self) -> str:
@@ -194,39 +179,33 @@ class TokenAttributionDisplay:
 
     def _title(self) -> str:
         found = self.attributions
-        return (
-            f"Score of {shorten(str(found.target), 40)}: {found.score:+.2f} logits "
-            f"(baseline {found.baseline_score:+.2f})"
-        )
+        score = f"Score of {shorten(str(found.target), 40)}: {found.score:+.2f} logits"
+        return f"{score} (baseline {found.baseline_score:+.2f})"
 
     def _limit(self) -> float:
         """Return the largest absolute value, but at least `_MIN_RANGE`."""
         return max(float(np.abs(self.attributions.values).max(initial=0.0)), _MIN_RANGE)
 
     def _plot_text(self, ax: Axes | None) -> Axes:
-        plt = pyplot(type(self).__name__)
+        tokens, limit = self._tokens(), self._limit()
+        n_lines = _wrap(tokens, _TEXT_WIDTH - 0.2)[1]
+        ax = self._one_axes(ax, (_TEXT_WIDTH, 1.05 + _LINE_HEIGHT * n_lines))
+        from matplotlib.cm import ScalarMappable
         from matplotlib.transforms import Affine2D, ScaledTranslation
 
-        tokens, limit, colors = self._tokens(), self._limit(), diverging()
-        is_given = ax is not None
-        width, height = _TEXT_WIDTH - 0.2, inf
-        positions, n_lines = _wrap(tokens, width)
-        size = (_TEXT_WIDTH, 1.05 + _LINE_HEIGHT * n_lines)
-        ax = one_axes(type(self).__name__, ax, size)
         ax.set_axis_off()
         ax.set_title(self._title(), fontsize="small", loc="left", parse_math=False)
-        end = limit / _MAX_SATURATION
-        scale = plt.cm.ScalarMappable(plt.Normalize(-end, end), colors)
+        colors = ScalarMappable(cmap=diverging())
+        colors.set_clim(-limit / _MAX_SATURATION, limit / _MAX_SATURATION)
         bar = ax.figure.colorbar(
-            scale, ax=ax, location="bottom", fraction=0.08, aspect=40, pad=0.04, shrink=0.8
+            colors, ax=ax, location="bottom", fraction=0.08, aspect=40, pad=0.04, shrink=0.8
         )
         bar.ax.set_xlim(-limit, limit)
         bar.ax.locator_params(axis="x", nbins=3)
         bar.set_label("contribution to the score, logits (dotted: opposes)", fontsize="small")
         bar.ax.tick_params(labelsize="small")
-        if is_given:
-            width, height = room(ax)
-            positions, n_lines = _wrap(tokens, width)
+        width, height = room(ax)
+        positions, n_lines = _wrap(tokens, width)
         # Coordinates are characters and lines from the upper left corner, of the same size on any
         # axes. Lines move closer together if they do not fit.
         line_height = min(_LINE_HEIGHT, height / (n_lines + 0.2))
@@ -237,36 +216,23 @@ class TokenAttributionDisplay:
             + ScaledTranslation(0, 1, ax.transAxes)  # type: ignore[arg-type]  # It is affine.
         )
         below = ScaledTranslation(0, -_FONT_SIZE * 0.75 / 72, inches)
-        fractions = self.attributions.values / limit
-        for token, fraction, (line, column) in zip(tokens, fractions, positions, strict=True):
-            ax.text(
-                column,
-                line,
-                token,
-                transform=in_characters,
-                family="monospace",
-                fontsize=_FONT_SIZE,
-                verticalalignment="center",
-                parse_math=False,
-                in_layout=False,  # A word longer than a line would shrink the axes.
-                bbox={
-                    "boxstyle": "square,pad=0.12",
-                    "facecolor": colors(0.5 + 0.5 * _MAX_SATURATION * fraction),
-                    "edgecolor": "none",
-                },
-            )
-            if abs(fraction) >= _MIN_UNDERLINED:
-                style = "-" if fraction > 0 else ":"
-                ends = [column, column + len(token)]
+        values = self.attributions.values
+        for token, value, (line, column) in zip(tokens, values, positions, strict=True):
+            box = {"boxstyle": "square,pad=0.12", "fc": colors.to_rgba(value), "ec": "none"}
+            text = ax.text(column, line, token, transform=in_characters, bbox=box, va="center")
+            text.set(family="monospace", fontsize=_FONT_SIZE, parse_math=False)
+            text.set_in_layout(False)  # A word longer than a line would shrink the axes.
+            if abs(value) >= _MIN_UNDERLINED * limit:
+                style, ends = "-" if value > 0 else ":", [column, column + len(token)]
                 (underline,) = ax.plot(ends, [line, line], style, color=BLACK, linewidth=1.4)
                 underline.set_transform(in_characters + below)
         return ax
 
     def _plot_bars(self, ax: Axes | None) -> Axes:
         tokens, values = self._tokens(), self.attributions.values
-        ax = one_axes(type(self).__name__, ax, (_TEXT_WIDTH, 1.0 + 0.2 * len(tokens)))
-        colors = np.where(values > 0, BLUE, VERMILION)
-        ax.barh(range(len(tokens)), values, color=colors.tolist(), height=0.7)
+        ax = self._one_axes(ax, (_TEXT_WIDTH, 1.0 + 0.2 * len(tokens)))
+        colors = np.where(values > 0, BLUE, VERMILION).tolist()
+        ax.barh(range(len(tokens)), values, color=colors, height=0.7)
         ax.axvline(0, color=GREY, linewidth=0.8)
         ax.set_yticks(range(len(tokens)), tokens, parse_math=False)
         ax.set_ylim(len(tokens) - 0.4, -0.6)
@@ -275,9 +241,7 @@ class TokenAttributionDisplay:
         ax.locator_params(axis="x", nbins=6)
         ax.set_xlabel("contribution to the score, logits")
         ax.set_title(self._title(), fontsize="small", parse_math=False)
-        ax.grid(axis="x", color=GRID, linewidth=0.6)
-        ax.set_axisbelow(True)
-        tidy(ax)
+        tidy(ax, "x")
         return ax
 
 
@@ -303,14 +267,11 @@ def _html_word(token: str, value: float, limit: float) -> str:
     color, style = (BLUE, "solid") if value > 0 else (VERMILION, "dotted")
     rgb = ", ".join(str(int(color[start : start + 2], 16)) for start in (1, 3, 5))
     underline = f"2px {style} {color}" if fraction >= _MIN_UNDERLINED else "none"
-    css = (
-        f"background: rgba({rgb}, {0.45 * fraction:.2f}); border-bottom: {underline}; "
-        "padding: 0 2px"
-    )
-    return f'<span title="{value:+.3f}" style="{css}">{escape(token)}</span>'
+    css = f"background: rgba({rgb}, {0.45 * fraction:.2f}); border-bottom: {underline}"
+    return f'<span title="{value:+.3f}" style="{css}; padding: 0 2px">{escape(token)}</span>'
 
 
-class TrainingHistoryDisplay:
+class TrainingHistoryDisplay(Display):
     """Loss and metrics per epoch, on training and validation data.
 
     It is recommended to use `from_estimator` to create a display.
@@ -427,8 +388,7 @@ class TrainingHistoryDisplay:
         """
         names = [name for name in self.history if not name.startswith(_VALIDATION_PREFIX)]
         size = (2.6 * len(names) + 0.4, 2.6)
-        self.ax_ = several_axes(type(self).__name__, ax, 1, len(names), size).ravel()
-        self.figure_: Figure = self.ax_[0].figure
+        self.ax_ = self._several_axes(ax, (1, len(names)), size).ravel()
         self.lines_: dict[str, Line2D] = {}
         for each, name in zip(self.ax_, names, strict=True):
             self._plot_metric(each, name)
@@ -437,15 +397,13 @@ class TrainingHistoryDisplay:
     def _plot_metric(self, ax: Axes, name: str) -> None:
         from matplotlib.ticker import MaxNLocator
 
-        n_epochs = max(len(values) for values in self.history.values())
-        for key, label, style, color in (
-            (name, "training", "o-", BLUE),
-            (_VALIDATION_PREFIX + name, "validation", "s--", VERMILION),
-        ):
+        n_epochs = max(map(len, self.history.values()))
+        size = 4 if n_epochs <= _MAX_MARKERS else 0
+        training = (name, "training", "o-", BLUE)
+        validation = (_VALIDATION_PREFIX + name, "validation", "s--", VERMILION)
+        for key, label, style, color in (training, validation):
             if key in self.history:
-                values = self.history[key]
-                epochs = range(1, len(values) + 1)
-                size = 4 if n_epochs <= _MAX_MARKERS else 0
+                epochs, values = range(1, len(self.history[key]) + 1), self.history[key]
                 (line,) = ax.plot(epochs, values, style, color=color, label=label, markersize=size)
                 self.lines_[key] = line
         if self.best_epoch is not None:
@@ -454,13 +412,11 @@ class TrainingHistoryDisplay:
         ax.set(xlabel="epoch", ylabel=_METRIC_LABELS.get(name, name.replace("_", " ")))
         ax.set_xlim(0.5, 0.5 + 1.02 * n_epochs)  # Without a tick at epoch 0.
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
-        ax.grid(color=GRID, linewidth=0.6)
-        ax.set_axisbelow(True)
         ax.legend(fontsize="small", frameon=False)
-        tidy(ax)
+        tidy(ax, "both")
 
 
-class NetworkDisplay:
+class NetworkDisplay(Display):
     """The architecture of a network: one box per layer, connected by arrows.
 
     Each box contains the output shape of the layer and its number of weights.
@@ -559,27 +515,28 @@ class NetworkDisplay:
         boxes = _boxes(self.layers)
         parallel = boxes.pop(_PARALLEL_LAYER, None)
         width = _BOX_WIDTH * 2 + _BOX_GAP if parallel else _BOX_WIDTH
-        height = _BOX_STEP * (len(boxes) - 1) + _BOX_HEIGHT
-        is_given = ax is not None
-        ax = one_axes(type(self).__name__, ax, (max(width, 3.2) + 0.3, height + 0.6))
+        bottom = -_BOX_STEP * (len(boxes) - 1)
+        height = _BOX_HEIGHT - bottom
+        self.ax_ = ax = self._one_axes(ax, (max(width, 3.2) + 0.3, height + 0.6))
         ax.set_axis_off()
         title = f"{sum(layer.n_weights for layer in self.layers):,} weights"
         ax.set_title(title, fontsize="medium")
         # The text shrinks with the boxes.
-        scale = min(1.0, *np.divide(room(ax), (width + 0.1, height + 0.1))) if is_given else 1.0
+        scale = min(1.0, *np.divide(room(ax), (width + 0.1, height + 0.1)))
         center = _BOX_WIDTH / 2
         for number, box in enumerate(boxes.values()):
             top = -number * _BOX_STEP
-            _draw_box(ax, box, center, top, scale)
+            _draw_box(ax, box, (center, top), scale)
             if number:
                 _draw_arrow(ax, (center, top + _BOX_STEP - _BOX_HEIGHT), (center, top))
         if parallel is not None:
-            _draw_parallel(ax, parallel, len(boxes), scale)
-        ax.set_xlim(-0.05, width + 0.05)
-        ax.set_ylim(-height - 0.05, 0.05)
-        ax.set_aspect("equal")
-        self.ax_ = ax
-        self.figure_: Figure | SubFigure = ax.figure
+            # Between the token ids at the top and the mean of the scores at the bottom.
+            center, top = _BOX_WIDTH * 1.5 + _BOX_GAP, bottom / 2
+            ids, mean = (_BOX_WIDTH, -_BOX_HEIGHT / 2), (_BOX_WIDTH, bottom - _BOX_HEIGHT / 2)
+            _draw_box(ax, parallel, (center, top), scale)
+            _draw_arrow(ax, ids, (center, top), "angle,angleA=0,angleB=90")
+            _draw_arrow(ax, (center, top - _BOX_HEIGHT), mean, "angle,angleA=90,angleB=0")
+        ax.set(xlim=(-0.05, width + 0.05), ylim=(-height - 0.05, 0.05), aspect="equal")
         return self
 
 
@@ -594,30 +551,15 @@ def _boxes(layers: Sequence[Layer]) -> dict[str, Layer]:
     return boxes
 
 
-def _draw_parallel(ax: Axes, box: Layer, n_main: int, scale: float) -> None:
-    """Draw a box between the token ids at the top and the mean of the scores at the bottom."""
-    center, top = _BOX_WIDTH * 1.5 + _BOX_GAP, -_BOX_STEP * (n_main - 1) / 2
-    _draw_box(ax, box, center, top, scale)
-    ids = (_BOX_WIDTH, -_BOX_HEIGHT / 2)
-    _draw_arrow(ax, ids, (center, top), "angle,angleA=0,angleB=90")
-    mean = (_BOX_WIDTH, -(n_main - 1) * _BOX_STEP - _BOX_HEIGHT / 2)
-    _draw_arrow(ax, (center, top - _BOX_HEIGHT), mean, "angle,angleA=90,angleB=0")
-
-
-def _draw_box(ax: Axes, layer: Layer, center: float, top: float, scale: float) -> None:
-    from matplotlib.colors import to_rgba
+def _draw_box(ax: Axes, layer: Layer, place: tuple[float, float], scale: float) -> None:
+    """Draw the box of a layer below the middle of its upper edge."""
     from matplotlib.patches import FancyBboxPatch
 
+    center, top = place
     color = VERMILION if layer.is_dropout else BLUE if layer.n_weights else GREY
-    box = FancyBboxPatch(
-        (center - _BOX_WIDTH / 2 + 0.04, top - _BOX_HEIGHT + 0.04),
-        _BOX_WIDTH - 0.08,
-        _BOX_HEIGHT - 0.08,
-        boxstyle="round,pad=0.04",
-        facecolor=to_rgba(color, 0.12),
-        edgecolor=color,
-        linestyle="--" if layer.is_dropout else "-",
-    )
+    corner = (center - _BOX_WIDTH / 2 + 0.04, top - _BOX_HEIGHT + 0.04)
+    box = FancyBboxPatch(corner, _BOX_WIDTH - 0.08, _BOX_HEIGHT - 0.08, boxstyle="round,pad=0.04")
+    box.set(facecolor=(color, 0.12), edgecolor=color, linestyle="--" if layer.is_dropout else "-")
     ax.add_patch(box)
     lines = [layer.name, layer.description, layer.shape_text]
     if layer.n_weights:

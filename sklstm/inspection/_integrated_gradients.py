@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sklstm._network.network import InputGradient
 
 _Doubles = NDArray[np.float64]
-_Documents = NDArray[np.int64]
+_Ints = NDArray[np.int64]
 
 # Rows of a batch. Each position in it has its own row of an embedding matrix.
 _BATCH_ROWS = 32
@@ -75,16 +75,10 @@ def integrated_gradients(
     lstm_spec = replace(spec, ngrams=0, ngram_buckets=0, ngram_rows=0, trainable_embeddings=True)
     lstm_weights = {name: w for name, w in weights.items() if not name.startswith("ngram")}
     with acquire_network(replace(lstm_spec, vocab_size=n_positions + 1)) as network:
-        paths = _Paths(
-            network.input_gradient(lstm_weights),
-            network.is_thread_safe,
-            network.spec.vocab_size,
-            prediction_widths(network, inputs.shape[1]),
-            weights[EMBEDDINGS],
-            inputs,
-            lengths,
-            output_weights,
-        )
+        gradient = network.input_gradient(lstm_weights)
+        widths = prediction_widths(network, inputs.shape[1])
+        settings = (gradient, network.is_thread_safe, network.spec.vocab_size, widths)
+        paths = _Paths(*settings, weights[EMBEDDINGS], inputs, lengths, output_weights)
         documents, zeros = np.arange(len(inputs)), np.zeros(len(inputs))
         baselines = paths.weighted_gradients(documents, zeros[:, None], np.zeros(1))[0][:, 0]
         segments = paths.integrate(documents, zeros, zeros + 1, baselines, n_steps)
@@ -102,14 +96,13 @@ def integrated_gradients(
     bad = np.flatnonzero(~(np.abs(errors) <= tolerance))
     if len(bad):
         worst = bad[np.argmax(np.abs(errors[bad]))]
-        warnings.warn(
+        message = (
             f"The attributions of {len(bad)} of {len(inputs)} documents do not sum to the "
             f"difference of their scores: for document {worst} the error is {errors[worst]:.2g} of "
-            f"{differences[worst]:.2g} logits. Raise n_steps.",
-            ConvergenceWarning,
-            # The caller of token_attributions.
-            stacklevel=4,
+            f"{differences[worst]:.2g} logits. Raise n_steps."
         )
+        # The level is that of the caller of token_attributions.
+        warnings.warn(message, ConvergenceWarning, stacklevel=4)
     return values, baselines
 
 
@@ -128,7 +121,7 @@ class _Segments(NamedTuple):
         Integral of the gradients times the vectors.
     """
 
-    document: _Documents
+    document: _Ints
     start: _Doubles
     end: _Doubles
     start_score: _Doubles
@@ -158,9 +151,7 @@ class _Segments(NamedTuple):
 
     def append(self, others: _Segments) -> _Segments:
         """Return these segments, then other ones."""
-        return _Segments._make(
-            np.concatenate(columns) for columns in zip(self, others, strict=True)
-        )
+        return _Segments._make(map(np.concatenate, zip(self, others, strict=True)))
 
 
 @dataclass(frozen=True)
@@ -200,12 +191,7 @@ class _Paths:
         return left.append(self.integrate(document, middle, end, left.end_score, n_steps))
 
     def integrate(
-        self,
-        document: _Documents,
-        start: _Doubles,
-        end: _Doubles,
-        start_score: _Doubles,
-        n_steps: int,
+        self, document: _Ints, start: _Doubles, end: _Doubles, start_score: _Doubles, n_steps: int
     ) -> _Segments:
         """Return segments, integrated at `n_steps` points each."""
         points, weights = np.polynomial.legendre.leggauss(n_steps)
@@ -216,7 +202,7 @@ class _Paths:
         return _Segments(document, start, end, start_score, scores[:, -1], values * size)
 
     def weighted_gradients(
-        self, documents: _Documents, points: _Doubles, weights: _Doubles
+        self, documents: _Ints, points: _Doubles, weights: _Doubles
     ) -> tuple[_Doubles, _Doubles]:
         """Compute scores on paths, and weighted sums of the gradients times the vectors.
 
@@ -252,9 +238,7 @@ class _Paths:
             np.add.at(values[:, : products.shape[1]], path[batch], weighted)
         return scores, values
 
-    def _batch_gradients(
-        self, documents: _Documents, points: _Doubles
-    ) -> tuple[_Doubles, _Doubles]:
+    def _batch_gradients(self, documents: _Ints, points: _Doubles) -> tuple[_Doubles, _Doubles]:
         """Compute scores ``(n,)``, and gradients times vectors ``(n, n_steps)``.
 
         There are at most `_BATCH_ROWS` documents; each is evaluated at one point of its path.
@@ -272,9 +256,8 @@ class _Paths:
         matrix = np.zeros((self.n_rows, vectors.shape[2]), dtype=np.float32)
         matrix[0] = self.matrix[0]
         matrix[1 : rows.size + 1] = scaled.reshape(rows.size, -1)
-        scores, by_matrix = self.gradient(
-            matrix, ids.astype(np.int32), self.output_weights[documents]
-        )
+        ids = ids.astype(np.int32)
+        scores, by_matrix = self.gradient(matrix, ids, self.output_weights[documents])
         gradients = by_matrix[1 : rows.size + 1].reshape(vectors.shape)
         products = np.einsum("rsv,rsv->rs", gradients, vectors, dtype=np.float64) * (rows != 0)
         return scores[:n].astype(np.float64), products[:n, :n_steps]

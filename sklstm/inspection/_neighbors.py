@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from difflib import get_close_matches
 from numbers import Integral
 
@@ -73,39 +72,24 @@ def nearest_tokens(estimator: Pipeline, token: str, *, n_tokens: int = 10) -> pd
     check_scalar(token, "token", str)
     check_scalar(n_tokens, "n_tokens", Integral, min_val=1)
     if sequencer is None:
-        raise TypeError(
-            "estimator is an LSTMTextClassifier, which has no tokens; pass the pipeline of a "
-            "TextSequencer and the classifier."
-        )
+        raise TypeError("estimator has no tokens; pass the pipeline of a TextSequencer and it.")
     if not hasattr(sequencer, "tokens_"):
-        raise ValueError(
-            "The TextSequencer has no tokens, because of indexing='hash'; fit with "
-            "indexing='vocabulary'."
-        )
-    tokens = sequencer.tokens_
-    token_id = _token_id(sequencer.vocabulary_, token)
+        raise ValueError("indexing='hash' keeps no tokens; fit with indexing='vocabulary'.")
+    tokens, vocabulary = sequencer.tokens_, sequencer.vocabulary_
+    if token not in vocabulary:
+        similar = get_close_matches(token, vocabulary, n=3)
+        hint = f"; did you mean {' or '.join(map(repr, similar))}?" if similar else "."
+        known = f"{len(vocabulary):,} tokens of the TextSequencer"
+        raise ValueError(f"token={token!r:.60} is not among the {known}{hint}")
     ids, vectors = _vectors(classifier._fitted_network(), tokens)
-    is_token = ids == token_id
+    is_token = ids == vocabulary[token]
     if not is_token.any():
-        raise ValueError(
-            f"token={token!r:.60} has no vector: it is unseen in training, and the classifier "
-            "reads it as the out-of-vocabulary token."
-        )
+        problem = "has no vector, because it is unseen in training; pass another token"
+        raise ValueError(f"token={token!r:.60} {problem}.")
     similarity = cosine_similarity(vectors, vectors[is_token])[:, 0]
     order = np.argsort(-similarity, kind="stable")
     nearest = order[~is_token[order]][:n_tokens]
     return pd.DataFrame({"token": tokens[ids[nearest]], "similarity": similarity[nearest]})
-
-
-def _token_id(vocabulary: Mapping[str, int], token: str) -> int:
-    if token in vocabulary:
-        return vocabulary[token]
-    similar = get_close_matches(token, vocabulary, n=3)
-    hint = f"; did you mean {' or '.join(map(repr, similar))}?" if similar else "."
-    raise ValueError(
-        f"token={token!r:.60} is not among the {len(vocabulary):,} tokens in the vocabulary of the "
-        f"TextSequencer{hint}"
-    )
 
 
 def _vectors(fitted: FittedNetwork, tokens: NDArray[np.object_]) -> tuple[Ids, NDArray[np.float64]]:

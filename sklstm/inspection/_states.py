@@ -16,13 +16,12 @@ from sklearn.utils import check_scalar
 
 from sklstm._network.embedding_table import network_inputs
 from sklstm._network.spec import EMBEDDINGS, GATES, Floats, Ids, Lengths, NetworkSpec, Weights
-from sklstm._plotting import BLACK, SEQUENTIAL, diverging, several_axes
+from sklstm._plotting import BLACK, Display, diverging
 from sklstm.inspection._attributions import read_ids, token_names
 from sklstm.pipeline import split_pipeline
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
 
 _Doubles = NDArray[np.float64]
@@ -88,9 +87,7 @@ class LSTMStates:
             If the layer is not bidirectional.
         """
         if not self.is_bidirectional:
-            raise AttributeError(
-                "The layer has no backward direction; fit with bidirectional=True."
-            )
+            raise AttributeError("The layer has one direction; fit with bidirectional=True.")
         return self._half(1)
 
     def _half(self, number: int) -> LSTMStates:
@@ -178,32 +175,24 @@ def lstm_states(estimator: BaseEstimator, X: object, *, layer: int = 0) -> list[
     """
     sequencer, classifier = split_pipeline(estimator)
     fitted = classifier._fitted_network()
-    index = _check_layer(layer, len(fitted.spec.units))
+    check_scalar(layer, "layer", Integral)
+    n_layers = len(fitted.spec.units)
+    if not -n_layers <= layer < n_layers:
+        found = f"layer={layer} must be from {-n_layers} to {n_layers - 1}"
+        raise ValueError(f"{found}; the network has {n_layers} LSTM layers.")
     ids = read_ids(sequencer, classifier, X)
     rows, spec, weights = fitted.resolve(ids)
     tokens = token_names(sequencer, ids, keep_padding=not spec.mask_padding)
+    states = _layer_states(spec, weights, rows, layer % n_layers)
     return [
-        LSTMStates(
-            tokens=names,
-            is_bidirectional=spec.bidirectional,
-            **dict(zip(_QUANTITIES, states, strict=True)),
-        )
-        for names, states in zip(tokens, _layer_states(spec, weights, rows, index), strict=True)
+        LSTMStates(tokens=names, is_bidirectional=spec.bidirectional, **quantities)
+        for names, quantities in zip(tokens, states, strict=True)
     ]
 
 
-def _check_layer(layer: int, n_layers: int) -> int:
-    """Return the index of a layer, counted from 0."""
-    check_scalar(layer, "layer", Integral)
-    if not -n_layers <= layer < n_layers:
-        raise ValueError(
-            f"layer={layer} must be from {-n_layers} to {n_layers - 1}, because the network has "
-            f"{n_layers} LSTM layer{'' if n_layers == 1 else 's'}."
-        )
-    return int(layer) % n_layers
-
-
-def _layer_states(spec: NetworkSpec, weights: Weights, rows: Ids, index: int) -> list[Floats]:
+def _layer_states(
+    spec: NetworkSpec, weights: Weights, rows: Ids, index: int
+) -> list[dict[str, Floats]]:
     """Compute the quantities of an LSTM layer.
 
     Parameters
@@ -223,16 +212,16 @@ def _layer_states(spec: NetworkSpec, weights: Weights, rows: Ids, index: int) ->
         One array per document.
     """
     inputs, lengths = network_inputs(rows, spec)
-    result: dict[int, Floats] = {}
+    result: dict[int, dict[str, Floats]] = {}
     by_length = np.argsort(lengths, kind="stable")
     for batch in np.array_split(by_length, ceil(len(rows) / _BATCH_ROWS)):
         x = weights[EMBEDDINGS][inputs[batch, : lengths[batch].max()]].astype(np.float64)
         for number in range(1, index + 2):
-            name = f"lstm_{number}"
-            states = _run_layer(x, lengths[batch], spec, weights, name)
+            states = _run_layer(x, lengths[batch], spec, weights, f"lstm_{number}")
             x = states[-1]
         for row, document in enumerate(batch):
-            result[document] = states[:, row, : lengths[document]].astype(np.float32)
+            values = states[:, row, : lengths[document]].astype(np.float32)
+            result[document] = dict(zip(_QUANTITIES, values, strict=True))
     return [result[document] for document in range(len(rows))]
 
 
@@ -243,25 +232,23 @@ def _run_layer(
 
     Values after the last token of a row are undefined.
     """
+    activation = _numpy_activation(spec.activation)
     if not spec.bidirectional:
-        return _run_cell(x, weights, name, spec.activation)
-    forward = _run_cell(x, weights, f"{name}/forward", spec.activation)
+        return _run_cell(x, weights, name, activation)
+    forward = _run_cell(x, weights, f"{name}/forward", activation)
     steps = np.arange(x.shape[1])
     # This permutation is its own inverse.
     reverse = np.where(steps < lengths[:, None], lengths[:, None] - 1 - steps, steps)
     reversed_x = np.take_along_axis(x, reverse[:, :, None], axis=1)
-    backward = _run_cell(reversed_x, weights, f"{name}/backward", spec.activation)
+    backward = _run_cell(reversed_x, weights, f"{name}/backward", activation)
     backward = np.take_along_axis(backward, reverse[None, :, :, None], axis=2)
     return np.concatenate([forward, backward], axis=-1)
 
 
-def _run_cell(x: _Doubles, weights: Weights, name: str, activation_name: str) -> _Doubles:
+def _run_cell(x: _Doubles, weights: Weights, name: str, activation: _Activation) -> _Doubles:
     """Run one direction over ``(n_rows, n_steps, n_inputs)``, from states of zeros."""
-    activation = _numpy_activation(activation_name)
-    kernel, recurrent_kernel, bias = (
-        weights[f"{name}/{kind}"].astype(np.float64)
-        for kind in ("kernel", "recurrent_kernel", "bias")
-    )
+    kinds = ("kernel", "recurrent_kernel", "bias")
+    kernel, recurrent_kernel, bias = (weights[f"{name}/{kind}"].astype(float) for kind in kinds)
     n_rows, n_steps, n_units = *x.shape[:2], len(recurrent_kernel)
     states = np.empty((len(_QUANTITIES), n_rows, n_steps, n_units))
     from_inputs = x @ kernel + bias
@@ -293,7 +280,7 @@ def _numpy_activation(name: str) -> _Activation:
     return activation
 
 
-class LSTMStateDisplay:
+class LSTMStateDisplay(Display):
     """Heat maps of the gates and states of an LSTM layer: units by tokens.
 
     It is recommended to use `from_estimator` to create a display.
@@ -427,12 +414,9 @@ class LSTMStateDisplay:
         width = min(14.0, max(5.0, 1.6 + 0.3 * len(tokens)))
         height = min(1.6, max(0.75, 0.12 * len(units)))
         size = (width, 0.5 + (height + 0.25) * len(names))
-        self.ax_ = several_axes(type(self).__name__, ax, len(names), 1, size).ravel()
-        self.figure_: Figure = self.ax_[0].figure
-        self.images_: dict[str, AxesImage] = {
-            name: self._plot_quantity(each, name, units)
-            for each, name in zip(self.ax_, names, strict=True)
-        }
+        self.ax_ = self._several_axes(ax, (len(names), 1), size).ravel()
+        images = [self._plot_quantity(*pair, units) for pair in zip(self.ax_, names, strict=True)]
+        self.images_: dict[str, AxesImage] = dict(zip(names, images, strict=True))
         last: Axes = self.ax_[-1]
         last.set_xticks(range(len(tokens)), tokens, rotation=60, ha="right", rotation_mode="anchor")
         for label in last.get_xticklabels():
@@ -443,14 +427,9 @@ class LSTMStateDisplay:
         is_gate = _QUANTITIES[name]["is_gate"]
         values = getattr(self.states, name)[:, units].T
         limit = 1.0 if is_gate else max(float(np.abs(values).max()), 1e-6)
-        image = ax.imshow(
-            values,
-            aspect="auto",
-            interpolation="nearest",
-            cmap=SEQUENTIAL if is_gate else diverging(),
-            vmin=0.0 if is_gate else -limit,
-            vmax=limit,
-        )
+        colors = "viridis" if is_gate else diverging()
+        image = ax.imshow(values, cmap=colors, aspect="auto", interpolation="nearest")
+        image.set_clim(0.0 if is_gate else -limit, limit)
         ax.set_title(_QUANTITIES[name]["label"], fontsize="medium", loc="left")
         ax.set_xticks([])
         ticks = np.arange(0, len(units), ceil(len(units) / _MAX_TICKS))
@@ -476,12 +455,10 @@ class LSTMStateDisplay:
 
     def _check_quantities(self) -> list[str]:
         names = list(_QUANTITIES if self.quantities is None else self.quantities)
-        is_known = all(name in _QUANTITIES for name in names)
-        if not names or not is_known or isinstance(self.quantities, str):
-            raise ValueError(
-                f"quantities={self.quantities!r} must be a list with one or more of "
-                f"{', '.join(map(repr, _QUANTITIES))}."
-            )
+        if not names or not _QUANTITIES.keys() >= set(names) or isinstance(self.quantities, str):
+            choices = ", ".join(map(repr, _QUANTITIES))
+            found = f"quantities={self.quantities!r}"
+            raise ValueError(f"{found} must be a list with one or more of {choices}.")
         return names
 
     def _check_units(self) -> NDArray[np.intp]:

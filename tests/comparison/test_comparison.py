@@ -346,7 +346,7 @@ def test_comparison_can_be_pickled(comparison):
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"classifiers": [Coin()]}, TypeError, "classifiers must be a dict.* of type list"),
+        ({"classifiers": [Coin()]}, TypeError, "classifiers must be a dict.* not list"),
         ({"classifiers": {}}, ValueError, "classifiers is empty"),
         ({"classifiers": {1: Coin()}}, TypeError, "the name 1; names must be of type str"),
         ({"classifiers": {"fold": Coin()}}, ValueError, "name 'fold', which is a column"),
@@ -359,7 +359,7 @@ def test_comparison_can_be_pickled(comparison):
         ({"classifiers": {"a": CountVectorizer()}}, TypeError, "with methods fit and predict"),
         ({"classifiers": {"a": Ridge()}}, TypeError, r"\['a'\] is a regressor, Ridge"),
         ({"X": "a text"}, TypeError, "X is a single text"),
-        ({"y": LABELS[:-1]}, ValueError, "X has 60 documents, and y has 59 entries"),
+        ({"y": LABELS[:-1]}, ValueError, "X has 60 documents, y has 59 entries"),
         ({"groups": [1]}, ValueError, "groups has 1 entries"),
         ({"y": np.linspace(0, 1, 60)}, ValueError, "Unknown label type: continuous"),
         ({"scoring": ()}, ValueError, "scoring is empty"),

@@ -53,7 +53,7 @@ def test_a_failing_classifier_is_a_row_with_its_error():
         (
             Coin(),
             lambda *fold: {"a": 1},
-            r"TypeError: scoring 'score' returned {'a': 1}, but must return",
+            r"TypeError: scoring 'score' returned {'a': 1}; return one number",
         ),
     ],
 )

@@ -23,11 +23,12 @@ def test_plot_shows_folds_means_and_intervals(plt):
     assert ax.get_xlabel() == "accuracy"
     assert [label.get_text() for label in ax.get_yticklabels()] == ["high", "$low$", "broken"]
     assert ax.get_ylim()[0] > ax.get_ylim()[1]  # The best on top.
-    interval, mean, dots = ax.lines[:3]
+    dots, mean = ax.lines[:2]
+    (interval,) = ax.collections[0].get_segments()
     assert_allclose(sorted(dots.get_xdata()), sorted(folds))
-    assert_allclose(mean.get_xdata(), np.mean(folds))
+    assert_allclose(mean.get_xdata().astype(float), np.mean(folds))
     half = stats.t.ppf(0.975, 4) * np.sqrt((1 / 5 + 1 / 4) * np.var(folds, ddof=1))
-    assert_allclose(interval.get_xdata(), [np.mean(folds) - half, np.mean(folds) + half])
+    assert_allclose(interval[:, 0], [np.mean(folds) - half, np.mean(folds) + half])
     assert [text.get_text() for text in ax.texts] == ["failed: ValueError"]
     assert "95% interval" in ax.get_legend().get_texts()[1].get_text()
 
@@ -41,7 +42,7 @@ def test_plot_takes_axes_and_a_score(comparison, plt):
 
 def test_plot_of_a_single_fold_has_no_interval(plt):
     ax = scored([0.5], [0.6]).plot()
-    assert np.isnan(ax.lines[0].get_xdata()).all()
+    assert not np.concatenate(ax.collections[0].get_segments()).size
     ax.figure.canvas.draw()
 
 

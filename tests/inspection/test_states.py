@@ -167,7 +167,7 @@ def test_words_unseen_in_training_are_read_by_their_vectors(with_vectors):
 
 
 def test_a_missing_layer_is_an_error(pipeline):
-    with pytest.raises(ValueError, match=r"layer=2 must be from -2 to 1, .* 2 LSTM layers"):
+    with pytest.raises(ValueError, match=r"layer=2 must be from -2 to 1; .* 2 LSTM layers"):
         lstm_states(pipeline, TEXTS, layer=2)
     with pytest.raises(TypeError, match="layer"):
         lstm_states(pipeline, TEXTS, layer="first")

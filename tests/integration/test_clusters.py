@@ -104,11 +104,11 @@ def test_a_worker_keeps_a_few_vectors_at_most(monkeypatch):
         with vectors.shared():
             pickled = pickle.dumps(vectors)
             # As in another process.
-            del vectors_module._shared[vectors._shared_folder]
+            del vectors_module._shared[vectors._shared_path]
             received = pickle.loads(pickled)
             assert received is not vectors
             assert received.matrix == vectors.matrix
-            kept.add(received._shared_folder)
+            kept.add(received._shared_path)
             monkeypatch.setattr(vectors_module, "_shared", dict(vectors_module._shared))
             assert len(vectors_module._shared) <= vectors_module._MAX_SHARED
     assert len(kept) == len(many)
@@ -117,11 +117,11 @@ def test_a_worker_keeps_a_few_vectors_at_most(monkeypatch):
 def test_a_folder_is_used_again(tmp_path):
     with VECTORS.shared(tmp_path):
         first = pickle.dumps(VECTORS)
-    files = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.npy")}
-    assert len(files) == 2
+    files = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.joblib")}
+    assert len(files) == 1
     with VECTORS.shared(tmp_path):
         assert pickle.dumps(VECTORS) == first
-    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.npy")} == files
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.joblib")} == files
     assert pickle.loads(first).tokens.tolist() == VECTORS.tokens.tolist()
 
 

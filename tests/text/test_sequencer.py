@@ -11,7 +11,7 @@ import pytest
 from sequencing import TEXTS
 from sklearn.feature_extraction.text import CountVectorizer
 
-from sklstm.sequencer import TextSequencer, _pad_rows
+from sklstm.sequencer import TextSequencer
 
 
 def pad_sequences(sequences, width, padding, truncating):
@@ -131,11 +131,16 @@ def test_rows_are_those_of_keras_itself(padding, truncating):
     from keras.utils import pad_sequences as keras_pad_sequences
 
     sequences = [[2, 3, 4, 5, 6], [7], [8, 9, 2]]
-    lengths = np.array([5, 1, 3])
-    flat = np.concatenate(sequences).astype(np.int32)
+    texts = [" ".join(map(str, ids)) for ids in sequences]
     for width in (1, 3, 4, 7):
+        sequencer = TextSequencer(
+            vocabulary={str(id_): id_ for id_ in range(2, 10)},
+            max_len=width,
+            padding=padding,
+            truncating=truncating,
+        )
         np.testing.assert_array_equal(
-            _pad_rows(flat, lengths, width, padding, truncating),
+            sequencer.fit(["2 " * width]).transform(texts),
             keras_pad_sequences(sequences, width, padding=padding, truncating=truncating),
         )
 

@@ -51,7 +51,7 @@ def test_a_tokenizer_may_be_a_generator():
 
 
 def test_a_tokenizer_that_gives_no_str_is_refused():
-    with pytest.raises(TypeError, match=r"tokenizer returned 3 \(int\) as a token"):
+    with pytest.raises(TypeError, match=r"tokenizer returned 3 \(int\); every word must be a str"):
         TextSequencer(tokenizer=lambda text: [len(text)]).fit(["abc"])
 
 

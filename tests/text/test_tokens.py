@@ -17,7 +17,7 @@ DELICATE = (
 )
 
 
-DEFAULTS = _tokens.build_analyzer.__kwdefaults__
+DEFAULTS = {"token_pattern": _tokens.WORD_PATTERN}
 
 
 def random_texts(n_texts, seed):
