@@ -570,16 +570,10 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             start = dict(self.weights_)
         elif spec.ngrams:
             start[NGRAM_WEIGHTS], start[NGRAM_BIAS] = naive_bayes_start(
-                training.ids,
-                training.targets,
-                training.weights,
-                spec.ngrams,
-                spec.ngram_buckets,
+                training.ids, training.targets, training.weights, spec.ngrams, spec.ngram_buckets
             )
         check_float32(
-            learning_rate=self.learning_rate,
-            weight_decay=self.weight_decay,
-            clipnorm=self.clipnorm,
+            learning_rate=self.learning_rate, weight_decay=self.weight_decay, clipnorm=self.clipnorm
         )
         from sklstm._runtime import keras
 
@@ -674,11 +668,7 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
 
 
 def _fitted_attributes(
-    data: TrainingData,
-    table: EmbeddingTable,
-    spec: NetworkSpec,
-    weights: Weights,
-    history: History,
+    data: TrainingData, table: EmbeddingTable, spec: NetworkSpec, weights: Weights, history: History
 ) -> dict[str, Any]:
     """Return the fitted attributes by name."""
     embeddings = weights[EMBEDDINGS]

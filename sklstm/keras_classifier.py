@@ -21,13 +21,7 @@ from sklstm._network.spec import Floats, Ids, Weights
 from sklstm._persistence import unpack_state
 from sklstm._runtime import keras
 from sklstm._sklearn import Interval, Options, StrOptions
-from sklstm._training.data import (
-    Documents,
-    Examples,
-    TrainingData,
-    accuracy,
-    encode_labels,
-)
+from sklstm._training.data import Documents, Examples, TrainingData, accuracy, encode_labels
 from sklstm._training.loop import History
 from sklstm._validation import check_ids
 from sklstm._vocabulary import OOV_ID
@@ -183,11 +177,7 @@ class KerasTextClassifier(BaseTextClassifier, BaseWrapper):
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        "batch_size": [
-            Interval(Integral, 1, None, closed="left"),
-            Options(Integral, {-1}),
-            None,
-        ],
+        "batch_size": [Interval(Integral, 1, None, closed="left"), Options(Integral, {-1}), None],
         "shuffle": ["boolean"],
         "run_eagerly": ["boolean"],
         "verbose": [Interval(Integral, 0, 2, closed="both"), "boolean", StrOptions({"auto"})],

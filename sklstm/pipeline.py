@@ -42,11 +42,7 @@ _PRESETS["balanced"] = _PRESETS["fast"] | {
     "embedding_dim": 64,
     "epochs": "auto",
 }
-_PRESETS["accurate"] = _PRESETS["balanced"] | {
-    "max_len": 600,
-    "units": 128,
-    "embedding_dim": 128,
-}
+_PRESETS["accurate"] = _PRESETS["balanced"] | {"max_len": 600, "units": 128, "embedding_dim": 128}
 # Vectors trained on other texts overfit these labels less.
 _WITH_VECTORS = {"embedding_dropout": 0.5}
 

@@ -5,13 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sklstm._network.hashed_ngrams import map_unseen_to_oov
-from sklstm._network.layers import (
-    FastEmbedding,
-    FastLSTM,
-    MeanOfHeads,
-    NumpyZeros,
-    ngram_scores,
-)
+from sklstm._network.layers import FastEmbedding, FastLSTM, MeanOfHeads, NumpyZeros, ngram_scores
 from sklstm._network.pooling import POOLINGS, DenseLayer, KerasInputs
 from sklstm._network.spec import NetworkSpec
 from sklstm._runtime import keras

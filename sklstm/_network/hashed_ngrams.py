@@ -135,10 +135,7 @@ def naive_bayes_start(
 
 
 def log_count_ratio(
-    presence: Any,
-    members: NDArray[np.generic],
-    others: NDArray[np.generic],
-    alpha: float,
+    presence: Any, members: NDArray[np.generic], others: NDArray[np.generic], alpha: float
 ) -> NDArray[np.float64]:
     """Compute the log-count ratio of each feature for one class (Wang and Manning, 2012).
 

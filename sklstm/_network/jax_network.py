@@ -513,9 +513,7 @@ def _n_bytes(shapes: WorkspaceShapes) -> int:
     return sum(4 * prod(shape) for layer in shapes for shape in layer)
 
 
-def _group_by_shape(
-    by_vectors: Sequence[tuple[Array, Array] | None],
-) -> list[tuple[Any, ...]]:
+def _group_by_shape(by_vectors: Sequence[tuple[Array, Array] | None]) -> list[tuple[Any, ...]]:
     """Group the gradients of looked-up vectors by shape for `add_rows`.
 
     One call costs less than several, but no function must be compiled for each mixture of shapes.

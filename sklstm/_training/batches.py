@@ -164,11 +164,7 @@ def micro_batch_sizes(max_documents: int, preferred_rows: int | None) -> tuple[i
 
 
 def make_micro_batches(
-    examples: Examples,
-    batch: Batch,
-    n_micro_batches: int,
-    n_rows: int,
-    widths: NDArray[np.int64],
+    examples: Examples, batch: Batch, n_micro_batches: int, n_rows: int, widths: NDArray[np.int64]
 ) -> list[MicroBatch]:
     """Return the ids, targets and weights of the micro-batches of a batch.
 
