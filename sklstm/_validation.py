@@ -249,21 +249,20 @@ def check_classes(
     return np.unique(labels)
 
 
-def check_layer_sizes(
-    name: str, value: int | Sequence[int], *, at_least_one: bool
-) -> tuple[int, ...]:
+def check_layer_sizes(name: str, value: int | Sequence[int]) -> tuple[int, ...]:
     """Return a number of units, or a sequence of them, as a tuple.
 
     Raises
     ------
     ValueError
-        If a layer has no units, or there is no layer but `at_least_one` is required.
+        If a layer has no units, or there is no layer where `name` is "units".
     """
     sizes = (value,) if isinstance(value, Integral) else tuple(cast("Sequence[int]", value))
     are_integers = all(isinstance(s, Integral) and not isinstance(s, bool) for s in sizes)
-    if not are_integers or any(s < 1 for s in sizes) or (at_least_one and not sizes):
+    may_be_empty = name == "dense_units"
+    if not are_integers or any(s < 1 for s in sizes) or not (sizes or may_be_empty):
         raise ValueError(
-            f"{name}={value!r} must be {'' if at_least_one else 'empty or '}a positive integer or "
+            f"{name}={value!r} must be {'empty or ' if may_be_empty else ''}a positive integer or "
             "a sequence of positive integers, one per layer."
         )
     return tuple(int(s) for s in sizes)

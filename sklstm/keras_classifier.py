@@ -22,7 +22,6 @@ from sklstm._persistence import unpack_state
 from sklstm._runtime import keras
 from sklstm._sklearn import Interval, Options, StrOptions
 from sklstm._training.data import Documents, Examples, TrainingData, accuracy, encode_labels
-from sklstm._training.loop import History
 from sklstm._validation import check_ids
 from sklstm._vocabulary import OOV_ID
 
@@ -299,8 +298,8 @@ class KerasTextClassifier(BaseTextClassifier, BaseWrapper):
     ) -> TrainingRun:
         if not (inspect.isfunction(self.model) or isinstance(self.model, functools.partial)):
             raise TypeError(
-                f"model={self.model!r:.80} must be a function that returns a keras.Model, so that "
-                "each fit starts from a new one: def network(meta): return keras.Sequential(...)."
+                f"model={self.model!r:.80} must be a function that returns a new keras.Model for "
+                "each fit: def network(meta): return keras.Sequential(...)."
             )
         if resume and is_partial:
             meta, built_with, network = self._meta, self._built_with, self._fitted_network()
@@ -328,27 +327,18 @@ class KerasTextClassifier(BaseTextClassifier, BaseWrapper):
                 network.finish_training()
 
         def evaluate(_: BaseNetwork, examples: Examples) -> Logs:
-            arrays = (examples.ids, examples.targets, examples.weights)
-            logs = network.evaluate(*arrays)
+            targets, weights = examples.targets, examples.weights
+            logs = network.evaluate(examples.ids, targets, weights)
             if self.early_stopping and "val_accuracy" not in logs:
                 logits = network.scorer("logits", {})(examples.ids)
                 activation = "sigmoid" if logits.shape[1] == 1 else data.output_activation
-                logs["val_accuracy"] = accuracy(logits, *arrays[1:], activation)
+                logs["val_accuracy"] = accuracy(logits, targets, weights, activation)
             return logs
 
-        def fitted_attributes(weights: Weights, history: History) -> dict[str, Any]:
-            curves = {name: list(values) for name, values in history.items()}
-            return {
-                "classes_": data.classes,
-                "vocab_size_": meta["vocab_size_"],
-                "n_parameters_": network.model.count_params(),
-                "weights_": weights,
-                "history_": curves,
-                "loss_curve_": curves["loss"],
-                "n_iter_": len(curves["loss"]),
-                "_meta": meta,
-                "_built_with": built_with,
-            }
+        def fitted_attributes(_: Weights) -> dict[str, Any]:
+            n_parameters, vocab_size = network.model.count_params(), meta["vocab_size_"]
+            built = {"_meta": meta, "_built_with": built_with}
+            return {"vocab_size_": vocab_size, "n_parameters_": n_parameters, **built}
 
         training = encode(data.training, "y")
         optimizer = network.model.optimizer

@@ -94,10 +94,7 @@ def _check_architecture(
     check_names(owner, architecture, names)
     check_values(owner, architecture, {**constraints, **_ARCHITECTURE})
     try:
-        layers = {
-            name: check_layer_sizes(name, architecture[name], at_least_one=name == "units")
-            for name in ("units", "dense_units")
-        }
+        layers = {n: check_layer_sizes(n, architecture[n]) for n in ("units", "dense_units")}
     except ValueError as error:
         raise_damaged(owner, f"{error!s:.300}".rstrip("."))
     spec = NetworkSpec(**{**architecture, **layers})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,9 +48,7 @@ class Documents:
         """
         mean = self.weights.mean()
         if mean == 0:
-            raise ValueError(
-                f"All documents of {name} have weight 0; give some of them a positive weight."
-            )
+            raise ValueError(f"All documents of {name} have weight 0; give some a positive weight.")
         return (self.weights / mean).astype(np.float32)
 
 
@@ -155,10 +154,10 @@ def encode_labels(labels: Labels, classes: Labels, n_outputs: int, name: str = "
         if labels.shape[1] != len(classes):
             raise ValueError(f"{name} has {labels.shape[1]} labels, not {len(classes)} as in fit.")
         return labels.astype(np.float32)
-    unknown = np.setdiff1d(labels, classes).tolist()
+    known, unknown = classes.tolist(), np.setdiff1d(labels, classes).tolist()
     if unknown:
         raise ValueError(
-            f"{name} contains labels that are not among the classes {classes.tolist()}: {unknown}."
+            f"{name} contains labels that are not among the classes {known}: {unknown}."
         )
     codes = np.searchsorted(classes, labels)
     if n_outputs == 1:
@@ -191,10 +190,27 @@ def split_off_validation(
         raise ValueError(too_small.format("a class")) from error
     if labels.ndim == 1:
         for part in (training, validation):
-            absent = np.setdiff1d(labels, labels[part])
-            if len(absent):
-                raise ValueError(too_small.format(f"class {absent.tolist()[0]!r}"))
+            for absent in np.setdiff1d(labels, labels[part]).tolist():
+                raise ValueError(too_small.format(f"class {absent!r}"))
     return training, validation
+
+
+class RunningMeans:
+    """Means of the loss and metrics over the documents of an epoch so far."""
+
+    def __init__(self) -> None:
+        self.n_documents = 0
+        self._sums: dict[str, float] = {}
+
+    def add(self, n_documents: int, logs: Mapping[str, float]) -> None:
+        """Add the means over further documents."""
+        self.n_documents += n_documents
+        for name, value in logs.items():
+            self._sums[name] = self._sums.get(name, 0.0) + n_documents * value
+
+    def logs(self) -> dict[str, float]:
+        """Return the means over all documents."""
+        return {name: total / self.n_documents for name, total in self._sums.items()}
 
 
 def accuracy(logits: Floats, targets: Floats, weights: Floats, output_activation: str) -> float:
