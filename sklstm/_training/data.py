@@ -154,10 +154,10 @@ def encode_labels(labels: Labels, classes: Labels, n_outputs: int, name: str = "
         if labels.shape[1] != len(classes):
             raise ValueError(f"{name} has {labels.shape[1]} labels, not {len(classes)} as in fit.")
         return labels.astype(np.float32)
-    known, unknown = classes.tolist(), np.setdiff1d(labels, classes).tolist()
+    unknown = np.setdiff1d(labels, classes).tolist()
     if unknown:
         raise ValueError(
-            f"{name} contains labels that are not among the classes {known}: {unknown}."
+            f"{name} contains labels that are not among the classes {classes.tolist()}: {unknown}."
         )
     codes = np.searchsorted(classes, labels)
     if n_outputs == 1:
