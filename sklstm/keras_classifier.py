@@ -16,8 +16,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklstm._base import SHARED_CONSTRAINTS, BaseTextClassifier, Seeds, TrainingRun
 from sklstm._network.custom import BaseWrapper, CustomNetwork, batch_rows, seeded_generators
+from sklstm._network.embedding_table import clip_ids
 from sklstm._network.network import BaseNetwork, Logs
-from sklstm._network.spec import Floats, Ids, Weights
+from sklstm._network.spec import Floats, Weights
 from sklstm._persistence import unpack_state
 from sklstm._runtime import keras
 from sklstm._sklearn import Interval, Options, StrOptions
@@ -290,7 +291,7 @@ class KerasTextClassifier(BaseTextClassifier, BaseWrapper):
 
     def _apply(self, kind: str, X: ArrayLike) -> Floats:
         check_is_fitted(self)
-        ids = _map_to_vocabulary(check_ids(self, X), self.vocab_size_)
+        ids = clip_ids(check_ids(self, X), self.vocab_size_)
         return self._fitted_network().scorer(kind, {})(ids)
 
     def _prepare(
@@ -314,7 +315,7 @@ class KerasTextClassifier(BaseTextClassifier, BaseWrapper):
             weights = documents.normalized_weights(name)
             # Keras would use documents of weight 0 for the statistics of batch normalization.
             kept = documents.take(np.flatnonzero(weights))
-            ids = _map_to_vocabulary(kept.ids, meta["vocab_size_"])
+            ids = clip_ids(kept.ids, meta["vocab_size_"])
             targets = encode_labels(kept.labels, data.classes, network.n_outputs, name)
             lengths = np.full(len(ids), ids.shape[1])
             return Examples(ids, targets, kept.normalized_weights(name), lengths)
@@ -379,8 +380,3 @@ class KerasTextClassifier(BaseTextClassifier, BaseWrapper):
                     "For validation, use early_stopping and validation_fraction, or X_val of fit."
                 )
         return {n: v for n, v in parameters.items() if n in of_scikeras or n not in own}
-
-
-def _map_to_vocabulary(ids: Ids, vocab_size: int) -> Ids:
-    """Map ids beyond the vocabulary to out-of-vocabulary."""
-    return np.where(ids < vocab_size, ids, OOV_ID).astype(np.int32)

@@ -264,17 +264,13 @@ def _first_pass(
     """
     found: set[Any] = set()
 
-    def collect_labels(chunks: Iterable[Documents]) -> Iterator[Documents]:
-        for documents in chunks:
-            if documents.y.ndim == 1:
-                found.update(documents.y.tolist())
-            yield documents
-
-    chunks = collect_labels(read()) if classes is None else with_codes(read(), classes)
+    chunks = read() if classes is None else with_codes(read(), classes)
     with closing(progress(0, verbose, "document")) as display:
         display.begin_epoch(0, None)
         n_documents = 0
         for documents in in_blocks(chunks, block_size):
+            if classes is None and documents.y.ndim == 1:
+                found.update(documents.y.tolist())
             if transformers:
                 X = documents.texts
                 for transformer in transformers[:-1]:
@@ -327,7 +323,7 @@ def _warn_if_sorted(y: NDArray[Any], classes: Labels | None, buffer_size: int) -
         return
     warnings.warn(
         f"{len(y):,} documents, drawn from a buffer of {buffer_size:,}, all have the label "
-        f"{classes.tolist()[y[0]]!r}. If the file is sorted by label, shuffle it, or raise "
+        f"{classes.tolist()[y[0]]!r}. Shuffle the file if it is sorted by label, or raise "
         "buffer_size: otherwise the network forgets the labels of earlier documents.",
         stacklevel=3,
     )

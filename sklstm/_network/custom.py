@@ -238,7 +238,7 @@ class CustomNetwork(BaseNetwork):
         if outputs.min() < 0 or outputs.max() > 1:
             raise ValueError(
                 f"The network returns {outputs.min()} to {outputs.max()}: not probabilities. End "
-                "it with activation=meta['output_activation_'], or use a loss with from_logits=True."
+                "it with activation=meta['output_activation_'], or a loss with from_logits=True."
             )
         return outputs
 

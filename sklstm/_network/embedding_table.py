@@ -47,7 +47,7 @@ class EmbeddingTable:
     def rows(self, ids: Ids) -> Ids:
         """Return the row of each token id; that of the out-of-vocabulary token if it has none."""
         known = np.flatnonzero(self.is_known)
-        return _row_by_id(self.ids[known], known, self.vocab_size)[_clip(ids, self.vocab_size)]
+        return _row_by_id(self.ids[known], known, self.vocab_size)[clip_ids(ids, self.vocab_size)]
 
 
 def make_table(
@@ -180,7 +180,7 @@ class FittedNetwork:
             return ids, self.spec, self.weights
         # The same for similar vocabularies, which then share a compiled network.
         first_new = specs.padded_size(len(trained))
-        known_ids = _clip(ids, table.vocab_size)
+        known_ids = clip_ids(ids, table.vocab_size)
         row_by_id = _row_by_id(table.ids, np.arange(len(trained)), table.vocab_size)
         lacks_row = (row_by_id[known_ids] == OOV_ID) & (known_ids != OOV_ID)
         new = np.unique(known_ids[lacks_row & (known_ids < N_RESERVED + len(table.vectors))])
@@ -225,7 +225,7 @@ def network_inputs(ids: Ids, spec: NetworkSpec) -> tuple[Ids, Lengths]:
     lengths : ndarray of int64 of shape (n_documents,)
         Leading ids of each row that the network must read.
     """
-    known_ids = _clip(ids, spec.vocab_size).astype(np.int32)
+    known_ids = clip_ids(ids, spec.vocab_size).astype(np.int32)
     if spec.mask_padding:
         return left_align(known_ids)
     return known_ids, np.full(len(ids), ids.shape[1])
@@ -253,7 +253,7 @@ def left_align(ids: Ids) -> tuple[Ids, Lengths]:
     return aligned, lengths
 
 
-def _clip(ids: Ids, vocab_size: int) -> Ids:
+def clip_ids(ids: Ids, vocab_size: int) -> Ids:
     """Map ids outside the vocabulary to out-of-vocabulary."""
     return np.where(ids < vocab_size, ids, np.int32(OOV_ID))
 

@@ -101,14 +101,8 @@ ACTIVATIONS = {
 
 #: Optimizers of Keras; those that are True treat a matrix as a whole, so that rows of zeros added
 #: to the embeddings would change their steps.
-OPTIMIZERS = {
-    "adadelta": False,
-    "adafactor": True,
-    "adagrad": False,
-    "adam": False,
-    "adamax": False,
-}
-OPTIMIZERS |= dict.fromkeys(("adamw", "ftrl", "lion", "nadam", "rmsprop", "sgd"), False)
+OPTIMIZERS = {"adadelta": False, "adafactor": True, "adagrad": False, "adam": False}
+OPTIMIZERS |= dict.fromkeys(("adamax", "adamw", "ftrl", "lion", "nadam", "rmsprop", "sgd"), False)
 
 # Vocabulary sizes are rounded up to one of this many sizes per doubling, so that the folds of a
 # corpus, whose vocabularies differ a little, share a compiled network.
