@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
@@ -25,12 +22,9 @@ from sklstm._sklearn import (
     rollback_on_error,
 )
 from sklstm._training import data as prepare
-from sklstm._training.data import Documents, Examples, TrainingData
+from sklstm._training.data import Documents, TrainingData, TrainingRun
 
 if TYPE_CHECKING:
-    import keras
-
-    from sklstm._network.network import BaseNetwork, Logs
     from sklstm._network.spec import Floats, Weights
     from sklstm._training.loop import History
 
@@ -61,46 +55,6 @@ class Seeds(NamedTuple):
     dropout: int
     split: int
     vectors: int
-
-
-@dataclass(frozen=True)
-class TrainingRun:
-    """What a subclass supplies for one call of `fit` or `partial_fit`.
-
-    Attributes
-    ----------
-    training : Examples
-        Training data.
-    validation : Examples or None
-        Validation data.
-    batch_size : int
-        Maximum number of documents per step.
-    peak_rate : float
-        Peak of a one-cycle learning rate.
-    optimizer : str
-        Name of the optimizer.
-    callbacks : list of keras.callbacks.Callback
-        Keras callbacks.
-    network : context manager
-        Provides the network, loaded and prepared for training.
-    evaluate : callable
-        Returns the metrics of the network on the validation data, by names with "val_".
-    fitted_attributes : callable
-        Returns further fitted attributes by name, from the weights; may modify the weights.
-    derived_attributes : dict of str to object
-        Attributes that are set after training and never copied or saved.
-    """
-
-    training: Examples
-    validation: Examples | None
-    batch_size: int
-    peak_rate: float
-    optimizer: str
-    callbacks: list[keras.callbacks.Callback]
-    network: AbstractContextManager[BaseNetwork]
-    evaluate: Callable[[BaseNetwork, Examples], Logs]
-    fitted_attributes: Callable[[Weights], dict[str, Any]]
-    derived_attributes: dict[str, Any] = field(default_factory=dict)
 
 
 class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
@@ -421,11 +375,9 @@ class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, m
                 epochs = 1
             elif epochs == "auto":
                 epochs = auto_epochs(len(run.training.ids), run.batch_size)
-            has_cycle = self.learning_rate_schedule == "one_cycle" and not is_partial
             schedule = Schedule(
                 epochs=int(epochs),
-                batch_size=run.batch_size,
-                peak_rate=run.peak_rate if has_cycle else None,
+                one_cycle=self.learning_rate_schedule == "one_cycle" and not is_partial,
                 early_stopping=self.early_stopping,
                 n_iter_no_change=self.n_iter_no_change,
                 tol=self.tol,
@@ -438,12 +390,9 @@ class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, m
             with run.network as network:
                 outcome = train(
                     network,
-                    run.training,
+                    run,
                     schedule,
                     np.random.default_rng(seeds.order),
-                    validation=run.validation,
-                    evaluate=run.evaluate,
-                    callbacks=run.callbacks,
                     tasks=tasks,
                     fitted_attributes=fitted_attributes,
                     verbose=1 if self.verbose == "auto" else int(self.verbose),

@@ -15,7 +15,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from sklstm import _validation as check
-from sklstm._base import SHARED_CONSTRAINTS, BaseTextClassifier, Seeds, TrainingRun
+from sklstm._base import SHARED_CONSTRAINTS, BaseTextClassifier, Seeds
 from sklstm._network import embedding_table as tables
 from sklstm._network import spec as specs
 from sklstm._network.embedding_table import FittedNetwork
@@ -27,7 +27,7 @@ from sklstm._network.summary import Summary, summarize
 from sklstm._persistence import unpack_state
 from sklstm._sklearn import Interval, StrOptions
 from sklstm._training import data as prepare
-from sklstm._training.data import Documents, Examples, TrainingData
+from sklstm._training.data import Documents, Examples, TrainingData, TrainingRun
 from sklstm._vocabulary import OOV_ID
 from sklstm.vectors import WordVectors
 

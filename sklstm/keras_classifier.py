@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from sklstm._base import SHARED_CONSTRAINTS, BaseTextClassifier, Seeds, TrainingRun
+from sklstm._base import SHARED_CONSTRAINTS, BaseTextClassifier, Seeds
 from sklstm._network.custom import BaseWrapper, CustomNetwork, batch_rows, seeded_generators
 from sklstm._network.embedding_table import clip_ids
 from sklstm._network.network import BaseNetwork, Logs
@@ -22,7 +22,8 @@ from sklstm._network.spec import Floats, Weights
 from sklstm._persistence import unpack_state
 from sklstm._runtime import keras
 from sklstm._sklearn import Interval, Options, StrOptions
-from sklstm._training.data import Documents, Examples, TrainingData, accuracy, encode_labels
+from sklstm._training import data as prepare
+from sklstm._training.data import Documents, Examples, TrainingData, TrainingRun
 from sklstm._validation import check_ids
 from sklstm._vocabulary import OOV_ID
 
@@ -316,7 +317,7 @@ class KerasTextClassifier(BaseTextClassifier, BaseWrapper):
             # Keras would use documents of weight 0 for the statistics of batch normalization.
             kept = documents.take(np.flatnonzero(weights))
             ids = clip_ids(kept.ids, meta["vocab_size_"])
-            targets = encode_labels(kept.labels, data.classes, network.n_outputs, name)
+            targets = prepare.encode_labels(kept.labels, data.classes, network.n_outputs, name)
             lengths = np.full(len(ids), ids.shape[1])
             return Examples(ids, targets, kept.normalized_weights(name), lengths)
 
@@ -333,7 +334,7 @@ class KerasTextClassifier(BaseTextClassifier, BaseWrapper):
             if self.early_stopping and "val_accuracy" not in logs:
                 logits = network.scorer("logits", {})(examples.ids)
                 activation = "sigmoid" if logits.shape[1] == 1 else data.output_activation
-                logs["val_accuracy"] = accuracy(logits, targets, weights, activation)
+                logs["val_accuracy"] = prepare.accuracy(logits, targets, weights, activation)
             return logs
 
         def fitted_attributes(_: Weights) -> dict[str, Any]:

@@ -34,6 +34,7 @@ __all__ = ["fit_stream"]
 _MIN_SUSPICIOUS = 100
 
 Columns = Hashable | list[Hashable]
+Steps = list[BaseEstimator]
 
 
 def fit_stream(
@@ -183,7 +184,7 @@ def fit_stream(
     return model
 
 
-def _split_steps(model: Pipeline) -> tuple[list[BaseEstimator], BaseEstimator]:
+def _split_steps(model: Pipeline) -> tuple[Steps, BaseEstimator]:
     """Return the transformers of a pipeline that can be fitted on a stream, and its last step."""
     if not isinstance(model, Pipeline) or not hasattr(model[-1], "partial_fit"):
         raise TypeError(
@@ -236,7 +237,7 @@ def _check_n_classes(classes: Labels) -> Labels:
 def _first_pass(
     read: Callable[[], Iterator[Documents]],
     classes: Labels | None,
-    transformers: list[BaseEstimator],
+    transformers: Steps,
     block_size: int,
     verbose: int,
 ) -> tuple[Labels | None, int]:
@@ -292,10 +293,7 @@ def _first_pass(
 
 
 def _train(
-    transformers: list[BaseEstimator],
-    classifier: BaseEstimator,
-    documents: Documents,
-    classes: Labels | None,
+    transformers: Steps, classifier: BaseEstimator, documents: Documents, classes: Labels | None
 ) -> None:
     """Train a classifier on documents; fit the transformers that do not depend on the texts."""
     X, y = documents.texts, documents.y

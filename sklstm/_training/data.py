@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,9 +13,14 @@ from scipy.special import log_softmax
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state, compute_sample_weight
 
-from sklstm._network.spec import Floats, Ids, Lengths
+from sklstm._network.spec import Floats, Ids, Lengths, Weights
 from sklstm._sklearn import check_sample_weight
 from sklstm._validation import Labels, check_class_weight
+
+if TYPE_CHECKING:
+    import keras
+
+    from sklstm._network.network import BaseNetwork, Logs
 
 
 @dataclass(frozen=True)
@@ -112,6 +119,47 @@ class Examples:
     targets: Floats
     weights: Floats
     lengths: Lengths
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """What a subclass supplies for one call of `fit` or `partial_fit`.
+
+    Attributes
+    ----------
+    training : Examples
+        Training data.
+    validation : Examples or None
+        Validation data.
+    batch_size : int
+        Maximum number of documents per step.
+    peak_rate : float
+        Peak of a one-cycle learning rate.
+    optimizer : str
+        Name of the optimizer.
+    callbacks : list of keras.callbacks.Callback
+        Keras callbacks.
+    network : context manager
+        Provides the network, loaded and prepared for training.
+    evaluate : callable
+        Returns the metrics of the network on the validation data, by names with "val_". With early
+        stopping "val_accuracy" must be among them.
+    fitted_attributes : callable
+        Returns further fitted attributes by name, from the weights; may modify the weights.
+    derived_attributes : dict of str to object
+        Attributes that are set after training and never copied or saved.
+    """
+
+    training: Examples
+    validation: Examples | None
+    batch_size: int
+    peak_rate: float
+    optimizer: str
+    callbacks: list[keras.callbacks.Callback]
+    network: AbstractContextManager[BaseNetwork]
+    evaluate: Callable[[BaseNetwork, Examples], Logs]
+    fitted_attributes: Callable[[Weights], dict[str, Any]]
+    derived_attributes: dict[str, Any] = field(default_factory=dict)
 
 
 def draw_seed(random_state: int | np.random.RandomState | None) -> int:

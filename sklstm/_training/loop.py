@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from math import ceil, cos, pi
@@ -17,7 +17,7 @@ from sklstm._progress import Progress, progress
 from sklstm._runtime import ParallelMap, keras, worker_threads
 from sklstm._sklearn import FitTasks
 from sklstm._training import batches
-from sklstm._training.data import Examples, RunningMeans
+from sklstm._training.data import RunningMeans, TrainingRun
 
 #: One value per epoch of the loss and each metric.
 History = dict[str, list[float]]
@@ -40,10 +40,8 @@ class Schedule:
     ----------
     epochs : int
         Maximum number of epochs.
-    batch_size : int
-        Maximum number of documents per step.
-    peak_rate : float or None
-        Peak of the one-cycle learning rate; None for a constant learning rate.
+    one_cycle : bool
+        Whether the learning rate follows the one-cycle schedule, or is constant.
     early_stopping : bool
         Whether to stop when the validation score no longer improves.
     n_iter_no_change : int
@@ -57,13 +55,12 @@ class Schedule:
     """
 
     epochs: int
-    batch_size: int
-    peak_rate: float | None = None
-    early_stopping: bool = False
-    n_iter_no_change: int = 3
-    tol: float = 1e-4
-    average_weights: bool = False
-    shuffle: bool = True
+    one_cycle: bool
+    early_stopping: bool
+    n_iter_no_change: int
+    tol: float
+    average_weights: bool
+    shuffle: bool
 
 
 @dataclass(frozen=True)
@@ -141,13 +138,10 @@ class ProgressCallback(keras.callbacks.Callback):
 
 def train(
     network: BaseNetwork,
-    examples: Examples,
+    run: TrainingRun,
     schedule: Schedule,
     rng: np.random.Generator,
     *,
-    validation: Examples | None,
-    evaluate: Callable[[BaseNetwork, Examples], Logs],
-    callbacks: Sequence[keras.callbacks.Callback],
     tasks: FitTasks | None,
     fitted_attributes: Callable[[Weights, History], dict[str, Any]],
     verbose: int,
@@ -158,19 +152,12 @@ def train(
     ----------
     network : BaseNetwork
         Prepared for training; left in the state of the last epoch, or of the best one.
-    examples : Examples
-        Training data.
+    run : TrainingRun
+        Data, callbacks and settings.
     schedule : Schedule
         How long to train, and when to stop.
     rng : numpy.random.Generator
         Source of the order of the documents.
-    validation : Examples or None
-        Validation data.
-    evaluate : callable
-        Returns the metrics of the network on the validation data; called after each epoch. With
-        early stopping "val_accuracy" must be among them.
-    callbacks : sequence of keras.callbacks.Callback
-        Called as `keras.Model.fit` does.
     tasks : FitTasks or None
         Notified of each epoch.
     fitted_attributes : callable
@@ -187,7 +174,8 @@ def train(
     ValueError
         If the loss or a weight is no longer finite.
     """
-    n_batches = ceil(len(examples.ids) / schedule.batch_size)
+    examples, callbacks, batch_size = run.training, run.callbacks, run.batch_size
+    n_batches = ceil(len(examples.ids) / batch_size)
     skips_padding, width = network.skips_padding, examples.ids.shape[1]
     widths = batches.bucket_widths(
         examples.lengths, width, schedule.epochs, skips_padding=skips_padding
@@ -217,16 +205,16 @@ def train(
                 hooks.on_train_batch_end(step, means.logs())
 
         if schedule.shuffle:
-            dealt = batches.shuffled_batches(examples.lengths, schedule.batch_size, rng)
+            dealt = batches.shuffled_batches(examples.lengths, batch_size, rng)
         else:
-            dealt = batches.ordered_batches(len(examples.ids), schedule.batch_size)
+            dealt = batches.ordered_batches(len(examples.ids), batch_size)
         for step, batch in enumerate(dealt):
             micro_batches = batches.make_micro_batches(
                 examples, batch, n_micro_batches, n_rows, widths
             )
-            if schedule.peak_rate is not None:
+            if schedule.one_cycle:
                 done = (epoch + step / n_batches) / schedule.epochs
-                network.set_learning_rate(schedule.peak_rate * one_cycle(done))
+                network.set_learning_rate(run.peak_rate * one_cycle(done))
             if callbacks:
                 hooks.on_train_batch_begin(step)
             n_documents = sum(map(len, batch))
@@ -267,8 +255,8 @@ def train(
             if schedule.average_weights:
                 last = network.weights()
                 network.load(network.mean_weights())
-            if validation is not None:
-                logs |= evaluate(network, validation)
+            if run.validation is not None:
+                logs |= run.evaluate(network, run.validation)
             for name, value in logs.items():
                 history.setdefault(name, []).append(value)
             hooks.on_epoch_end(epoch, logs)
