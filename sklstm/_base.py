@@ -369,8 +369,7 @@ class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, m
                     **run.fitted_attributes(weights),
                 }
 
-            if epochs is None:
-                epochs = self.epochs
+            epochs = self.epochs if epochs is None else epochs
             if is_partial:
                 epochs = 1
             elif epochs == "auto":

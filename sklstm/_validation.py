@@ -285,17 +285,16 @@ def check_embedding_weights(
     return np.asarray(matrix)
 
 
-def check_float32(**parameters: float | None) -> None:
-    """Raise an error for parameters, given by name, that are too large for float32.
+def check_float32(name: str, value: float | None) -> None:
+    """Raise an error for a parameter that is too large for float32.
 
     Raises
     ------
     ValueError
-        If a value exceeds the largest finite float32.
+        If the value exceeds the largest finite float32.
     """
-    for name, value in parameters.items():
-        if value is not None and value > float(np.finfo(np.float32).max):
-            raise ValueError(f"{name}={value} is too large for float32; lower it.")
+    if value is not None and value > float(np.finfo(np.float32).max):
+        raise ValueError(f"{name}={value} is too large for float32; lower it.")
 
 
 def check_callbacks(callbacks: Sequence[object] | None, callback_class: type) -> list[Any]:

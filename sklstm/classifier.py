@@ -524,8 +524,14 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         n_trained = len(table.ids) - (0 if pretrained is None else len(pretrained))
         embedding_dim = self.embedding_dim if pretrained is None else pretrained.shape[1]
         spec = self._network_spec(data, len(table.ids), int(embedding_dim), resume)
-        if resume:
-            self._check_same_shapes(replace(spec, vocab_size=n_trained))
+        for name in _SHAPE_FIELDS if resume else ():
+            now = n_trained if name == "vocab_size" else getattr(spec, name)
+            then = self._architecture[name]
+            if now != then:
+                raise ValueError(
+                    f"{name} is {now!r}, but the fitted weights were trained with {then!r}. Set it "
+                    "back, or start again by fit with warm_start=False."
+                )
         if spec.ngrams and not spec.ngram_buckets:
             n_buckets = choose_n_buckets(table.rows(data.training.ids), spec.ngrams)
             spec = replace(spec, ngram_buckets=n_buckets)
@@ -545,12 +551,11 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             start[specs.NGRAM_WEIGHTS], start[specs.NGRAM_BIAS] = naive_bayes_start(
                 training.ids, training.targets, training.weights, spec.ngrams, spec.ngram_buckets
             )
-        check.check_float32(
-            learning_rate=self.learning_rate, weight_decay=self.weight_decay, clipnorm=self.clipnorm
-        )
-        training_spec = specs.TrainingSpec(
-            self.optimizer, self.clipnorm, self.weight_decay, self.label_smoothing
-        )
+        for name in ("learning_rate", "weight_decay", "clipnorm"):
+            check.check_float32(name, getattr(self, name))
+        optimizer, clipnorm, weight_decay = self.optimizer, self.clipnorm, self.weight_decay
+        training_spec = specs.TrainingSpec(optimizer, clipnorm, weight_decay, self.label_smoothing)
+        callbacks = check.check_callbacks(self.callbacks, keras.callbacks.Callback)
 
         @contextmanager
         def training_network() -> Iterator[Network]:
@@ -596,7 +601,7 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             self.batch_size,
             self.learning_rate,
             self.optimizer,
-            check.check_callbacks(self.callbacks, keras.callbacks.Callback),
+            callbacks,
             training_network(),
             evaluate,
             fitted_attributes,
@@ -627,13 +632,3 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             **others,
         )
         return replace(spec, width=data.ids.shape[1]) if spec.depends_on_width else spec
-
-    def _check_same_shapes(self, spec: NetworkSpec) -> None:
-        """Raise an error if the fitted weights do not fit a network whose training is resumed."""
-        for name in _SHAPE_FIELDS:
-            now, then = getattr(spec, name), self._architecture[name]
-            if now != then:
-                raise ValueError(
-                    f"{name} is {now!r}, but the fitted weights were trained with {then!r}. Set it "
-                    "back, or start again by fit with warm_start=False."
-                )

@@ -300,8 +300,8 @@ class KerasTextClassifier(BaseTextClassifier, BaseWrapper):
     ) -> TrainingRun:
         if not (inspect.isfunction(self.model) or isinstance(self.model, functools.partial)):
             raise TypeError(
-                f"model={self.model!r:.80} must be a function that returns a new keras.Model for "
-                "each fit: def network(meta): return keras.Sequential(...)."
+                f"model={self.model!r:.80} must be a function that returns a keras.Model, a new "
+                "one for each fit: def network(meta): return keras.Sequential(...)."
             )
         if resume and is_partial:
             meta, built_with, network = self._meta, self._built_with, self._fitted_network()

@@ -71,8 +71,8 @@ class _Builder(BaseWrapper):
     loss: object
     metrics: object
 
-    def prepare(self, meta: Mapping[str, object]) -> None:
-        """Set what the model function and the compilation read."""
+    def build(self, meta: Mapping[str, object], seed: int) -> keras.Model:
+        """Return the compiled model for data with the properties `meta`, with weights by `seed`."""
         self._random_state = None  # The seed of scikeras would replace those of this package.
         self.__dict__.update(meta)
         if isinstance(self.optimizer, keras.optimizers.Optimizer):
@@ -83,9 +83,6 @@ class _Builder(BaseWrapper):
             self.loss = "binary_crossentropy" if is_sigmoid else "sparse_categorical_crossentropy"
         if self.metrics is None:
             self.metrics = ["accuracy"]
-
-    def build(self, seed: int) -> keras.Model:
-        """Return the compiled model, with weights that are drawn from `seed`."""
         with seeded_generators(seed):
             self.model_ = self._build_keras_model()
             if not isinstance(self.model_, keras.Model):
@@ -115,10 +112,8 @@ class CustomNetwork(BaseNetwork):
         self, parameters: Mapping[str, object], meta: Mapping[str, Any], seed: int
     ) -> None:
         super().__init__()
-        self._builder = _Builder(**parameters)
-        self._builder.prepare(meta)
-        self._meta = meta
-        self.model = self._builder.build(seed)
+        self._builder, self._meta = _Builder(**parameters), meta
+        self.model = self._builder.build(meta, seed)
         self._check_output()
 
     @property
@@ -139,8 +134,8 @@ class CustomNetwork(BaseNetwork):
         shapes = [tuple(variable.shape) for variable in variables]
         if shapes != [array.shape for array in weights.values()]:
             raise ValueError(
-                f"model={self._builder.model!r} builds weights of shapes {shapes!s:.200}, which "
-                "differ from the saved ones. Load with the function used in fit."
+                f"model={self._builder.model!r} builds weights of shapes {shapes!s:.200}; they "
+                "differ from those that were saved. Load with the function used in fit."
             )
         for variable, array in zip(variables, weights.values(), strict=True):
             variable.assign(array)
@@ -168,9 +163,8 @@ class CustomNetwork(BaseNetwork):
         self, micro_batches: Sequence[MicroBatch], n_documents: int, parallel_map: ParallelMap
     ) -> Callable[[], Logs]:
         """Run one optimizer step on the documents of the only micro-batch."""
-        (arrays,) = micro_batches
         # Rows that fill up the batch would change the statistics of batch normalization.
-        ids, targets, weights = arrays
+        ((ids, targets, weights),) = micro_batches
         self.model.reset_metrics()
         encoded, weights = self._encode(targets[:n_documents]), weights[:n_documents]
         logs = self.model.train_on_batch(
@@ -237,8 +231,9 @@ class CustomNetwork(BaseNetwork):
             return probabilities(outputs, "sigmoid" if self._is_sigmoid else "softmax")
         if outputs.min() < 0 or outputs.max() > 1:
             raise ValueError(
-                f"The network returns {outputs.min()} to {outputs.max()}: not probabilities. End "
-                "it with activation=meta['output_activation_'], or a loss with from_logits=True."
+                f"The network returns values from {outputs.min()} to {outputs.max()}, which are "
+                "not probabilities. End it with activation=meta['output_activation_'], or a loss "
+                "that has from_logits=True."
             )
         return outputs
 

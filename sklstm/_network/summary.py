@@ -147,16 +147,11 @@ def summarize(spec: NetworkSpec, weights: Mapping[str, Floats]) -> Summary:
         Weights by name.
     """
     layers = network_layers(spec, weights)
-    rows: list[tuple[str, ...]] = [
-        (
-            layer.name,
-            layer.description,
-            layer.shape_text,
-            f"{layer.n_weights:,}" if layer.n_weights else "-",
-            ("yes" if layer.is_trained else "no") if layer.n_weights else "-",
-        )
-        for layer in layers
-    ]
+    rows: list[tuple[str, ...]] = []
+    for layer in layers:
+        trained = "yes" if layer.is_trained else "no"
+        numbers = (f"{layer.n_weights:,}", trained) if layer.n_weights else ("-", "-")
+        rows.append((layer.name, layer.description, layer.shape_text, *numbers))
     n_weights = sum(layer.n_weights for layer in layers)
     n_frozen = sum(layer.n_weights for layer in layers if not layer.is_trained)
     total = f"Total params: {n_weights:,}"
