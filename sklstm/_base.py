@@ -11,16 +11,10 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags
 
+from sklstm import _sklearn
 from sklstm import _validation as check
 from sklstm._persistence import pack_state
-from sklstm._sklearn import (
-    CallbackSupportMixin,
-    FitTasks,
-    Interval,
-    StrOptions,
-    fit_context,
-    rollback_on_error,
-)
+from sklstm._sklearn import CallbackSupportMixin, Interval, StrOptions, fit_context
 from sklstm._training import data as prepare
 from sklstm._training.data import Documents, TrainingData, TrainingRun
 
@@ -350,7 +344,7 @@ class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, m
         # Imported here, so that a classifier can be created, cloned and loaded without Keras.
         from sklstm._training.loop import Schedule, auto_epochs, train
 
-        with rollback_on_error(self, self._derived):
+        with _sklearn.rollback_on_error(self, self._derived):
             seed = self._seed if resume else prepare.draw_seed(self.random_state)
             n_calls = self._n_calls if resume else 0
             drawn = np.random.SeedSequence([seed, n_calls]).generate_state(len(Seeds._fields))
@@ -385,17 +379,11 @@ class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, m
             )
             tasks = None
             if not is_partial:
-                tasks = FitTasks(self, schedule.epochs, X, y, sample_weight, data.rows)
+                tasks = _sklearn.FitTasks(self, schedule.epochs, X, y, sample_weight, data.rows)
+            rng = np.random.default_rng(seeds.order)
+            verbose = 1 if self.verbose == "auto" else int(self.verbose)
             with run.network as network:
-                outcome = train(
-                    network,
-                    run,
-                    schedule,
-                    np.random.default_rng(seeds.order),
-                    tasks=tasks,
-                    fitted_attributes=fitted_attributes,
-                    verbose=1 if self.verbose == "auto" else int(self.verbose),
-                )
+                outcome = train(network, run, schedule, rng, tasks, fitted_attributes, verbose)
                 kept = None
                 if is_partial:
                     kept = {"optimizer": run.optimizer, "values": network.optimizer_state()}

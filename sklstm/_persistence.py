@@ -63,10 +63,8 @@ def unpack_state(state: object, owner: type) -> dict[str, Any]:
 
 def raise_damaged(owner: type, problem: str) -> NoReturn:
     """Raise the error for a state that no estimator has written."""
-    raise ValueError(
-        f"This saved {owner.__name__} is damaged or was edited: {problem}. "
-        "Load an intact copy, or fit again."
-    )
+    found = f"This saved {owner.__name__} is damaged or was edited: {problem}."
+    raise ValueError(f"{found} Load an intact copy, or fit again.")
 
 
 def check_names(owner: type, state: Collection[str], names: Iterable[str]) -> None:

@@ -140,18 +140,15 @@ def check_labels(y: Any, n_documents: int, name: str = "y") -> Labels:
     missing = pd.isna(labels)
     if missing.any():
         row = int(np.argwhere(missing)[0][0])
-        raise ValueError(
-            f"Input {name} contains NaN: the label of row {row} is missing. Drop it, or label it."
-        )
+        problem = f"Input {name} contains NaN: the label of row {row} is missing."
+        raise ValueError(f"{problem} Drop the document, or label it.")
     y = np.asarray(y)
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
     check_array(y, ensure_2d=False, dtype=None, ensure_min_samples=0, input_name=name)
     if len(y) != n_documents:
-        raise ValueError(
-            "Found input variables with inconsistent numbers of samples: "
-            f"{name} has {len(y)} labels for {n_documents} documents."
-        )
+        problem = "Found input variables with inconsistent numbers of samples"
+        raise ValueError(f"{problem}: {name} has {len(y)} labels for {n_documents} documents.")
     try:
         check_classification_targets(y)
     except TypeError as error:

@@ -296,11 +296,9 @@ class Network(BaseNetwork):
         _use_numpy_zeros(optimizer)
         optimizer.build(self.model.trainable_variables)
         self._initial_optimizer_state = [to_numpy(variable) for variable in optimizer.variables]
-        self.model.compile(
-            optimizer,
-            loss=self._loss(training_spec, "sum_over_batch_size"),
-            weighted_metrics=[keras.metrics.MeanMetricWrapper(self._is_correct, name="accuracy")],
-        )
+        loss = self._loss(training_spec, "sum_over_batch_size")
+        metric = keras.metrics.MeanMetricWrapper(self._is_correct, name="accuracy")
+        self.model.compile(optimizer, loss=loss, weighted_metrics=[metric])
         self.training_spec = training_spec
 
     def _loss(self, training_spec: TrainingSpec, reduction: str) -> keras.losses.Loss:

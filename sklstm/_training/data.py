@@ -176,9 +176,8 @@ def document_weights(
     sample_weight: ArrayLike | None,
 ) -> NDArray[np.float64]:
     """Return the product of the class weight and the sample weight of each document."""
-    weights = _scale(
-        check_sample_weight(sample_weight, ids, dtype=np.float64, ensure_non_negative=True)
-    )
+    checked = check_sample_weight(sample_weight, ids, dtype=np.float64, ensure_non_negative=True)
+    weights = _scale(checked)
     if class_weight is None:
         return weights
     check_class_weight(class_weight)
@@ -227,8 +226,7 @@ def split_off_validation(
     stratify = labels if labels.ndim == 1 else None
     too_small = (
         f"validation_fraction={validation_fraction} of {len(labels)} documents leaves {{}} without "
-        "documents to validate or train on. Change validation_fraction, pass X_val and y_val, or "
-        "turn early_stopping off."
+        "documents to validate or train on. Change it, pass X_val, or turn early_stopping off."
     )
     try:
         training, validation = train_test_split(

@@ -141,7 +141,6 @@ def train(
     run: TrainingRun,
     schedule: Schedule,
     rng: np.random.Generator,
-    *,
     tasks: FitTasks | None,
     fitted_attributes: Callable[[Weights, History], dict[str, Any]],
     verbose: int,
