@@ -79,10 +79,7 @@ def options_parser(doc: str, *, documents: int | None, repeats: int) -> argparse
         help="number of documents" if documents is None else f"number of documents ({documents:,})",
     )
     parser.add_argument(
-        "--repeats",
-        type=int,
-        default=repeats,
-        help=f"rounds per system ({repeats})",
+        "--repeats", type=int, default=repeats, help=f"rounds per system ({repeats})"
     )
     parser.add_argument(
         "--json", type=Path, metavar="FILE", help="also write the results to this file"

@@ -68,10 +68,7 @@ SYSTEMS = {
     ),
     "keras-jax": System("stock Keras (JAX), padded", "_peers_keras:StockKeras", ("jax",), "jax"),
     "keras-tensorflow": System(
-        "stock Keras (TensorFlow), padded",
-        "_peers_keras:StockKeras",
-        ("tensorflow",),
-        "tensorflow",
+        "stock Keras (TensorFlow), padded", "_peers_keras:StockKeras", ("tensorflow",), "tensorflow"
     ),
     "torch-sorted": System("torch.nn.LSTM, sorted", "_peers_torch:SortedTorch", ("torch",)),
     "torch-padded": System("torch.nn.LSTM, padded", "_peers_torch:PaddedTorch", ("torch",)),

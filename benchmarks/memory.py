@@ -77,11 +77,7 @@ def main() -> None:
 def series_table(fits: int, limit: float, report: Report) -> None:
     try:
         _, held = run_afresh(
-            "memory:ManyFits",
-            "run",
-            fits,
-            environment=SYSTEMS[SKLSTM].environment,
-            limit=limit,
+            "memory:ManyFits", "run", fits, environment=SYSTEMS[SKLSTM].environment, limit=limit
         )
     except Lost as reason:
         print(f"{SYSTEMS[SKLSTM].label}, many fits: left out, {reason}", flush=True)

@@ -40,7 +40,7 @@ def ways_of_training():
         "sklstm": [],
         "sklstm, one length a batch": [patch("sklstm._training.batches._BUCKETS_PER_BATCH", 1)],
         "sklstm, plain shuffling": [
-            patch("sklstm._training.loop.shuffled_batches", plainly_shuffled)
+            patch("sklstm._training.batches.shuffled_batches", plainly_shuffled)
         ],
         "stock Keras layers and step": [
             patch("sklstm._network.build.FastLSTM", keras.layers.LSTM),

@@ -17,15 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _common import (
-    Report,
-    messages,
-    options_parser,
-    paired_ratio,
-    sentences,
-    spread,
-    token_ids,
-)
+from _common import Report, messages, options_parser, paired_ratio, sentences, spread, token_ids
 from _peers import SKLSTM, SYSTEMS, Network, add_systems_option, installed, rounds_afresh
 
 GRID = {"learning_rate": [0.001, 0.003], "units": [32, 64]}

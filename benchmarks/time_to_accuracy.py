@@ -80,10 +80,7 @@ def table_row(
     n_reached = sum(run["reached"] for run in runs)
     all_reached = all(run["reached"] for run in [*runs, *reference])
     return (
-        {
-            "system": SYSTEMS[name].label,
-            "reached it": f"{n_reached} of {len(runs)}",
-        }
+        {"system": SYSTEMS[name].label, "reached it": f"{n_reached} of {len(runs)}"}
         | spread(seconds, "seconds")
         | {
             # Runs that did not reach the target have no time to compare.

@@ -23,12 +23,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from sklearn.metrics import (
-    ConfusionMatrixDisplay,
-    classification_report,
-    fbeta_score,
-    make_scorer,
-)
+from sklearn.metrics import ConfusionMatrixDisplay, classification_report, fbeta_score, make_scorer
 from sklearn.model_selection import (
     FixedThresholdClassifier,
     StratifiedGroupKFold,

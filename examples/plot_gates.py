@@ -41,12 +41,7 @@ remarks = pd.DataFrame(rows, columns=["text", "label"])
 model = make_pipeline(
     TextSequencer(),
     LSTMTextClassifier(
-        units=4,
-        embedding_dim=3,
-        epochs=60,
-        learning_rate=0.02,
-        batch_size=32,
-        random_state=2,
+        units=4, embedding_dim=3, epochs=60, learning_rate=0.02, batch_size=32, random_state=2
     ),
 )
 model.fit(remarks["text"], remarks["label"])

@@ -22,12 +22,7 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 
-from sklstm import (
-    LSTMTextClassifier,
-    TextSequencer,
-    TrainingHistoryDisplay,
-    classic_baselines,
-)
+from sklstm import LSTMTextClassifier, TextSequencer, TrainingHistoryDisplay, classic_baselines
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--documents", type=int, default=1_800, help="reviews to use, of 25,000")

@@ -55,10 +55,7 @@ baselines = classic_baselines(random_state=0)
 candidates = {
     "LSTM": (
         make_text_classifier("fast", random_state=0),
-        {
-            "lstmtextclassifier__epochs": [3, 6],
-            "lstmtextclassifier__learning_rate": [0.005, 0.01],
-        },
+        {"lstmtextclassifier__epochs": [3, 6], "lstmtextclassifier__learning_rate": [0.005, 0.01]},
     ),
     "linear SVM": (baselines["linear_svc"], {"classifier__C": [0.1, 1, 10]}),
     "random forest": (baselines["random_forest"], {"classifier__min_samples_leaf": [1, 3]}),

@@ -87,8 +87,7 @@ models = {
         TextSequencer(), LSTMTextClassifier(embedding_dim=vectors.vector_size, **settings)
     ),
     "pretrained vectors": make_pipeline(
-        TextSequencer(vocabulary=vectors),
-        LSTMTextClassifier(embedding_weights=vectors, **settings),
+        TextSequencer(vocabulary=vectors), LSTMTextClassifier(embedding_weights=vectors, **settings)
     ),
 }
 scores = {}

@@ -23,12 +23,7 @@ import matplotlib
 matplotlib.use("Agg")  # Write plots to files, without a display.
 import matplotlib.pyplot as plt
 import pandas as pd
-from sklearn.metrics import (
-    ConfusionMatrixDisplay,
-    accuracy_score,
-    classification_report,
-    f1_score,
-)
+from sklearn.metrics import ConfusionMatrixDisplay, accuracy_score, classification_report, f1_score
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline
 

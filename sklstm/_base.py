@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
-from functools import partial
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
@@ -15,41 +11,16 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags
 
+from sklstm import _sklearn
+from sklstm import _validation as check
 from sklstm._persistence import pack_state
-from sklstm._sklearn import (
-    CallbackSupportMixin,
-    FitTasks,
-    Interval,
-    StrOptions,
-    fit_context,
-    rollback_on_error,
-)
-from sklstm._training.data import (
-    Documents,
-    Examples,
-    TrainingData,
-    document_weights,
-    draw_seed,
-    split_off_validation,
-)
-from sklstm._validation import (
-    Labels,
-    as_ids,
-    check_classes,
-    check_classes_of_call,
-    check_ids,
-    check_labels,
-    check_numbers,
-)
+from sklstm._sklearn import CallbackSupportMixin, Interval, StrOptions, fit_context
+from sklstm._training import data as prepare
+from sklstm._training.data import Documents, TrainingData, TrainingRun
 
 if TYPE_CHECKING:
-    import keras
-
-    from sklstm._network.network import BaseNetwork, Logs
     from sklstm._network.spec import Floats, Weights
     from sklstm._training.loop import History
-
-    FittedAttributes = Callable[[Weights, History], dict[str, Any]]
 
 _POSITIVE = [Interval(Integral, 1, None, closed="left")]
 
@@ -80,46 +51,6 @@ class Seeds(NamedTuple):
     vectors: int
 
 
-@dataclass(frozen=True)
-class TrainingRun:
-    """What a subclass supplies for one call of `fit` or `partial_fit`.
-
-    Attributes
-    ----------
-    training : Examples
-        Training data.
-    validation : Examples or None
-        Validation data.
-    batch_size : int
-        Maximum number of documents per step.
-    peak_rate : float
-        Peak of a one-cycle learning rate.
-    optimizer : str
-        Name of the optimizer.
-    callbacks : list of keras.callbacks.Callback
-        Keras callbacks.
-    network : context manager
-        Provides the network, loaded and prepared for training.
-    evaluate : callable
-        Returns the metrics of the network on the validation data, by names with "val_".
-    fitted_attributes : callable
-        Returns the fitted attributes by name, from weights and history.
-    derived_attributes : dict of str to object
-        Attributes that are set after training and never copied or saved.
-    """
-
-    training: Examples
-    validation: Examples | None
-    batch_size: int
-    peak_rate: float
-    optimizer: str
-    callbacks: list[keras.callbacks.Callback]
-    network: AbstractContextManager[BaseNetwork]
-    evaluate: Callable[[BaseNetwork, Examples], Logs]
-    fitted_attributes: FittedAttributes
-    derived_attributes: dict[str, Any] = field(default_factory=dict)
-
-
 class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
     """Base class of the classifiers of token ids.
 
@@ -132,7 +63,7 @@ class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, m
     # after an error.
     _derived: ClassVar[frozenset[str]] = frozenset()
 
-    classes_: Labels
+    classes_: check.Labels
     weights_: Weights
     vocab_size_: int
 
@@ -238,16 +169,16 @@ class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, m
         for name, value in (("early_stopping", True), ("class_weight", "balanced")):
             if getattr(self, name) == value:
                 raise ValueError(
-                    f"partial_fit trains on a part of the documents and does not support "
-                    f"{name}={value!r}. Use fit, or pass sample_weight."
+                    f"partial_fit trains on a part of the documents and does not support {name}="
+                    f"{value!r}. Use fit, or pass sample_weight."
                 )
         resume = hasattr(self, "weights_")
-        check_classes_of_call(self.classes_ if resume else None, classes, y)
+        check.check_classes_of_call(self.classes_ if resume else None, classes, y)
         return self._train(
             X, y, sample_weight, classes=classes, resume=resume, is_partial=True, n_ids=n_ids
         )
 
-    def predict(self, X: ArrayLike) -> Labels:
+    def predict(self, X: ArrayLike) -> check.Labels:
         """Predict the most probable class of each document.
 
         Parameters
@@ -352,8 +283,7 @@ class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, m
     def __copy__(self) -> Self:
         # Callbacks get copies during a fit, when there is no state that could be saved.
         copied = type(self).__new__(type(self))
-        attributes = vars(self).items()
-        copied.__dict__.update({n: v for n, v in attributes if n not in self._derived})
+        copied.__dict__ = {n: v for n, v in vars(self).items() if n not in self._derived}
         return copied
 
     def __getstate__(self) -> dict[str, Any]:
@@ -414,57 +344,57 @@ class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, m
         # Imported here, so that a classifier can be created, cloned and loaded without Keras.
         from sklstm._training.loop import Schedule, auto_epochs, train
 
-        with rollback_on_error(self, self._derived):
-            seed = self._seed if resume else draw_seed(self.random_state)
+        with _sklearn.rollback_on_error(self, self._derived):
+            seed = self._seed if resume else prepare.draw_seed(self.random_state)
             n_calls = self._n_calls if resume else 0
             drawn = np.random.SeedSequence([seed, n_calls]).generate_state(len(Seeds._fields))
             seeds = Seeds(*drawn.tolist())
-            data = self._check_data(X, y, sample_weight, validation, classes, resume, seeds.split)
+            data = self._check_data(X, y, sample_weight, *validation, classes, resume, seeds.split)
             run = self._prepare(data, seeds, resume, is_partial, None if resume else n_ids)
-            if epochs is None:
-                epochs = self.epochs
+
+            def fitted_attributes(weights: Weights, history: History) -> dict[str, Any]:
+                curves = {name: list(values) for name, values in history.items()}
+                return {
+                    "classes_": data.classes,
+                    "weights_": weights,
+                    "history_": curves,
+                    "loss_curve_": curves["loss"],
+                    "n_iter_": len(curves["loss"]),
+                    "_optimizer_state": None,
+                    "_seed": seed,
+                    "_n_calls": n_calls + 1,
+                    **run.fitted_attributes(weights),
+                }
+
+            epochs = self.epochs if epochs is None else epochs
             if is_partial:
                 epochs = 1
             elif epochs == "auto":
                 epochs = auto_epochs(len(run.training.ids), run.batch_size)
-            has_cycle = self.learning_rate_schedule == "one_cycle" and not is_partial
             schedule = Schedule(
                 epochs=int(epochs),
-                batch_size=run.batch_size,
-                peak_rate=run.peak_rate if has_cycle else None,
+                one_cycle=self.learning_rate_schedule == "one_cycle" and not is_partial,
                 early_stopping=self.early_stopping,
                 n_iter_no_change=self.n_iter_no_change,
                 tol=self.tol,
                 average_weights=self.average_weights,
                 shuffle=getattr(self, "shuffle", True),
             )
-            observer = None
+            tasks = None
             if not is_partial:
-                tasks = FitTasks(self, schedule.epochs, X, y, sample_weight, data.rows)
-                observer = _Observer(tasks, run.fitted_attributes)
+                tasks = _sklearn.FitTasks(self, schedule.epochs, X, y, sample_weight, data.rows)
+            rng = np.random.default_rng(seeds.order)
+            verbose = 1 if self.verbose == "auto" else int(self.verbose)
             with run.network as network:
-                validate = None
-                if run.validation is not None:
-                    validate = partial(run.evaluate, network, run.validation)
-                outcome = train(
-                    network,
-                    run.training,
-                    schedule,
-                    np.random.default_rng(seeds.order),
-                    validate=validate,
-                    callbacks=run.callbacks,
-                    observer=observer,
-                    verbose=1 if self.verbose == "auto" else int(self.verbose),
-                )
-                kept = None
+                outcome = train(network, run, schedule, rng, tasks, fitted_attributes, verbose)
+                attributes = fitted_attributes(outcome.weights, outcome.history)
                 if is_partial:
-                    kept = {"optimizer": run.optimizer, "values": network.optimizer_state()}
-            attributes = run.fitted_attributes(outcome.weights, outcome.history)
-            attributes |= {"_optimizer_state": kept, "_seed": seed, "_n_calls": n_calls + 1}
+                    state = {"optimizer": run.optimizer, "values": network.optimizer_state()}
+                    attributes["_optimizer_state"] = state
             if outcome.best_validation_score is not None:
                 attributes["best_validation_score_"] = outcome.best_validation_score
-            if observer is not None:
-                observer.tasks.end(attributes)
+            if tasks is not None:
+                tasks.end(attributes)
             self.__dict__.pop("best_validation_score_", None)
             self.__dict__.update(attributes | run.derived_attributes)
         return self
@@ -474,42 +404,28 @@ class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, m
         X: ArrayLike,
         y: ArrayLike,
         sample_weight: ArrayLike | None,
-        validation: tuple[ArrayLike | None, ArrayLike | None],
+        X_val: ArrayLike | None,
+        y_val: ArrayLike | None,
         classes: ArrayLike | None,
         resume: bool,
         split_seed: int,
     ) -> TrainingData:
         """Check the data, and set validation documents aside if early stopping needs them."""
-        numbers = check_numbers(self, X, reset=not resume)
-        labels = check_labels(y, len(numbers))
-        weights = document_weights(labels, numbers, self.class_weight, sample_weight)
-        classes = self.classes_ if resume else check_classes(labels, weights, classes)
-        ids = as_ids(numbers, self.invalid_ids, type(self).__name__)
-        training, rows = Documents(ids, labels, weights), None
-        X_val, y_val = validation
+        numbers = check.check_numbers(self, X, reset=not resume)
+        labels = check.check_labels(y, len(numbers))
+        weights = prepare.document_weights(labels, numbers, self.class_weight, sample_weight)
+        classes = self.classes_ if resume else check.check_classes(labels, weights, classes)
+        ids = check.as_ids(numbers, self.invalid_ids, type(self).__name__)
+        training, validation, rows = Documents(ids, labels, weights), None, None
         if (X_val is None) != (y_val is None):
             given, absent = ("X_val", "y_val") if y_val is None else ("y_val", "X_val")
             raise ValueError(f"{given} was passed without {absent}; pass both, or neither.")
-        validation_documents = None
         if X_val is not None:
-            ids_val = check_ids(self, X_val)
-            labels_val = check_labels(y_val, len(ids_val), "y_val")
-            validation_documents = Documents(ids_val, labels_val, np.ones(len(ids_val)))
+            ids_val = check.check_ids(self, X_val)
+            labels_val = check.check_labels(y_val, len(ids_val), "y_val")
+            validation = Documents(ids_val, labels_val, np.ones(len(ids_val)))
         elif self.early_stopping:
-            rows, rows_val = split_off_validation(labels, self.validation_fraction, split_seed)
-            validation_documents, training = training.take(rows_val), training.take(rows)
-        return TrainingData(ids, training, validation_documents, rows, classes)
-
-
-@dataclass(frozen=True)
-class _Observer:
-    """Forwards the epochs of the training loop to scikit-learn's callbacks."""
-
-    tasks: FitTasks
-    fitted_attributes: FittedAttributes
-
-    def begin_epoch(self) -> None:
-        self.tasks.begin_epoch()
-
-    def end_epoch(self, weights: Callable[[], Weights], history: History) -> bool:
-        return self.tasks.end_epoch(lambda: self.fitted_attributes(weights(), history))
+            fraction = self.validation_fraction
+            rows, rows_val = prepare.split_off_validation(labels, fraction, split_seed)
+            training, validation = training.take(rows), training.take(rows_val)
+        return TrainingData(ids, training, validation, rows, classes)

@@ -63,10 +63,8 @@ def unpack_state(state: object, owner: type) -> dict[str, Any]:
 
 def raise_damaged(owner: type, problem: str) -> NoReturn:
     """Raise the error for a state that no estimator has written."""
-    raise ValueError(
-        f"This saved {owner.__name__} is damaged or was edited: {problem}. "
-        "Load an intact copy, or fit again."
-    )
+    found = f"This saved {owner.__name__} is damaged or was edited: {problem}."
+    raise ValueError(f"{found} Load an intact copy, or fit again.")
 
 
 def check_names(owner: type, state: Collection[str], names: Iterable[str]) -> None:
@@ -106,16 +104,13 @@ def check_array(
     """
     if not isinstance(array, np.ndarray):
         raise_damaged(owner, f"{name} is of type {type(array).__name__}, not an array")
-    fits = len(array.shape) == len(shape) and all(
+    fits = array.ndim == len(shape) and all(
         expected in (None, found) for found, expected in zip(array.shape, shape, strict=True)
     )
     if not (fits and np.issubdtype(array.dtype, kind) and array.dtype.isnative):
         expected = str(shape).replace("None", "any")
-        raise_damaged(
-            owner,
-            f"{name} has dtype {array.dtype} and shape {array.shape}, "
-            f"not {kind.__name__} and {expected}",
-        )
+        found = f"dtype {array.dtype} and shape {array.shape}"
+        raise_damaged(owner, f"{name} has {found}, not {kind.__name__} and {expected}")
     if array.dtype.kind == "f":
         try:
             assert_all_finite(array)
@@ -145,9 +140,7 @@ def unpack_tokens(owner: type, name: str, packed: Any) -> NDArray[np.object_]:
         tokens = json.loads(packed.tobytes())
     except (ValueError, RecursionError) as error:
         raise_damaged(owner, f"{name} cannot be read ({error!s:.100})")
-    if not isinstance(tokens, list) or not all(
-        issubclass(kind, str) for kind in set(map(type, tokens))
-    ):
+    if not isinstance(tokens, list) or set(map(type, tokens)) - {str}:
         raise_damaged(owner, f"{name} holds values that are not tokens")
     return np.array(tokens, dtype=object)
 
@@ -211,12 +204,8 @@ def atomic_write(*paths: str | os.PathLike[str]) -> Iterator[list[Path]]:
 
 def _check_replaceable(target: Path) -> None:
     """Raise an error if renaming would replace a folder, a device or a protected file."""
-    problem = 0
-    if target.is_dir():
-        problem = errno.EISDIR
-    elif target.exists() and not target.is_file():
-        problem = errno.EINVAL
-    elif target.exists() and not os.access(target, os.W_OK):
-        problem = errno.EACCES
-    if problem:
-        raise OSError(problem, os.strerror(problem), str(target))
+    if not target.exists() or (target.is_file() and os.access(target, os.W_OK)):
+        return
+    problem = errno.EACCES if target.is_file() else errno.EINVAL
+    problem = errno.EISDIR if target.is_dir() else problem
+    raise OSError(problem, os.strerror(problem), str(target))

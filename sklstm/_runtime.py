@@ -49,15 +49,16 @@ def choose_backend() -> None:
         return
     installed = installed_backends()
     requested = os.environ.get("KERAS_BACKEND")
-    if requested:
-        if requested not in installed:
-            raise ImportError(_unusable_backend_message(requested, installed))
+    if requested in installed:
         return
+    if requested:
+        usable = f"one of {', '.join(installed)}" if installed else "jax, after `pip install jax`"
+        problem = "is not a backend that can train. Set"
+        if requested in BACKENDS:
+            problem = f"is not installed. Run `pip install {requested}`, or set"
+        raise ImportError(f"KERAS_BACKEND={requested!r} {problem} KERAS_BACKEND to {usable}.")
     if not installed:
-        raise ImportError(
-            "Keras needs a backend, and none of jax, tensorflow and torch is installed. "
-            "Run `pip install jax`."
-        )
+        raise ImportError("Keras needs a backend, and none is installed. Run `pip install jax`.")
     configured = _configured_backend()
     os.environ["KERAS_BACKEND"] = configured if configured in installed else installed[0]
 
@@ -74,19 +75,6 @@ def _configured_backend() -> str | None:
     except (OSError, ValueError, AttributeError):
         return None
     return name if name in BACKENDS and name != "tensorflow" else None
-
-
-def _unusable_backend_message(requested: str, installed: list[str]) -> str:
-    usable = f"one of {', '.join(installed)}" if installed else "jax, after `pip install jax`"
-    if requested in BACKENDS:
-        return (
-            f"KERAS_BACKEND={requested!r}, but {requested} is not installed. "
-            f"Run `pip install {requested}`, or set KERAS_BACKEND to {usable}."
-        )
-    return (
-        f"KERAS_BACKEND={requested!r} is not a backend that can train. "
-        f"Set KERAS_BACKEND to {usable}."
-    )
 
 
 def to_device(array: NDArray[np.generic]) -> object:

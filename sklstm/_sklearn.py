@@ -10,20 +10,15 @@ from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
-from sklearn.base import _fit_context as _fit_context
+from sklearn import utils
+from sklearn.base import BaseEstimator, _fit_context
 from sklearn.model_selection._search import BaseSearchCV as BaseSearchCV
-from sklearn.utils import _safe_indexing as safe_indexing
+from sklearn.utils import _param_validation, validation
 from sklearn.utils._param_validation import HasMethods as HasMethods
 from sklearn.utils._param_validation import Interval as Interval
 from sklearn.utils._param_validation import Options as Options
 from sklearn.utils._param_validation import RealNotInt as RealNotInt
 from sklearn.utils._param_validation import StrOptions as StrOptions
-from sklearn.utils._param_validation import (
-    validate_parameter_constraints as validate_parameter_constraints,
-)
-from sklearn.utils.validation import _check_sample_weight as check_sample_weight
-from sklearn.utils.validation import _num_samples as num_samples
 
 try:
     from sklearn.callback import CallbackSupportMixin as CallbackSupportMixin
@@ -33,23 +28,10 @@ except ImportError:  # scikit-learn before 1.9
         """Placeholder for releases of scikit-learn without callbacks."""
 
 
-__all__ = [
-    "BaseSearchCV",
-    "CallbackSupportMixin",
-    "FitTasks",
-    "HasMethods",
-    "Interval",
-    "Options",
-    "RealNotInt",
-    "StrOptions",
-    "check_sample_weight",
-    "fit_context",
-    "fit_task",
-    "num_samples",
-    "rollback_on_error",
-    "safe_indexing",
-    "validate_parameter_constraints",
-]
+check_sample_weight = validation._check_sample_weight
+num_samples = validation._num_samples
+safe_indexing = utils._safe_indexing
+validate_parameter_constraints = _param_validation.validate_parameter_constraints
 
 #: Validates the parameters before `fit`, as scikit-learn's own estimators do.
 fit_context = _fit_context(prefer_skip_nested_validation=True)
@@ -77,8 +59,7 @@ def rollback_on_error(estimator: BaseEstimator, discard: Collection[str] = ()) -
     try:
         yield
     except BaseException:
-        current = vars(estimator)
-        kept = {name: current[name] for name in _WHILE_FITTING if name in current}
+        kept = {n: v for n, v in vars(estimator).items() if n in _WHILE_FITTING}
         estimator.__dict__ = before | kept
         raise
 
@@ -122,12 +103,13 @@ class FitTasks:
         self._context = None
         if not hasattr(estimator, "_init_callback_context"):
             return
-        metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
-        self._arguments = {
-            "estimator": estimator,
-            **_take_rows({"X": X, "y": y}, rows),
-            "metadata": _take_rows(metadata, rows),
-        }
+
+        def take(array: object) -> object:
+            return array if rows is None else safe_indexing(array, rows)
+
+        metadata = {} if sample_weight is None else {"sample_weight": take(sample_weight)}
+        data = {"X": take(X), "y": take(y), "metadata": metadata}
+        self._arguments = {"estimator": estimator, **data}
         self._context = estimator._init_callback_context(max_subtasks=max_epochs)
         self._context.call_on_fit_task_begin(**self._arguments)
 
@@ -147,11 +129,8 @@ class FitTasks:
         """
         if self._context is None:
             return False
-        return bool(
-            self._epoch.call_on_fit_task_end(
-                **self._arguments, reconstruction_attributes=attributes
-            )
-        )
+        end = self._epoch.call_on_fit_task_end
+        return bool(end(**self._arguments, reconstruction_attributes=attributes))
 
     def end(self, attributes: dict[str, object]) -> None:
         """Notify the callbacks that the fit has ended.
@@ -162,12 +141,5 @@ class FitTasks:
             The fitted attributes that are not yet set on the estimator.
         """
         if self._context is not None:
-            self._context.call_on_fit_task_end(
-                **self._arguments, reconstruction_attributes=attributes
-            )
-
-
-def _take_rows(arrays: dict[str, object], rows: NDArray[np.intp] | None) -> dict[str, object]:
-    if rows is None:
-        return arrays
-    return {name: safe_indexing(array, rows) for name, array in arrays.items()}
+            end = self._context.call_on_fit_task_end
+            end(**self._arguments, reconstruction_attributes=attributes)

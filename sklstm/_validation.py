@@ -92,10 +92,9 @@ def as_ids(X: NDArray[Any], invalid_ids: str, name: str) -> NDArray[np.int32]:
     else:
         problem = f"X[{row}, {column}] is {value}, not an integer."
     raise ValueError(
-        f"{problem} {name} takes token ids, as TextSequencer returns them: 0 for padding, 1 for an "
-        "out-of-vocabulary token, 2 and above for other tokens. Use another classifier for scaled "
-        "or averaged features; invalid_ids='unknown' maps numbers that are not token ids to the "
-        "out-of-vocabulary token."
+        f"{problem} {name} takes token ids, as TextSequencer returns them: 0 for padding, 1 for "
+        "out-of-vocabulary, 2 and above for other tokens. Use another classifier for scaled "
+        "or averaged features; invalid_ids='unknown' maps other numbers to out-of-vocabulary."
     )
 
 
@@ -112,13 +111,12 @@ def check_ids(estimator: BaseEstimator, X: object) -> NDArray[np.int32]:
 
 
 def _contains_text(X: object) -> bool:
-    if isinstance(X, (str, bytes)):
-        return True
-    if isinstance(X, (list, tuple)):
-        return bool(X) and isinstance(X[0], (str, bytes))
     if isinstance(X, pd.Series):
         return bool(pd.api.types.infer_dtype(X, skipna=True) == "string")
-    return isinstance(X, np.ndarray) and X.dtype.kind in "US"
+    if isinstance(X, np.ndarray):
+        return X.dtype.kind in "US"
+    first = X[0] if isinstance(X, (list, tuple)) and X else X
+    return isinstance(first, (str, bytes))
 
 
 @_ignore_invalid
@@ -142,26 +140,20 @@ def check_labels(y: Any, n_documents: int, name: str = "y") -> Labels:
     missing = pd.isna(labels)
     if missing.any():
         row = int(np.argwhere(missing)[0][0])
-        raise ValueError(
-            f"Input {name} contains NaN: the label of row {row} is missing. Drop the documents "
-            "without a label, or label them."
-        )
+        problem = f"Input {name} contains NaN: the label of row {row} is missing."
+        raise ValueError(f"{problem} Drop the document, or label it.")
     y = np.asarray(y)
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
     check_array(y, ensure_2d=False, dtype=None, ensure_min_samples=0, input_name=name)
     if len(y) != n_documents:
-        raise ValueError(
-            "Found input variables with inconsistent numbers of samples: "
-            f"{name} has {len(y)} labels for {n_documents} documents."
-        )
+        problem = "Found input variables with inconsistent numbers of samples"
+        raise ValueError(f"{problem}: {name} has {len(y)} labels for {n_documents} documents.")
     try:
         check_classification_targets(y)
     except TypeError as error:
-        raise TypeError(
-            f"{name} mixes labels that cannot be sorted: {error}. Convert them to one type, such "
-            "as str."
-        ) from error
+        problem = f"{name} mixes labels that cannot be sorted: {error}."
+        raise TypeError(f"{problem} Convert them to one type, such as str.") from error
     if y.ndim == 2 and not (type_of_target(y).endswith("-indicator") and np.isin(y, (0, 1)).all()):
         raise ValueError(
             f"{name} has {y.shape[1]} columns that are not a label indicator. Fit one classifier "
@@ -180,10 +172,8 @@ def check_class_weight(class_weight: object) -> None:
     """
     for label, weight in class_weight.items() if isinstance(class_weight, dict) else ():
         if not isinstance(weight, Real) or not 0 <= float(weight) < np.inf:
-            raise ValueError(
-                f"class_weight has the weight {weight!r:.60} for {label!r:.60}; it must be a "
-                "finite number, 0 or more."
-            )
+            problem = f"class_weight has the weight {weight!r:.60} for {label!r:.60}"
+            raise ValueError(f"{problem}; it must be a finite number, 0 or more.")
 
 
 def check_classes_of_call(known: Labels | None, classes: ArrayLike | None, y: ArrayLike) -> None:
@@ -243,27 +233,25 @@ def check_classes(
         with_weight = "" if (weights > 0).all() else " with a positive weight"
         raise ValueError(
             f"y contains {n_classes} class{'' if n_classes == 1 else 'es'}{with_weight}, and a "
-            "classifier needs at least two. If y is a part of your labels, split it with "
-            "stratify=y."
+            "classifier needs at least two. If it is a part of your labels, split with stratify=y."
         )
     return np.unique(labels)
 
 
-def check_layer_sizes(
-    name: str, value: int | Sequence[int], *, at_least_one: bool
-) -> tuple[int, ...]:
+def check_layer_sizes(name: str, value: int | Sequence[int]) -> tuple[int, ...]:
     """Return a number of units, or a sequence of them, as a tuple.
 
     Raises
     ------
     ValueError
-        If a layer has no units, or there is no layer but `at_least_one` is required.
+        If a layer has no units, or there is no layer where `name` is "units".
     """
     sizes = (value,) if isinstance(value, Integral) else tuple(cast("Sequence[int]", value))
     are_integers = all(isinstance(s, Integral) and not isinstance(s, bool) for s in sizes)
-    if not are_integers or any(s < 1 for s in sizes) or (at_least_one and not sizes):
+    may_be_empty = name == "dense_units"
+    if not are_integers or any(s < 1 for s in sizes) or not (sizes or may_be_empty):
         raise ValueError(
-            f"{name}={value!r} must be {'' if at_least_one else 'empty or '}a positive integer or "
+            f"{name}={value!r} must be {'empty or ' if may_be_empty else ''}a positive integer or "
             "a sequence of positive integers, one per layer."
         )
     return tuple(int(s) for s in sizes)
@@ -279,9 +267,8 @@ def check_embedding_weights(
     ValueError
         If they are not a finite matrix of `vocab_size` rows, or X contains larger ids.
     """
-    matrix = check_array(
-        embedding_weights, dtype=np.float32, input_name="embedding_weights", copy=True
-    )
+    name = "embedding_weights"
+    matrix = check_array(embedding_weights, dtype=np.float32, input_name=name, copy=True)
     if vocab_size is not None and len(matrix) != vocab_size:
         raise ValueError(
             f"embedding_weights has shape {matrix.shape}, but vocab_size={vocab_size} requires "
@@ -289,24 +276,22 @@ def check_embedding_weights(
         )
     if max_id >= len(matrix):
         raise ValueError(
-            f"embedding_weights has shape {matrix.shape}, and X contains the id {max_id}: it "
-            "needs one row per id, including the padding (0) and the out-of-vocabulary token (1). "
-            "Build it from the tokens_ of the same TextSequencer."
+            f"embedding_weights has shape {matrix.shape}, and X contains the id {max_id}: it needs "
+            "one row per id, 0 and 1 included. Build it from the tokens_ of the same TextSequencer."
         )
     return np.asarray(matrix)
 
 
-def check_float32(**parameters: float | None) -> None:
-    """Raise an error for parameters, given by name, that are too large for float32.
+def check_float32(name: str, value: float | None) -> None:
+    """Raise an error for a parameter that is too large for float32.
 
     Raises
     ------
     ValueError
-        If a value exceeds the largest finite float32.
+        If the value exceeds the largest finite float32.
     """
-    for name, value in parameters.items():
-        if value is not None and value > float(np.finfo(np.float32).max):
-            raise ValueError(f"{name}={value} is too large for float32; lower it.")
+    if value is not None and value > float(np.finfo(np.float32).max):
+        raise ValueError(f"{name}={value} is too large for float32; lower it.")
 
 
 def check_callbacks(callbacks: Sequence[object] | None, callback_class: type) -> list[Any]:
@@ -319,8 +304,6 @@ def check_callbacks(callbacks: Sequence[object] | None, callback_class: type) ->
     """
     for number, callback in enumerate(callbacks or ()):
         if not isinstance(callback, callback_class):
-            raise TypeError(
-                f"callbacks[{number}] is {callback!r}, not an instance of "
-                "keras.callbacks.Callback. Wrap a function in keras.callbacks.LambdaCallback."
-            )
+            problem = f"callbacks[{number}] is {callback!r}, not a keras.callbacks.Callback."
+            raise TypeError(f"{problem} Wrap a function in keras.callbacks.LambdaCallback.")
     return list(callbacks or ())

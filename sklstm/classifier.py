@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -14,41 +14,20 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from sklstm._base import SHARED_CONSTRAINTS, BaseTextClassifier, Seeds, TrainingRun
-from sklstm._network.embedding_table import (
-    EmbeddingTable,
-    FittedNetwork,
-    make_table,
-    network_inputs,
-)
+from sklstm import _validation as check
+from sklstm._base import SHARED_CONSTRAINTS, BaseTextClassifier, Seeds
+from sklstm._network import embedding_table as tables
+from sklstm._network import spec as specs
+from sklstm._network.embedding_table import FittedNetwork
 from sklstm._network.hashed_ngrams import MAX_NGRAM, choose_n_buckets, naive_bayes_start
 from sklstm._network.pooling import POOLINGS
 from sklstm._network.saved_state import check_saved_state
-from sklstm._network.spec import (
-    ACTIVATIONS,
-    EMBEDDINGS,
-    NGRAM_BIAS,
-    NGRAM_WEIGHTS,
-    OPTIMIZERS,
-    Floats,
-    NetworkSpec,
-    TrainingSpec,
-    Weights,
-    initial_weights,
-    probabilities,
-)
+from sklstm._network.spec import EMBEDDINGS, Floats, NetworkSpec, Weights
 from sklstm._network.summary import Summary, summarize
 from sklstm._persistence import unpack_state
 from sklstm._sklearn import Interval, StrOptions
-from sklstm._training.data import (
-    Documents,
-    Examples,
-    TrainingData,
-    accuracy,
-    encode_labels,
-    mean_loss,
-)
-from sklstm._validation import check_callbacks, check_float32, check_ids, check_layer_sizes
+from sklstm._training import data as prepare
+from sklstm._training.data import Documents, Examples, TrainingData, TrainingRun
 from sklstm._vocabulary import OOV_ID
 from sklstm.vectors import WordVectors
 
@@ -56,7 +35,6 @@ if TYPE_CHECKING:
     import keras
 
     from sklstm._network.network import BaseNetwork, Logs, Network
-    from sklstm._training.loop import History
 
 __all__ = ["LSTMTextClassifier"]
 
@@ -64,7 +42,7 @@ _POSITIVE = [Interval(Integral, 1, None, closed="left")]
 _SIZES = [*_POSITIVE, list, tuple, np.ndarray]
 _DROPOUT = [Interval(Real, 0, 1, closed="left")]
 # Fields of a spec that decide the shapes of weights, which training can only resume if equal.
-_SHAPE_FIELDS = (
+_SHAPE_FIELDS = [
     "vocab_size",
     "n_outputs",
     "embedding_dim",
@@ -75,7 +53,7 @@ _SHAPE_FIELDS = (
     "ngrams",
     "ngram_buckets",
     "width",
-)
+]
 
 
 class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseTextClassifier):
@@ -293,8 +271,8 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         "embedding_weights": ["array-like", None],
         "trainable_embeddings": ["boolean"],
         "dense_units": _SIZES,
-        "activation": [StrOptions(set(ACTIVATIONS))],
-        "dense_activation": [StrOptions(set(ACTIVATIONS))],
+        "activation": [StrOptions(set(specs.ACTIVATIONS))],
+        "dense_activation": [StrOptions(set(specs.ACTIVATIONS))],
         "ngrams": [Interval(Integral, 0, MAX_NGRAM, closed="both")],
         "ngram_buckets": [Interval(Integral, 2, None, closed="left"), None],
         "mask_padding": ["boolean"],
@@ -305,7 +283,7 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         "dense_dropout": _DROPOUT,
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "label_smoothing": _DROPOUT,
-        "optimizer": [StrOptions(set(OPTIMIZERS))],
+        "optimizer": [StrOptions(set(specs.OPTIMIZERS))],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "batch_size": _POSITIVE,
         "clipnorm": [Interval(Real, 0, None, closed="neither"), None],
@@ -447,9 +425,8 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         fitted = self._fitted_network()
         from sklstm._network.network import stock_model
 
-        return stock_model(
-            replace(fitted.spec, vocab_size=self.vocab_size_), fitted.weights_by_id()
-        )
+        spec = replace(fitted.spec, vocab_size=self.vocab_size_)
+        return stock_model(spec, fitted.weights_by_id())
 
     def summary(self) -> Summary:
         """Return a table of the layers of the network, with their output shapes and weights.
@@ -509,20 +486,21 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
 
     @property
     def _is_multilabel(self) -> bool:
-        architecture = self._architecture
-        return architecture["output_activation"] == "sigmoid" and architecture["n_outputs"] > 1
+        spec = NetworkSpec(**self._architecture)
+        return spec.output_activation == "sigmoid" and spec.n_outputs > 1
 
     @property
     def _n_features_out(self) -> int:
         return NetworkSpec(**self._architecture).vector_size
 
-    def _table(self) -> EmbeddingTable:
-        return EmbeddingTable(self.embedding_ids_, self._known_ids, self.vocab_size_, self._vectors)
+    def _table(self) -> tables.EmbeddingTable:
+        known_ids, size = self._known_ids, self.vocab_size_
+        return tables.EmbeddingTable(self.embedding_ids_, known_ids, size, self._vectors)
 
     def _apply(self, kind: str, X: ArrayLike) -> Floats:
         fitted = self._fitted_network()
-        rows, spec, weights = fitted.resolve(check_ids(self, X))
-        inputs, lengths = network_inputs(rows, spec)
+        rows, spec, weights = fitted.resolve(check.check_ids(self, X))
+        inputs, lengths = tables.network_inputs(rows, spec)
         from sklstm._network.pool import acquire_network
         from sklstm._training.batches import predict_in_batches
 
@@ -530,14 +508,18 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         with acquire_network(spec) as network:
             scorer = network.scorer(scores, weights)
             outputs = predict_in_batches(network, scorer, inputs, lengths)
-        return (
-            probabilities(outputs, spec.output_activation) if kind == "probabilities" else outputs
-        )
+        if kind == "probabilities":
+            return specs.probabilities(outputs, spec.output_activation)
+        return outputs
 
     def _prepare(
         self, data: TrainingData, seeds: Seeds, resume: bool, is_partial: bool, n_ids: int | None
     ) -> TrainingRun:
-        table, pretrained = make_table(
+        from sklstm._network.pool import acquire_network
+        from sklstm._runtime import keras
+        from sklstm._training.batches import predict_in_batches
+
+        table, pretrained = tables.make_table(
             data.ids,
             data.training.ids,
             None if data.validation is None else data.validation.ids,
@@ -549,49 +531,77 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         n_trained = len(table.ids) - (0 if pretrained is None else len(pretrained))
         embedding_dim = self.embedding_dim if pretrained is None else pretrained.shape[1]
         spec = self._network_spec(data, len(table.ids), int(embedding_dim), resume)
-        if resume:
-            self._check_same_shapes(replace(spec, vocab_size=n_trained))
+        for name in _SHAPE_FIELDS if resume else ():
+            now = n_trained if name == "vocab_size" else getattr(spec, name)
+            then = self._architecture[name]
+            if now != then:
+                raise ValueError(
+                    f"{name} is {now!r}, but the fitted weights were trained with {then!r}. Set it "
+                    "back, or start again by fit with warm_start=False."
+                )
         if spec.ngrams and not spec.ngram_buckets:
             n_buckets = choose_n_buckets(table.rows(data.training.ids), spec.ngrams)
             spec = replace(spec, ngram_buckets=n_buckets)
 
         def encode(documents: Documents, name: str) -> Examples:
             weights = documents.normalized_weights(name)
-            inputs, lengths = network_inputs(table.rows(documents.ids), spec)
-            targets = encode_labels(documents.labels, data.classes, spec.n_outputs, name)
+            inputs, lengths = tables.network_inputs(table.rows(documents.ids), spec)
+            targets = prepare.encode_labels(documents.labels, data.classes, spec.n_outputs, name)
             return Examples(inputs, targets, weights, lengths)
 
         training = encode(data.training, "y")
         validation = None if data.validation is None else encode(data.validation, "y_val")
-
-        def evaluate(network: BaseNetwork, examples: Examples) -> Logs:
-            from sklstm._training.batches import predict_in_batches
-
-            scorer = network.scorer("logits", network.weights())
-            logits = predict_in_batches(network, scorer, examples.ids, examples.lengths)
-            scored = (logits, examples.targets, examples.weights, spec.output_activation)
-            return {"val_loss": mean_loss(*scored), "val_accuracy": accuracy(*scored)}
-
         start: Weights = {}
         if resume:
             start = dict(self.weights_)
         elif spec.ngrams:
-            start[NGRAM_WEIGHTS], start[NGRAM_BIAS] = naive_bayes_start(
-                training.ids,
-                training.targets,
-                training.weights,
-                spec.ngrams,
-                spec.ngram_buckets,
+            start[specs.NGRAM_WEIGHTS], start[specs.NGRAM_BIAS] = naive_bayes_start(
+                training.ids, training.targets, training.weights, spec.ngrams, spec.ngram_buckets
             )
-        check_float32(
-            learning_rate=self.learning_rate,
-            weight_decay=self.weight_decay,
-            clipnorm=self.clipnorm,
-        )
-        from sklstm._runtime import keras
+        for name in ("learning_rate", "weight_decay", "clipnorm"):
+            check.check_float32(name, getattr(self, name))
+        optimizer, clipnorm, weight_decay = self.optimizer, self.clipnorm, self.weight_decay
+        training_spec = specs.TrainingSpec(optimizer, clipnorm, weight_decay, self.label_smoothing)
+        callbacks = check.check_callbacks(self.callbacks, keras.callbacks.Callback)
 
-        callbacks = check_callbacks(self.callbacks, keras.callbacks.Callback)
-        kept = self._optimizer_state if resume and is_partial else None
+        @contextmanager
+        def training_network() -> Iterator[Network]:
+            """Acquire the network, load its initial weights, and prepare it for training."""
+            # Callbacks may change a network, which then no longer matches its spec.
+            with acquire_network(spec, training_spec, keep=not self.callbacks) as network:
+                weights = start
+                if EMBEDDINGS not in start:
+                    rng = np.random.default_rng(seeds.weights)
+                    weights = specs.initial_weights(network.weight_shapes, rng) | start
+                if pretrained is not None:
+                    trained = weights[EMBEDDINGS][:n_trained]
+                    weights[EMBEDDINGS] = np.concatenate([trained, pretrained])
+                network.load(weights)
+                network.prepare_training(training_spec, self.learning_rate, seeds.dropout)
+                kept = self._optimizer_state if resume and is_partial else None
+                if kept is not None and kept["optimizer"] == self.optimizer:
+                    network.load_optimizer_state(kept["values"])
+                yield network
+
+        def evaluate(network: BaseNetwork, examples: Examples) -> Logs:
+            scorer = network.scorer("logits", network.weights())
+            logits = predict_in_batches(network, scorer, examples.ids, examples.lengths)
+            scored = (logits, examples.targets, examples.weights, spec.output_activation)
+            loss, accuracy = prepare.mean_loss(*scored), prepare.accuracy(*scored)
+            return {"val_loss": loss, "val_accuracy": accuracy}
+
+        def fitted_attributes(weights: Weights) -> dict[str, Any]:
+            embeddings = weights[EMBEDDINGS]
+            embeddings[~table.is_known] = embeddings[OOV_ID]
+            return {
+                "vocab_size_": table.vocab_size,
+                "embedding_ids_": table.ids,
+                "n_parameters_": sum(weight.size for weight in weights.values()),
+                "_architecture": asdict(spec),
+                "_vectors": table.vectors,
+                "_known_ids": table.is_known,
+            }
+
         return TrainingRun(
             training,
             validation,
@@ -599,44 +609,10 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             self.learning_rate,
             self.optimizer,
             callbacks,
-            self._training_network(spec, seeds, start, pretrained, n_trained, kept),
+            training_network(),
             evaluate,
-            lambda weights, history: _fitted_attributes(data, table, spec, weights, history),
+            fitted_attributes,
         )
-
-    @contextmanager
-    def _training_network(
-        self,
-        spec: NetworkSpec,
-        seeds: Seeds,
-        start: Weights,
-        pretrained: Floats | None,
-        n_trained: int,
-        optimizer_state: dict[str, Any] | None,
-    ) -> Iterator[Network]:
-        """Acquire the network, load its initial weights, and prepare it for training."""
-        from sklstm._network.pool import acquire_network
-
-        training_spec = TrainingSpec(
-            optimizer=self.optimizer,
-            clipnorm=self.clipnorm,
-            weight_decay=self.weight_decay,
-            label_smoothing=self.label_smoothing,
-        )
-        # Callbacks may change a network, which then no longer matches its spec.
-        with acquire_network(spec, training_spec, keep=not self.callbacks) as network:
-            weights = start
-            if EMBEDDINGS not in start:
-                rng = np.random.default_rng(seeds.weights)
-                weights = initial_weights(network.weight_shapes, rng) | start
-            if pretrained is not None:
-                trained = weights[EMBEDDINGS][:n_trained]
-                weights[EMBEDDINGS] = np.concatenate([trained, pretrained])
-            network.load(weights)
-            network.prepare_training(training_spec, self.learning_rate, seeds.dropout)
-            if optimizer_state is not None and optimizer_state["optimizer"] == self.optimizer:
-                network.load_optimizer_state(optimizer_state["values"])
-            yield network
 
     def _network_spec(
         self, data: TrainingData, n_rows: int, embedding_dim: int, resume: bool
@@ -646,61 +622,20 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         if self.ngrams:
             fitted = self._architecture["ngram_buckets"] if resume else 0
             n_buckets = int(self.ngram_buckets or fitted)
+        others: dict[str, Any] = {
+            field.name: type(field.default)(getattr(self, field.name))
+            for field in fields(NetworkSpec)
+            if isinstance(field.default, (bool, float, str))
+        }
         spec = NetworkSpec(
             vocab_size=n_rows,
             n_outputs=data.n_outputs,
             output_activation=data.output_activation,
             embedding_dim=embedding_dim,
-            trainable_embeddings=bool(self.trainable_embeddings),
-            units=check_layer_sizes("units", self.units, at_least_one=True),
-            bidirectional=bool(self.bidirectional),
-            pooling=self.pooling,
-            dense_units=check_layer_sizes("dense_units", self.dense_units, at_least_one=False),
-            activation=self.activation,
-            dense_activation=self.dense_activation,
-            mask_padding=bool(self.mask_padding),
-            embedding_dropout=float(self.embedding_dropout),
-            input_dropout=float(self.input_dropout),
-            recurrent_dropout=float(self.recurrent_dropout),
-            dropout=float(self.dropout),
-            dense_dropout=float(self.dense_dropout),
+            units=check.check_layer_sizes("units", self.units),
+            dense_units=check.check_layer_sizes("dense_units", self.dense_units),
             ngrams=int(self.ngrams),
             ngram_buckets=n_buckets,
+            **others,
         )
         return replace(spec, width=data.ids.shape[1]) if spec.depends_on_width else spec
-
-    def _check_same_shapes(self, spec: NetworkSpec) -> None:
-        """Raise an error if the fitted weights do not fit a network whose training is resumed."""
-        for name in _SHAPE_FIELDS:
-            now, then = getattr(spec, name), self._architecture[name]
-            if now != then:
-                raise ValueError(
-                    f"{name} is {now!r}, but the fitted weights were trained with {then!r}. "
-                    "Set it back, or start again by fit with warm_start=False."
-                )
-
-
-def _fitted_attributes(
-    data: TrainingData,
-    table: EmbeddingTable,
-    spec: NetworkSpec,
-    weights: Weights,
-    history: History,
-) -> dict[str, Any]:
-    """Return the fitted attributes by name."""
-    embeddings = weights[EMBEDDINGS]
-    embeddings[~table.is_known] = embeddings[OOV_ID]
-    curves = {name: list(values) for name, values in history.items()}
-    return {
-        "classes_": data.classes,
-        "vocab_size_": table.vocab_size,
-        "embedding_ids_": table.ids,
-        "n_parameters_": sum(weight.size for weight in weights.values()),
-        "weights_": weights,
-        "history_": curves,
-        "loss_curve_": curves["loss"],
-        "n_iter_": len(curves["loss"]),
-        "_architecture": asdict(spec),
-        "_vectors": table.vectors,
-        "_known_ids": table.is_known,
-    }

@@ -14,21 +14,16 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from sklstm._base import SHARED_CONSTRAINTS, BaseTextClassifier, Seeds, TrainingRun
+from sklstm._base import SHARED_CONSTRAINTS, BaseTextClassifier, Seeds
 from sklstm._network.custom import BaseWrapper, CustomNetwork, batch_rows, seeded_generators
+from sklstm._network.embedding_table import clip_ids
 from sklstm._network.network import BaseNetwork, Logs
-from sklstm._network.spec import Floats, Ids, Weights
+from sklstm._network.spec import Floats, Weights
 from sklstm._persistence import unpack_state
 from sklstm._runtime import keras
 from sklstm._sklearn import Interval, Options, StrOptions
-from sklstm._training.data import (
-    Documents,
-    Examples,
-    TrainingData,
-    accuracy,
-    encode_labels,
-)
-from sklstm._training.loop import History
+from sklstm._training import data as prepare
+from sklstm._training.data import Documents, Examples, TrainingData, TrainingRun
 from sklstm._validation import check_ids
 from sklstm._vocabulary import OOV_ID
 
@@ -183,11 +178,7 @@ class KerasTextClassifier(BaseTextClassifier, BaseWrapper):
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        "batch_size": [
-            Interval(Integral, 1, None, closed="left"),
-            Options(Integral, {-1}),
-            None,
-        ],
+        "batch_size": [Interval(Integral, 1, None, closed="left"), Options(Integral, {-1}), None],
         "shuffle": ["boolean"],
         "run_eagerly": ["boolean"],
         "verbose": [Interval(Integral, 0, 2, closed="both"), "boolean", StrOptions({"auto"})],
@@ -301,7 +292,7 @@ class KerasTextClassifier(BaseTextClassifier, BaseWrapper):
 
     def _apply(self, kind: str, X: ArrayLike) -> Floats:
         check_is_fitted(self)
-        ids = _map_to_vocabulary(check_ids(self, X), self.vocab_size_)
+        ids = clip_ids(check_ids(self, X), self.vocab_size_)
         return self._fitted_network().scorer(kind, {})(ids)
 
     def _prepare(
@@ -309,8 +300,8 @@ class KerasTextClassifier(BaseTextClassifier, BaseWrapper):
     ) -> TrainingRun:
         if not (inspect.isfunction(self.model) or isinstance(self.model, functools.partial)):
             raise TypeError(
-                f"model={self.model!r:.80} must be a function that returns a keras.Model, so that "
-                "each fit starts from a new one: def network(meta): return keras.Sequential(...)."
+                f"model={self.model!r:.80} must be a function that returns a keras.Model, a new "
+                "one for each fit: def network(meta): return keras.Sequential(...)."
             )
         if resume and is_partial:
             meta, built_with, network = self._meta, self._built_with, self._fitted_network()
@@ -325,8 +316,8 @@ class KerasTextClassifier(BaseTextClassifier, BaseWrapper):
             weights = documents.normalized_weights(name)
             # Keras would use documents of weight 0 for the statistics of batch normalization.
             kept = documents.take(np.flatnonzero(weights))
-            ids = _map_to_vocabulary(kept.ids, meta["vocab_size_"])
-            targets = encode_labels(kept.labels, data.classes, network.n_outputs, name)
+            ids = clip_ids(kept.ids, meta["vocab_size_"])
+            targets = prepare.encode_labels(kept.labels, data.classes, network.n_outputs, name)
             lengths = np.full(len(ids), ids.shape[1])
             return Examples(ids, targets, kept.normalized_weights(name), lengths)
 
@@ -338,27 +329,18 @@ class KerasTextClassifier(BaseTextClassifier, BaseWrapper):
                 network.finish_training()
 
         def evaluate(_: BaseNetwork, examples: Examples) -> Logs:
-            arrays = (examples.ids, examples.targets, examples.weights)
-            logs = network.evaluate(*arrays)
+            targets, weights = examples.targets, examples.weights
+            logs = network.evaluate(examples.ids, targets, weights)
             if self.early_stopping and "val_accuracy" not in logs:
                 logits = network.scorer("logits", {})(examples.ids)
                 activation = "sigmoid" if logits.shape[1] == 1 else data.output_activation
-                logs["val_accuracy"] = accuracy(logits, *arrays[1:], activation)
+                logs["val_accuracy"] = prepare.accuracy(logits, targets, weights, activation)
             return logs
 
-        def fitted_attributes(weights: Weights, history: History) -> dict[str, Any]:
-            curves = {name: list(values) for name, values in history.items()}
-            return {
-                "classes_": data.classes,
-                "vocab_size_": meta["vocab_size_"],
-                "n_parameters_": network.model.count_params(),
-                "weights_": weights,
-                "history_": curves,
-                "loss_curve_": curves["loss"],
-                "n_iter_": len(curves["loss"]),
-                "_meta": meta,
-                "_built_with": built_with,
-            }
+        def fitted_attributes(_: Weights) -> dict[str, Any]:
+            n_parameters, vocab_size = network.model.count_params(), meta["vocab_size_"]
+            built = {"_meta": meta, "_built_with": built_with}
+            return {"vocab_size_": vocab_size, "n_parameters_": n_parameters, **built}
 
         training = encode(data.training, "y")
         optimizer = network.model.optimizer
@@ -399,8 +381,3 @@ class KerasTextClassifier(BaseTextClassifier, BaseWrapper):
                     "For validation, use early_stopping and validation_fraction, or X_val of fit."
                 )
         return {n: v for n, v in parameters.items() if n in of_scikeras or n not in own}
-
-
-def _map_to_vocabulary(ids: Ids, vocab_size: int) -> Ids:
-    """Map ids beyond the vocabulary to out-of-vocabulary."""
-    return np.where(ids < vocab_size, ids, OOV_ID).astype(np.int32)

@@ -42,13 +42,7 @@ _PRESETS["balanced"] = _PRESETS["fast"] | {
     "embedding_dim": 64,
     "epochs": "auto",
 }
-_PRESETS["accurate"] = _PRESETS["balanced"] | {
-    "max_len": 600,
-    "units": 128,
-    "embedding_dim": 128,
-}
-# Vectors trained on other texts overfit these labels less.
-_WITH_VECTORS = {"embedding_dropout": 0.5}
+_PRESETS["accurate"] = _PRESETS["balanced"] | {"max_len": 600, "units": 128, "embedding_dim": 128}
 
 
 def make_text_classifier(
@@ -126,7 +120,9 @@ def make_text_classifier(
     if vectors is not None:
         if not isinstance(vectors, WordVectors):
             vectors = WordVectors.load(vectors)
-        settings |= _WITH_VECTORS | {"vocabulary": vectors, "embedding_weights": vectors}
+        settings |= {"vocabulary": vectors, "embedding_weights": vectors}
+        # Vectors trained on other texts overfit these labels less.
+        settings["embedding_dropout"] = 0.5
     settings |= parameters
     for step in (sequencer, classifier):
         own = step.get_params(deep=False)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from functools import partial
 from math import ceil
 from numbers import Integral
 from typing import Any, NamedTuple
@@ -21,9 +21,9 @@ from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
 
 from sklstm._base import BaseTextClassifier
-from sklstm._progress import Progress, progress
+from sklstm._progress import progress
 from sklstm._sklearn import rollback_on_error
-from sklstm._training.data import draw_seed
+from sklstm._training.data import RunningMeans, draw_seed
 from sklstm._validation import Labels
 from sklstm.sequencer import TextSequencer
 from sklstm.vectors import WordVectors
@@ -34,6 +34,7 @@ __all__ = ["fit_stream"]
 _MIN_SUSPICIOUS = 100
 
 Columns = Hashable | list[Hashable]
+Steps = list[BaseEstimator]
 
 
 def fit_stream(
@@ -146,14 +147,15 @@ def fit_stream(
     transformers, classifier = _split_steps(model)
     unfitted = [step for step in transformers if not _is_ready(step)]
     learner = next((step for step in unfitted if _depends_on_texts(step)), None)
-    stream = Stream(chunks, text, label)
-    if not stream.can_be_read_again:
+    if not callable(chunks):
+        _check_iterable(chunks, "chunks is")
+    can_be_read_again = callable(chunks) or iter(chunks) is not chunks
+    if not can_be_read_again:
         _check_one_pass_is_enough(learner, epochs, type(chunks).__name__)
-    known: Labels | None
+    read = partial(_read_documents, chunks, text, label)
+    known: Labels | None = getattr(classifier, "classes_", None)
     if classes is not None:
         known = _check_n_classes(np.unique(np.asarray(classes)))
-    else:
-        known = getattr(classifier, "classes_", None)
     rng = np.random.default_rng(draw_seed(random_state))
     n_documents = None
     with ExitStack() as until_trained, closing(progress(epochs, verbose, "document")) as display:
@@ -161,39 +163,40 @@ def fit_stream(
             until_trained.enter_context(rollback_on_error(step))
         is_indicator = isinstance(label, list) and len(label) > 1
         lacks_classes = known is None and not is_indicator
-        if learner is not None or (lacks_classes and stream.can_be_read_again):
+        if learner is not None or (lacks_classes and can_be_read_again):
             to_learner = transformers[: transformers.index(learner) + 1] if learner else []
-            known, n_documents = _first_pass(stream, known, to_learner, buffer_size, verbose)
+            known, n_documents = _first_pass(read, known, to_learner, buffer_size, verbose)
         for epoch in range(epochs):
             display.begin_epoch(epoch, n_documents)
-            means = _RunningMeans(display)
-            blocks = in_blocks(with_codes(stream.read(), known), buffer_size // 2)
+            means = RunningMeans()
+            blocks = in_blocks(with_codes(read(), known), buffer_size // 2)
             for documents in shuffle(blocks, buffer_size // 2, rng):
                 _warn_if_sorted(documents.y, known, buffer_size)
                 _train(transformers, classifier, documents, known)
                 until_trained.pop_all().close()
-                means.update(len(documents.y), getattr(classifier, "history_", {}))
+                history = getattr(classifier, "history_", {})
+                means.add(len(documents.y), {name: curve[-1] for name, curve in history.items()})
+                display.update(means.n_documents, means.logs())
                 # Release them before the next ones are read.
                 del documents
-            n_documents = means.end()
+            n_documents = means.n_documents
+            display.end_epoch(n_documents, means.logs())
     return model
 
 
-def _split_steps(model: Pipeline) -> tuple[list[BaseEstimator], BaseEstimator]:
+def _split_steps(model: Pipeline) -> tuple[Steps, BaseEstimator]:
     """Return the transformers of a pipeline that can be fitted on a stream, and its last step."""
     if not isinstance(model, Pipeline) or not hasattr(model[-1], "partial_fit"):
         raise TypeError(
             f"model is a {type(model).__name__}; it must be a Pipeline whose last step has "
-            "partial_fit, such as make_pipeline(TextSequencer(indexing='hash'), "
-            "LSTMTextClassifier())."
+            "partial_fit, such as make_pipeline(TextSequencer(), LSTMTextClassifier())."
         )
     transformers = [step for _, step in model.steps[:-1] if step not in (None, "passthrough")]
     for step in transformers:
         if not isinstance(step, TextSequencer) and not _is_ready(step):
             raise ValueError(
-                f"model has the step {step!r}, which is not fitted. TextSequencer is the only "
-                "transformer that can be fitted on a stream. Fit the step before, on some of the "
-                "documents."
+                f"model has the step {step!r}, which is not fitted. Only TextSequencer can be "
+                "fitted on a stream. Fit the step before, on some of the documents."
             )
     return transformers, model[-1]
 
@@ -209,29 +212,20 @@ def _is_ready(transformer: BaseEstimator) -> bool:
 
 def _depends_on_texts(sequencer: TextSequencer) -> bool:
     """Return whether the ids or the width of a sequencer depend on all documents."""
-    vocabulary = sequencer.vocabulary
-    learns_vocabulary = sequencer.indexing != "hash" and (
-        vocabulary is None or isinstance(vocabulary, WordVectors)
-    )
-    return sequencer.max_len is None or learns_vocabulary
+    learns_vocabulary = isinstance(sequencer.vocabulary, (WordVectors, type(None)))
+    return sequencer.max_len is None or (learns_vocabulary and sequencer.indexing != "hash")
 
 
 def _check_one_pass_is_enough(learner: TextSequencer | None, epochs: int, kind: str) -> None:
-    reopen = (
-        "pass a function that opens it again, such as "
-        "chunks=lambda: pd.read_csv(path, chunksize=5_000)"
-    )
+    limit = f"but chunks is a {kind}, which can be read only once"
+    reopen = "pass a function that opens it, chunks=lambda: pd.read_csv(path, chunksize=5_000)."
     if learner is not None:
         raise ValueError(
-            "TextSequencer learns its vocabulary or width from all documents before it converts "
-            f"the first one, but chunks is a {kind}, which can be read only once. Set "
-            "indexing='hash' and max_len; or fit the sequencer before, on some of the texts; or "
-            f"{reopen}."
+            f"TextSequencer learns its vocabulary or width from all documents first, {limit}. Set "
+            f"indexing='hash' and max_len; or fit it before, on some of the texts; or {reopen}"
         )
     if epochs > 1:
-        raise ValueError(
-            f"epochs={epochs}, but chunks is a {kind}, which can be read only once: {reopen}."
-        )
+        raise ValueError(f"epochs={epochs}, {limit}: {reopen}")
 
 
 def _check_n_classes(classes: Labels) -> Labels:
@@ -241,9 +235,9 @@ def _check_n_classes(classes: Labels) -> Labels:
 
 
 def _first_pass(
-    stream: Stream,
+    read: Callable[[], Iterator[Documents]],
     classes: Labels | None,
-    transformers: list[BaseEstimator],
+    transformers: Steps,
     block_size: int,
     verbose: int,
 ) -> tuple[Labels | None, int]:
@@ -251,8 +245,8 @@ def _first_pass(
 
     Parameters
     ----------
-    stream : Stream
-        The stream.
+    read : callable
+        Returns the documents of the stream by chunk.
     classes : ndarray or None
         The labels, if they are known.
     transformers : list
@@ -271,26 +265,21 @@ def _first_pass(
     """
     found: set[Any] = set()
 
-    def collect_labels(chunks: Iterable[Documents]) -> Iterator[Documents]:
-        for documents in chunks:
-            if documents.y.ndim == 1:
-                found.update(documents.y.tolist())
-            yield documents
-
-    chunks = (
-        collect_labels(stream.read()) if classes is None else with_codes(stream.read(), classes)
-    )
+    chunks = read() if classes is None else with_codes(read(), classes)
     with closing(progress(0, verbose, "document")) as display:
         display.begin_epoch(0, None)
-        means = _RunningMeans(display)
+        n_documents = 0
         for documents in in_blocks(chunks, block_size):
+            if classes is None and documents.y.ndim == 1:
+                found.update(documents.y.tolist())
             if transformers:
                 X = documents.texts
                 for transformer in transformers[:-1]:
                     X = transformer.transform(X)
                 transformers[-1].partial_fit(X)
-            means.update(len(documents.y), {})
-        n_documents = means.end()
+            n_documents += len(documents.y)
+            display.update(n_documents, {})
+        display.end_epoch(n_documents, {})
     if found:
         try:
             classes = _check_n_classes(np.array(sorted(found)))
@@ -298,16 +287,13 @@ def _first_pass(
             kinds = sorted({type(label).__name__ for label in found})
             raise ValueError(
                 f"The labels are of the types {', '.join(kinds)}, which cannot be sorted. Convert "
-                "all of them to text, or all to numbers: pandas.read_csv has dtype for that."
+                "all to text, or all to numbers: pandas.read_csv has dtype for that."
             ) from error
     return classes, n_documents
 
 
 def _train(
-    transformers: list[BaseEstimator],
-    classifier: BaseEstimator,
-    documents: Documents,
-    classes: Labels | None,
+    transformers: Steps, classifier: BaseEstimator, documents: Documents, classes: Labels | None
 ) -> None:
     """Train a classifier on documents; fit the transformers that do not depend on the texts."""
     X, y = documents.texts, documents.y
@@ -335,40 +321,10 @@ def _warn_if_sorted(y: NDArray[Any], classes: Labels | None, buffer_size: int) -
         return
     warnings.warn(
         f"{len(y):,} documents, drawn from a buffer of {buffer_size:,}, all have the label "
-        f"{classes.tolist()[y[0]]!r}. If the file is sorted by label, shuffle it, or raise "
+        f"{classes.tolist()[y[0]]!r}. Shuffle the file if it is sorted by label, or raise "
         "buffer_size: otherwise the network forgets the labels of earlier documents.",
         stacklevel=3,
     )
-
-
-class _RunningMeans:
-    """Counts documents, and shows their number and the means of their metrics.
-
-    Parameters
-    ----------
-    display : Progress
-        Display in which an epoch has begun.
-    """
-
-    def __init__(self, display: Progress) -> None:
-        self._display = display
-        self._n_documents = 0
-        self._sums: dict[str, float] = {}
-
-    def update(self, n_new: int, history: Mapping[str, list[float]]) -> None:
-        """Add documents, whose mean metrics are the last values in `history`."""
-        self._n_documents += n_new
-        for name, values in history.items():
-            self._sums[name] = self._sums.get(name, 0.0) + n_new * values[-1]
-        self._display.update(self._n_documents, self._means())
-
-    def end(self) -> int:
-        """Show the metrics of the epoch, and return the number of documents."""
-        self._display.end_epoch(self._n_documents, self._means())
-        return self._n_documents
-
-    def _means(self) -> dict[str, float]:
-        return {name: total / self._n_documents for name, total in self._sums.items()}
 
 
 class Documents(NamedTuple):
@@ -398,45 +354,29 @@ class Documents(NamedTuple):
         return self._replace(X=self.X[rows], y=self.y[rows])
 
 
-@dataclass(frozen=True)
-class Stream:
-    """The documents to read: `chunks`, `text` and `label` of `fit_stream`."""
+def _read_documents(
+    chunks: Iterable[object] | Callable[[], Iterable[object]], text: Columns, label: Columns
+) -> Iterator[Documents]:
+    """Yield the documents of each chunk, with labels as objects.
 
-    chunks: Iterable[object] | Callable[[], Iterable[object]]
-    text: Columns
-    label: Columns
-
-    def __post_init__(self) -> None:
-        if not callable(self.chunks):
-            _check_iterable(self.chunks, "chunks is")
-
-    @property
-    def can_be_read_again(self) -> bool:
-        """Whether `read` may be called twice."""
-        return callable(self.chunks) or iter(self.chunks) is not self.chunks
-
-    def read(self) -> Iterator[Documents]:
-        """Yield the documents of each chunk, with labels as objects.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If a chunk is invalid, or there are no documents.
-        """
-        chunks = self.chunks
-        if callable(chunks):
-            chunks = chunks()
-            _check_iterable(chunks, "chunks() is")
-        n_documents = 0
-        for number, chunk in enumerate(chunks, start=1):
-            documents = _read_chunk(chunk, self.text, self.label, number)
-            n_documents += len(documents.y)
-            yield documents
-        if not n_documents:
-            raise ValueError(
-                "chunks contains no documents. A function must return a new iterable at each call, "
-                "not one that has been read to its end."
-            )
+    Raises
+    ------
+    TypeError, ValueError
+        If a chunk is invalid, or there are no documents.
+    """
+    if callable(chunks):
+        chunks = chunks()
+        _check_iterable(chunks, "chunks() is")
+    n_documents = 0
+    for number, chunk in enumerate(chunks, start=1):
+        documents = _read_chunk(chunk, text, label, number)
+        n_documents += len(documents.y)
+        yield documents
+    if not n_documents:
+        raise ValueError(
+            "chunks contains no documents. A function must return a new iterable at each call, "
+            "not one that has been read to its end."
+        )
 
 
 def with_codes(chunks: Iterable[Documents], classes: Labels | None) -> Iterator[Documents]:
@@ -454,17 +394,15 @@ def with_codes(chunks: Iterable[Documents], classes: Labels | None) -> Iterator[
             continue
         if not codes:
             raise ValueError(
-                "classes=None, and chunks can be read only once: pass all labels that occur, such "
-                "as classes=['negative', 'positive']."
+                "classes=None, and chunks can be read only once; pass classes, a list of labels."
             )
         y = np.array([codes.get(label, -1) for label in documents.y.tolist()], dtype=np.intp)
         if (y < 0).any():
             row = int(np.argmax(y < 0))
             raise ValueError(
                 f"Row {row} of chunk {number} has the label {documents.y[row]!r}, which is not in "
-                f"classes={list(codes)!r:.200}. Add it there, or drop the document. "
-                "pandas.read_csv converts numbers to text in chunks that also contain text: set "
-                "its dtype."
+                f"classes={list(codes)!r:.200}. Add it, or drop the document. pandas.read_csv "
+                "converts numbers in chunks that also contain text to text: set its dtype."
             )
         yield documents._replace(y=y)
 
@@ -533,9 +471,8 @@ def _check_iterable(chunks: object, what: str) -> None:
     is_single = isinstance(chunks, (str, bytes, os.PathLike, pd.DataFrame))
     if is_single or not isinstance(chunks, Iterable):
         raise TypeError(
-            f"{what} a {type(chunks).__name__}; it must be an iterable of DataFrames or of pairs "
-            "(X, y), such as pd.read_csv(path, chunksize=5_000) for a CSV file. Put a single chunk "
-            "into a list."
+            f"{what} a {type(chunks).__name__}; it must be an iterable of DataFrames or pairs (X, "
+            "y), such as pd.read_csv(path, chunksize=5_000). Put a single chunk into a list."
         )
 
 
@@ -547,17 +484,15 @@ def _read_chunk(chunk: object, text: Columns, label: Columns, number: int) -> Do
     elif isinstance(chunk, (tuple, list)) and len(chunk) == 2:
         X, y = chunk
     else:
-        raise TypeError(
-            f"Chunk {number} is a {type(chunk).__name__}; it must be a DataFrame, or a pair (X, y) "
-            "of texts and labels."
-        )
+        kind = type(chunk).__name__
+        raise TypeError(f"Chunk {number} is a {kind}; it must be a DataFrame, or a pair (X, y).")
     columns = X.columns.tolist() if isinstance(X, pd.DataFrame) else None
     # As objects, None and NaN among strings do not become strings.
     X, labels = np.asarray(X, dtype=object), np.asarray(y, dtype=object)
     if X.ndim not in (1, 2) or labels.ndim not in (1, 2) or len(X) != len(labels):
         raise ValueError(
-            f"Chunk {number} has texts of shape {X.shape} and labels of shape {labels.shape}; "
-            "it must have one label per document."
+            f"Chunk {number} has texts of shape {X.shape} and labels of shape {labels.shape}; it "
+            "must have one label per document."
         )
     is_missing = np.atleast_2d(pd.isna(labels).T).any(axis=0)
     if is_missing.any():
@@ -583,10 +518,9 @@ def _column(
 
 
 def _concatenate(parts: list[Documents]) -> Documents:
-    if any(part.columns != parts[0].columns for part in parts):
-        names = [part.columns for part in parts if part.columns != parts[0].columns]
-        raise ValueError(
-            f"Chunks differ in their text columns: {parts[0].columns}, then {names[0]}."
-        )
+    first = parts[0].columns
+    for part in parts:
+        if part.columns != first:
+            raise ValueError(f"Chunks differ in their text columns: {first}, then {part.columns}.")
     X, y = (np.concatenate(arrays) for arrays in zip(*((p.X, p.y) for p in parts), strict=True))
     return parts[0]._replace(X=X, y=y)

@@ -12,15 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logit
 
-from sklstm._network.network import (
-    BaseNetwork,
-    Logs,
-    MicroBatch,
-    OptimizerState,
-    Scorer,
-    as_floats,
-    to_numpy,
-)
+from sklstm._network import network as base
+from sklstm._network.network import BaseNetwork, Logs, MicroBatch, to_numpy
 from sklstm._network.spec import Floats, Ids, Weights, probabilities
 from sklstm._runtime import ParallelMap, keras, to_device
 
@@ -78,8 +71,8 @@ class _Builder(BaseWrapper):
     loss: object
     metrics: object
 
-    def prepare(self, meta: Mapping[str, object]) -> None:
-        """Set what the model function and the compilation read."""
+    def build(self, meta: Mapping[str, object], seed: int) -> keras.Model:
+        """Return the compiled model for data with the properties `meta`, with weights by `seed`."""
         self._random_state = None  # The seed of scikeras would replace those of this package.
         self.__dict__.update(meta)
         if isinstance(self.optimizer, keras.optimizers.Optimizer):
@@ -90,25 +83,14 @@ class _Builder(BaseWrapper):
             self.loss = "binary_crossentropy" if is_sigmoid else "sparse_categorical_crossentropy"
         if self.metrics is None:
             self.metrics = ["accuracy"]
-
-    def build(self, seed: int) -> keras.Model:
-        """Return the compiled model, with weights that are drawn from `seed`."""
         with seeded_generators(seed):
             self.model_ = self._build_keras_model()
             if not isinstance(self.model_, keras.Model):
-                raise TypeError(
-                    f"model={self.model!r} returned {self.model_!r:.80}; it must return a "
-                    "keras.Model."
-                )
+                problem = f"model={self.model!r} returned {self.model_!r:.80}"
+                raise TypeError(f"{problem}; it must return a keras.Model.")
             self._ensure_compiled_model()
             self.model_(np.ones((1, self.n_features_in_), dtype=np.int32))
         return self.model_
-
-    def make_callbacks(self) -> list[keras.callbacks.Callback]:
-        """Return the callbacks, with new ones for those that are given as classes."""
-        self._initialize_callbacks()
-        nested = [c if isinstance(c, list) else [c] for c in self._fit_callbacks]
-        return [callback for callbacks in nested for callback in callbacks]
 
 
 class CustomNetwork(BaseNetwork):
@@ -130,10 +112,8 @@ class CustomNetwork(BaseNetwork):
         self, parameters: Mapping[str, object], meta: Mapping[str, Any], seed: int
     ) -> None:
         super().__init__()
-        self._builder = _Builder(**parameters)
-        self._builder.prepare(meta)
-        self._meta = meta
-        self.model = self._builder.build(seed)
+        self._builder, self._meta = _Builder(**parameters), meta
+        self.model = self._builder.build(meta, seed)
         self._check_output()
 
     @property
@@ -154,9 +134,8 @@ class CustomNetwork(BaseNetwork):
         shapes = [tuple(variable.shape) for variable in variables]
         if shapes != [array.shape for array in weights.values()]:
             raise ValueError(
-                f"model={self._builder.model!r} builds a network with weights of shapes "
-                f"{shapes!s:.200}, which differ from those that were saved. Load with the function "
-                "that the classifier was fitted with."
+                f"model={self._builder.model!r} builds weights of shapes {shapes!s:.200}; they "
+                "differ from those that were saved. Load with the function used in fit."
             )
         for variable, array in zip(variables, weights.values(), strict=True):
             variable.assign(array)
@@ -173,7 +152,7 @@ class CustomNetwork(BaseNetwork):
         """Clear the request to stop that an earlier callback may have left."""
         self.model.stop_training = False
 
-    def load_optimizer_state(self, state: OptimizerState) -> None:
+    def load_optimizer_state(self, state: base.OptimizerState) -> None:
         """Set the variables of the optimizer."""
         optimizer = self.model.optimizer
         optimizer.build(self.model.trainable_variables)
@@ -188,28 +167,20 @@ class CustomNetwork(BaseNetwork):
         if keras.backend.backend() != "jax":  # There train_on_batch resets them itself.
             self.model.reset_metrics()
         # Rows that fill up the batch would change the statistics of batch normalization.
-        logs = self.model.train_on_batch(
-            to_device(ids[:n_documents]),
-            to_device(self._encode(targets[:n_documents])),
-            sample_weight=to_device(weights[:n_documents]),
-            return_dict=True,
-        )
-        return lambda: as_floats(logs)
+        documents = (ids, self._encode(targets), weights)
+        x, y, sample_weight = (to_device(array[:n_documents]) for array in documents)
+        logs = self.model.train_on_batch(x, y, sample_weight=sample_weight, return_dict=True)
+        return lambda: base.as_floats(logs)
 
     def evaluate(self, ids: Ids, targets: Floats, weights: Floats) -> Logs:
         """Return the loss and metrics on validation data, by names with "val_"."""
+        size = batch_rows(self._builder.batch_size, len(ids))
+        options = {"sample_weight": weights, "batch_size": size, "verbose": 0, "return_dict": True}
         with LOCK:
-            logs = self.model.evaluate(
-                ids,
-                self._encode(targets),
-                sample_weight=weights,
-                batch_size=batch_rows(self._builder.batch_size, len(ids)),
-                return_dict=True,
-                verbose=0,
-            )
-        return {f"val_{name}": value for name, value in as_floats(logs).items()}
+            logs = self.model.evaluate(ids, self._encode(targets), **options)
+        return {f"val_{name}": value for name, value in base.as_floats(logs).items()}
 
-    def scorer(self, kind: str, weights: Mapping[str, Floats]) -> Scorer:
+    def scorer(self, kind: str, weights: Mapping[str, Floats]) -> base.Scorer:
         """Return a function that applies the network with its current weights.
 
         Parameters
@@ -231,8 +202,10 @@ class CustomNetwork(BaseNetwork):
         return lambda ids: convert(self._predict(ids))
 
     def make_callbacks(self) -> list[keras.callbacks.Callback]:
-        """Return the Keras callbacks for one call of `fit`."""
-        return self._builder.make_callbacks()
+        """Return the Keras callbacks for one call of `fit`, new ones for those given as classes."""
+        self._builder._initialize_callbacks()
+        nested = [c if isinstance(c, list) else [c] for c in self._builder._fit_callbacks]
+        return [callback for callbacks in nested for callback in callbacks]
 
     def _variables(self) -> list[tuple[str, keras.Variable]]:
         """Return the variables with their paths, numbered where layers share a path."""
@@ -246,10 +219,8 @@ class CustomNetwork(BaseNetwork):
     def _predict(self, ids: Ids) -> Floats:
         size = batch_rows(self._builder.batch_size, len(ids))
         # Keras compiles a function for each number of rows.
-        if len(ids) > size:
-            n_rows = -(-len(ids) // size) * size
-        else:
-            n_rows = 1 << (len(ids) - 1).bit_length()
+        is_split = len(ids) > size
+        n_rows = -(-len(ids) // size) * size if is_split else 1 << (len(ids) - 1).bit_length()
         padding = np.ones((n_rows - len(ids), ids.shape[1]), ids.dtype)
         with LOCK:
             outputs = self.model.predict(np.concatenate([ids, padding]), batch_size=size, verbose=0)
@@ -261,8 +232,8 @@ class CustomNetwork(BaseNetwork):
         if outputs.min() < 0 or outputs.max() > 1:
             raise ValueError(
                 f"The network returns values from {outputs.min()} to {outputs.max()}, which are "
-                "not probabilities. End it with activation=meta['output_activation_'], or compile "
-                "it with a loss that has from_logits=True."
+                "not probabilities. End it with activation=meta['output_activation_'], or a loss "
+                "that has from_logits=True."
             )
         return outputs
 

@@ -11,17 +11,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sklstm._network import spec as specs
 from sklstm._network.hashed_ngrams import map_unseen_to_oov
-from sklstm._network.spec import (
-    EMBEDDINGS,
-    NGRAM_IDS,
-    Floats,
-    Ids,
-    Lengths,
-    NetworkSpec,
-    Weights,
-    padded_size,
-)
+from sklstm._network.spec import EMBEDDINGS, Floats, Ids, Lengths, NetworkSpec, Weights
 from sklstm._validation import check_embedding_weights
 from sklstm._vocabulary import N_RESERVED, OOV_ID
 from sklstm.vectors import UNIFORM_LIMIT, WordVectors
@@ -55,7 +47,7 @@ class EmbeddingTable:
     def rows(self, ids: Ids) -> Ids:
         """Return the row of each token id; that of the out-of-vocabulary token if it has none."""
         known = np.flatnonzero(self.is_known)
-        return _row_by_id(self.ids[known], known, self.vocab_size)[_clip(ids, self.vocab_size)]
+        return _row_by_id(self.ids[known], known, self.vocab_size)[clip_ids(ids, self.vocab_size)]
 
 
 def make_table(
@@ -102,7 +94,10 @@ def make_table(
         if validation_ids is not None:
             has_vector = validation_ids < N_RESERVED + len(embedding_weights)
             seen = np.concatenate([seen, validation_ids[has_vector]])
-        return _make_word_vector_table(embedding_weights, max_id, seen, vocab_size, resume, seed)
+        if vocab_size is None:
+            n_ids = N_RESERVED + len(embedding_weights)
+            vocab_size = max(n_ids, _size_for(max_id), resume.vocab_size if resume else 0)
+        return _make_word_vector_table(embedding_weights, seen, int(vocab_size), resume, seed)
     pretrained = None
     if embedding_weights is not None:
         pretrained = check_embedding_weights(embedding_weights, vocab_size, max_id)
@@ -122,37 +117,27 @@ def make_table(
 
 
 def _make_word_vector_table(
-    vectors: WordVectors,
-    max_id: int,
-    seen: Ids,
-    vocab_size: int | None,
-    resume: EmbeddingTable | None,
-    seed: int,
+    vectors: WordVectors, seen: Ids, vocab_size: int, resume: EmbeddingTable | None, seed: int
 ) -> tuple[EmbeddingTable, Floats]:
-    n_ids = N_RESERVED + len(vectors)
-    if vocab_size is None:
-        vocab_size = max(n_ids, _size_for(max_id), resume.vocab_size if resume else 0)
     seen = np.unique(seen)
     seen = seen[(seen >= N_RESERVED) & (seen < vocab_size)]
     before = resume.ids if resume else np.empty(0, np.int32)
     wanted = np.append(np.arange(N_RESERVED, dtype=np.int32), seen)
     new = wanted[~np.isin(wanted, before)]
-    is_random = new >= n_ids
+    is_random = new >= N_RESERVED + len(vectors)
     pretrained = vectors.rows(np.where(is_random, OOV_ID, new))
-    random = np.random.default_rng(seed).uniform(
-        -UNIFORM_LIMIT, UNIFORM_LIMIT, pretrained[is_random].shape
-    )
-    pretrained[is_random] = random
+    shape = pretrained[is_random].shape
+    rng = np.random.default_rng(seed)
+    pretrained[is_random] = rng.uniform(-UNIFORM_LIMIT, UNIFORM_LIMIT, shape)
     ids = np.concatenate([before, new])
-    return EmbeddingTable(ids, np.ones(len(ids), dtype=bool), int(vocab_size), vectors), pretrained
+    return EmbeddingTable(ids, np.ones(len(ids), dtype=bool), vocab_size, vectors), pretrained
 
 
 def _size_for(max_id: int) -> int:
     if max_id >= _MAX_INFERRED_IDS:
         raise ValueError(
             f"X contains the id {max_id}, and the network would have a vector for each smaller id. "
-            "If these are token ids, set vocab_size: to a larger number, or to a smaller one from "
-            "which on ids are mapped to the out-of-vocabulary token."
+            "If these are token ids, set vocab_size; ids from it on count as out of vocabulary."
         )
     return max_id + 1
 
@@ -194,8 +179,8 @@ class FittedNetwork:
         if table.vectors is None:
             return ids, self.spec, self.weights
         # The same for similar vocabularies, which then share a compiled network.
-        first_new = padded_size(len(trained))
-        known_ids = _clip(ids, table.vocab_size)
+        first_new = specs.padded_size(len(trained))
+        known_ids = clip_ids(ids, table.vocab_size)
         row_by_id = _row_by_id(table.ids, np.arange(len(trained)), table.vocab_size)
         lacks_row = (row_by_id[known_ids] == OOV_ID) & (known_ids != OOV_ID)
         new = np.unique(known_ids[lacks_row & (known_ids < N_RESERVED + len(table.vectors))])
@@ -219,7 +204,7 @@ class FittedNetwork:
         weights = weights | {EMBEDDINGS: weights[EMBEDDINGS][rows]}
         if self.table.vectors is not None and spec.ngrams:
             ngram_ids = map_unseen_to_oov(rows, spec.ngram_rows, np)
-            weights[NGRAM_IDS] = ngram_ids[:, None].astype(np.float32)
+            weights[specs.NGRAM_IDS] = ngram_ids[:, None].astype(np.float32)
         return weights
 
 
@@ -240,7 +225,7 @@ def network_inputs(ids: Ids, spec: NetworkSpec) -> tuple[Ids, Lengths]:
     lengths : ndarray of int64 of shape (n_documents,)
         Leading ids of each row that the network must read.
     """
-    known_ids = _clip(ids, spec.vocab_size).astype(np.int32)
+    known_ids = clip_ids(ids, spec.vocab_size).astype(np.int32)
     if spec.mask_padding:
         return left_align(known_ids)
     return known_ids, np.full(len(ids), ids.shape[1])
@@ -268,7 +253,7 @@ def left_align(ids: Ids) -> tuple[Ids, Lengths]:
     return aligned, lengths
 
 
-def _clip(ids: Ids, vocab_size: int) -> Ids:
+def clip_ids(ids: Ids, vocab_size: int) -> Ids:
     """Map ids outside the vocabulary to out-of-vocabulary."""
     return np.where(ids < vocab_size, ids, np.int32(OOV_ID))
 

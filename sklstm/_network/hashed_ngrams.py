@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.utils.extmath import safe_sparse_dot
 
+from sklstm._network.spec import Floats, Ids
 from sklstm._vocabulary import OOV_ID
 
 #: Factor of the n-gram weights in a score. The steps of an optimizer that suit the LSTM are small
@@ -74,7 +75,7 @@ def hash_ngrams(ids: Any, length: int, n_buckets: int, xp: ModuleType) -> tuple[
     return xp.mod(key, n_buckets), is_ngram
 
 
-def choose_n_buckets(ids: NDArray[np.int32], max_length: int) -> int:
+def choose_n_buckets(ids: Ids, max_length: int) -> int:
     """Return a number of buckets at which n-grams of these documents seldom collide.
 
     It is a power of two, so that similar corpora get the same number, and at most ``2**20``.
@@ -88,12 +89,8 @@ def choose_n_buckets(ids: NDArray[np.int32], max_length: int) -> int:
 
 
 def naive_bayes_start(
-    ids: NDArray[np.int32],
-    targets: NDArray[np.float32],
-    weights: NDArray[np.float32],
-    max_length: int,
-    n_buckets: int,
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    ids: Ids, targets: Floats, weights: Floats, max_length: int, n_buckets: int
+) -> tuple[Floats, Floats]:
     """Return bucket weights and a bias with which n-grams score like naive Bayes, up to a factor.
 
     Parameters
@@ -135,10 +132,7 @@ def naive_bayes_start(
 
 
 def log_count_ratio(
-    presence: Any,
-    members: NDArray[np.generic],
-    others: NDArray[np.generic],
-    alpha: float,
+    presence: Any, members: NDArray[np.generic], others: NDArray[np.generic], alpha: float
 ) -> NDArray[np.float64]:
     """Compute the log-count ratio of each feature for one class (Wang and Manning, 2012).
 

@@ -34,6 +34,8 @@ from jax import Array, lax
 
 # Buffers of one layer.
 Workspace = tuple[Array, ...]
+# Kernel, recurrent kernel and bias of a layer.
+Weights = tuple[Array, Array, Array]
 # Hidden state, cell state, outputs of all steps, saved intermediate results.
 LoopState = tuple[Array, Array, tuple[Array, ...], tuple[Array, ...]]
 Residuals = tuple[Array, tuple[Array, Array], Workspace, tuple[Array, Array]]
@@ -52,16 +54,8 @@ _FEW_COLUMNS = 128
 _workspaces: ContextVar[Iterator[Workspace] | None] = ContextVar("workspaces", default=None)
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(6,))
-def lstm(
-    x: Array,
-    mask: Array,
-    kernel: Array,
-    recurrent_kernel: Array,
-    bias: Array,
-    workspace: Workspace,
-    sequences: bool,
-) -> Array:
+@partial(jax.custom_vjp, nondiff_argnums=(4,))
+def lstm(x: Array, mask: Array, weights: Weights, workspace: Workspace, sequences: bool) -> Array:
     """Return the hidden states of a batch of sequences, from a state of zeros.
 
     Parameters
@@ -70,9 +64,9 @@ def lstm(
         Inputs.
     mask : array of bool of shape (n_steps, n_rows)
         False at steps that leave the state unchanged.
-    kernel, recurrent_kernel, bias : array
-        Weights of shapes (n_inputs, 4 * units), (units, 4 * units) and (4 * units,), with the gates
-        in the order of `sklstm._network.spec.GATES`.
+    weights : tuple of array
+        Kernel, recurrent kernel and bias, of shapes (n_inputs, 4 * units), (units, 4 * units) and
+        (4 * units,), with the gates in the order of `sklstm._network.spec.GATES`.
     workspace : tuple of array
         Buffers of `workspace_shapes`, for `n_steps` or more. Their content is ignored. The
         "gradient" with respect to them is the overwritten buffers.
@@ -83,7 +77,7 @@ def lstm(
     -------
     h : array of shape (n_steps, n_rows, units) or (n_rows, units)
     """
-    return _run(x, mask, kernel, recurrent_kernel, bias, (), sequences)[0]
+    return _run(x, mask, weights, (), sequences)[0]
 
 
 def workspace_shapes(
@@ -117,13 +111,7 @@ def next_workspace(x: Array, units: int) -> Workspace:
 
 
 def _run(
-    x: Array,
-    mask: Array,
-    kernel: Array,
-    recurrent_kernel: Array,
-    bias: Array,
-    workspace: Workspace,
-    sequences: bool,
+    x: Array, mask: Array, weights: Weights, workspace: Workspace, sequences: bool
 ) -> tuple[Array, Workspace, tuple[Array, Array]]:
     """Run over time; with a workspace, save the intermediate results for the gradients.
 
@@ -137,6 +125,7 @@ def _run(
         First step, and one past the last step, of the loop.
     """
     n_steps, n_rows, _ = x.shape
+    kernel, recurrent_kernel, bias = weights
     units = len(recurrent_kernel)
     is_taken = _pad(mask)
     x = _pad(x)
@@ -184,17 +173,11 @@ def _run(
 
 
 def _forward(
-    x: Array,
-    mask: Array,
-    kernel: Array,
-    recurrent_kernel: Array,
-    bias: Array,
-    workspace: Workspace,
-    sequences: bool,
+    x: Array, mask: Array, weights: Weights, workspace: Workspace, sequences: bool
 ) -> tuple[Array, Residuals]:
     """Return the hidden states, and the inputs of the backward loop."""
-    h, workspace, span = _run(x, mask, kernel, recurrent_kernel, bias, workspace, sequences)
-    return h, (mask, (kernel, recurrent_kernel), workspace, span)
+    h, workspace, span = _run(x, mask, weights, workspace, sequences)
+    return h, (mask, weights[:2], workspace, span)
 
 
 def _backward(sequences: bool, residuals: Residuals, dh: Array) -> tuple[object, ...]:
@@ -233,26 +216,19 @@ def _backward(sequences: bool, residuals: Residuals, dh: Array) -> tuple[object,
 
         dh, dc, dz = lax.fori_loop(0, chunk_steps, step, (dh, dc, dz))
         rows = dz.reshape(-1, 4 * units)
-        dx_of_chunk = by_transposed(rows).reshape(chunk_steps, n_rows, n_inputs)
-        dx = _put_steps(dx, dx_of_chunk, first)
+        dx = _put_steps(dx, by_transposed(rows).reshape(chunk_steps, n_rows, n_inputs), first)
         read = _steps(inputs, first, chunk_steps).reshape(len(rows), -1)
         of_chunk = read[:, :n_inputs].T @ rows, read[:, n_inputs:].T @ rows
         return dh, dc, dz, dx, *map(jnp.add, dkernels, of_chunk)
 
-    state = (
-        dh_last,
-        jnp.zeros_like(dh_last),
-        dz,
-        dx,
-        jnp.zeros((n_inputs, 4 * units), dh.dtype),
-        jnp.zeros((units + 1, 4 * units), dh.dtype),
-    )
+    dkernels = [jnp.zeros((n, 4 * units), dh.dtype) for n in (n_inputs, units + 1)]
+    state = (dh_last, jnp.zeros_like(dh_last), dz, dx, *dkernels)
     state = lax.fori_loop(0, (end - start) // chunk_steps, chunk, state)
     _, _, dz, dx, dkernel, dothers = state
     drecurrent, dbias = dothers[:units], dothers[units]
     # Outside the span dx holds old values.
     by_x = jnp.where(is_taken[:, :, None], dx, 0.0)[: len(mask)]
-    return by_x, None, dkernel, drecurrent, dbias, (*saved, dx, dz)
+    return by_x, None, (dkernel, drecurrent, dbias), (*saved, dx, dz)
 
 
 lstm.defvjp(_forward, _backward)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache, reduce
+from functools import cache, partial, reduce
 from math import prod
 from operator import add
 from threading import Lock
@@ -21,22 +21,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from sklstm._network.jax_kernels import (
-    add_rows,
-    capture_lookup_gradient,
-    use_workspaces,
-    workspace_shapes,
-)
+from sklstm._network import jax_kernels as kernels
+from sklstm._network import network as base
 from sklstm._network.layers import FastLSTM
-from sklstm._network.network import (
-    InputGradient,
-    Logs,
-    MicroBatch,
-    Network,
-    Scorer,
-    named_weights,
-    pad_rows,
-)
+from sklstm._network.network import Logs, MicroBatch, Network, named_weights
 from sklstm._network.spec import EMBEDDINGS, Floats, Ids, NetworkSpec, TrainingSpec, Weights
 from sklstm._runtime import ParallelMap, keras, process_cores
 
@@ -54,6 +42,8 @@ _MAX_WORKSPACE_BYTES = 2**28
 Shape = tuple[int, ...]
 # Shapes of the workspace buffers of each layer.
 WorkspaceShapes = tuple[tuple[Shape, ...], ...]
+Workspaces = list[kernels.Workspace]
+Pair = tuple[Array, Array]
 JaxFunction = Callable[..., Any]
 
 
@@ -67,31 +57,33 @@ class JaxNetwork(Network):
         super().__init__(spec)
         # Layers of Keras must not be traced by two threads at once.
         self._tracing = Lock()
-        self._score_functions = {}
-        self._n_rows = {}
-        for kind in ("logits", "document_vectors"):
-            model = self._submodel(kind)
+        self._score_functions, self._n_rows = {}, {}
+        for kind, model in self._models.items():
             self._score_functions[kind] = self._jit(_score_function(model), one_core=True)
             self._n_rows[kind] = {name: v.shape[0] for name, v in named_weights(model).items()}
         self._input_gradient: _Jitted | None = None
         layers = _lstm_layers(self.model)
         has_fast_loop = all(layer.has_fast_loop for layer in layers)
         self.skips_padding = has_fast_loop and spec.mask_padding and spec.width is None
-        self._layer_sizes = [
-            (layer.cell.kernel.shape[0], layer.units) for layer in layers if has_fast_loop
-        ]
-        self._workspaces = _WorkspacePool()
-        self._workspace_shapes = cache(self._compute_workspace_shapes)
+        sizes = [(layer.cell.kernel.shape[0], layer.units) for layer in layers if has_fast_loop]
+
+        @cache
+        def workspace_shapes(n_rows: int, width: int) -> WorkspaceShapes:
+            return tuple(kernels.workspace_shapes(width, n_rows, *size) for size in sizes)
+
+        self._workspaces, self._workspace_shapes = _WorkspacePool(), workspace_shapes
         # Keras searches all layers for them.
         self._n_trainable = len(self.model.trainable_variables)
         self._frozen = self.model.non_trainable_variables
         self._n_trained = 0
         # The gradient of trainable embeddings is accumulated separately.
-        self._embeddings_at = self._find_embeddings()
+        embeddings = named_weights(self.model)[EMBEDDINGS]
+        places = [i for i, v in enumerate(self.model.trainable_variables) if v is embeddings]
+        self._embeddings_at = places[0] if places else None
         self._by_embeddings: Array | None = None
         # Weights and optimizer state after the last step, while the model does not hold them.
         self._pending: list[Array] | None = None
-        self._add_rows = self._jit(add_rows, (0,), one_core=False)
+        self._add_rows = self._jit(kernels.add_rows, (0,), one_core=False)
         self._means: list[Array] = []
         self._update_means = self._jit(_update_means, (0,), one_core=False)
 
@@ -127,24 +119,20 @@ class JaxNetwork(Network):
 
         def gradients(
             worker: int, numbered: tuple[int, MicroBatch]
-        ) -> tuple[tuple[Array, Array], list[Array], tuple[Array, Array] | None]:
+        ) -> tuple[Pair, list[Array], Pair | None]:
             number, (ids, targets, weights) = numbered
             shapes = self._workspace_shapes(*ids.shape)
-            workspaces, metrics, by_weights, by_vectors = self._gradients(
-                ids.shape,
-                trainable,
-                self._workspaces.take(worker, shapes),
-                self._frozen_values(self._n_trained + number),
-                ids,
-                targets,
-                weights * np.float32(1 / n_documents),
+            workspaces = self._workspaces.take(worker, shapes)
+            frozen = self._frozen_values(self._n_trained + number)
+            weights = weights * np.float32(1 / n_documents)
+            workspaces, *results = self._gradients(
+                ids.shape, trainable, workspaces, frozen, ids, targets, weights
             )
             self._workspaces.put(worker, shapes, workspaces)
-            return metrics, by_weights, by_vectors
+            return tuple(results)
 
-        metrics, by_weights, by_vectors = zip(
-            *parallel_map(gradients, enumerate(micro_batches)), strict=True
-        )
+        results = parallel_map(gradients, enumerate(micro_batches))
+        metrics, by_weights, by_vectors = zip(*results, strict=True)
         self._n_trained += len(micro_batches)
         for shape, *looked_up in _group_by_shape(by_vectors):
             self._by_embeddings = self._add_rows(shape, self._by_embeddings, *looked_up)
@@ -189,15 +177,14 @@ class JaxNetwork(Network):
         self._workspaces = _WorkspacePool()
         self._by_embeddings = None
 
-    def scorer(self, kind: str, weights: Mapping[str, Floats]) -> Scorer:
+    def scorer(self, kind: str, weights: Mapping[str, Floats]) -> base.Scorer:
         """Return a function that applies the network with the given weights."""
         function = self._score_functions[kind]
-        arrays = jax.device_put(
-            {name: pad_rows(weights[name], n) for name, n in self._n_rows[kind].items()}
-        )
+        n_rows = self._n_rows[kind]
+        arrays = jax.device_put({n: base.pad_rows(weights[n], rows) for n, rows in n_rows.items()})
         return lambda ids: np.asarray(function(ids.shape, arrays, ids))
 
-    def input_gradient(self, weights: Mapping[str, Floats]) -> InputGradient:
+    def input_gradient(self, weights: Mapping[str, Floats]) -> base.InputGradient:
         """Return a function that differentiates scores with respect to the embedding matrix."""
         if self._input_gradient is None:
             self._input_gradient = self._jit(_input_gradient_function(self.model), one_core=True)
@@ -218,12 +205,9 @@ class JaxNetwork(Network):
         before = self.training_spec
         super()._compile(training_spec)
         if before is None or before.label_smoothing != training_spec.label_smoothing:
+            loss = self._loss(training_spec, "sum")
             function = _gradient_function(
-                self.model,
-                self.spec,
-                self._embeddings_at,
-                self._loss(training_spec, "sum"),
-                self._is_correct,
+                self.model, self.spec, self._embeddings_at, loss, self._is_correct
             )
             self._gradients = self._jit(function, (1,), one_core=True)
         optimizer = self.model.optimizer
@@ -240,14 +224,6 @@ class JaxNetwork(Network):
         options = _compiler_options(one_core=one_core)
         jitted = jax.jit(function, donate_argnums=donate, compiler_options=options)
         return _Jitted(jitted, self._tracing)
-
-    def _find_embeddings(self) -> int | None:
-        embeddings = named_weights(self.model)[EMBEDDINGS]
-        places = [i for i, v in enumerate(self.model.trainable_variables) if v is embeddings]
-        return places[0] if places else None
-
-    def _compute_workspace_shapes(self, n_rows: int, width: int) -> WorkspaceShapes:
-        return tuple(workspace_shapes(width, n_rows, *sizes) for sizes in self._layer_sizes)
 
     def _frozen_values(self, n_before: int) -> list[Array]:
         """Return the frozen weights, and dropout states for one micro-batch."""
@@ -292,11 +268,11 @@ class _WorkspacePool:
     """
 
     def __init__(self) -> None:
-        self._free: dict[tuple[int, WorkspaceShapes], list[tuple[Array, ...]]] = {}
+        self._free: dict[tuple[int, WorkspaceShapes], Workspaces] = {}
         self._n_bytes = 0
         self._lock = Lock()
 
-    def take(self, worker: int, shapes: WorkspaceShapes) -> list[tuple[Array, ...]]:
+    def take(self, worker: int, shapes: WorkspaceShapes) -> Workspaces:
         """Return buffers of the given shapes for each layer."""
         with self._lock:
             free = self._free.pop((worker, shapes), None)
@@ -304,14 +280,10 @@ class _WorkspacePool:
                 self._n_bytes -= _n_bytes(shapes)
                 return free
         # jax.numpy would compile a function for each shape.
-        return [
-            tuple(jax.device_put(np.empty(shape, np.float32)) for shape in layer)
-            for layer in shapes
-        ]
+        empty = partial(np.empty, dtype=np.float32)
+        return [tuple(jax.device_put(empty(shape)) for shape in layer) for layer in shapes]
 
-    def put(
-        self, worker: int, shapes: WorkspaceShapes, workspaces: list[tuple[Array, ...]]
-    ) -> None:
+    def put(self, worker: int, shapes: WorkspaceShapes, workspaces: Workspaces) -> None:
         """Keep buffers for reuse, unless the pool is full."""
         with self._lock:
             if self._n_bytes + _n_bytes(shapes) <= _MAX_WORKSPACE_BYTES:
@@ -339,16 +311,14 @@ def _input_gradient_function(model: keras.Model) -> JaxFunction:
     """Return a pure function to scores and to their gradient by the embedding matrix."""
     logits_of = _score_function(model)
 
-    def total(
-        matrix: Array, others: Mapping[str, Array], ids: Array, output_weights: Array
-    ) -> tuple[Array, Array]:
-        scores = (logits_of({**others, EMBEDDINGS: matrix}, ids) * output_weights).sum(axis=1)
-        return scores.sum(), scores
-
     def scores_and_gradient(
         others: Mapping[str, Array], matrix: Array, ids: Array, output_weights: Array
-    ) -> tuple[Array, Array]:
-        by_matrix, scores = jax.grad(total, has_aux=True)(matrix, others, ids, output_weights)
+    ) -> Pair:
+        def total(matrix: Array) -> Pair:
+            scores = (logits_of({**others, EMBEDDINGS: matrix}, ids) * output_weights).sum(axis=1)
+            return scores.sum(), scores
+
+        by_matrix, scores = jax.grad(total, has_aux=True)(matrix)
         return scores, by_matrix
 
     return scores_and_gradient
@@ -385,43 +355,40 @@ def _gradient_function(
 
     def gradients(
         trainable: list[Array],
-        workspaces: list[tuple[Array, ...]],
+        workspaces: Workspaces,
         frozen: list[Array],
         ids: Array,
         targets: Array,
         weights: Array,
     ) -> tuple[object, ...]:
         def loss(
-            others: list[Array], workspaces: list[tuple[Array, ...]], slot: Array
+            others: list[Array], workspaces: Workspaces, slot: Array
         ) -> tuple[Array, tuple[Array, Array | None]]:
             values = list(others)
             if embeddings_at is not None:
                 values.insert(embeddings_at, trainable[embeddings_at])
-            with use_workspaces(workspaces), capture_lookup_gradient(slot) as captured:
+            capture = kernels.capture_lookup_gradient(slot)
+            with kernels.use_workspaces(workspaces), capture as captured:
                 logits, _ = model.stateless_call(values, frozen, ids, training=True)
             n_correct = jnp.sum(weights * is_correct(targets, logits))
             return loss_function(targets, logits, sample_weight=weights), (n_correct, captured.ids)
 
         n_rows, width = ids.shape
-        if spec.mask_padding and spec.width is not None:
-            width = spec.width
+        width = (spec.mask_padding and spec.width) or width
         slot = jnp.zeros((width, n_rows, spec.embedding_dim))
         others = [value for place, value in enumerate(trainable) if place != embeddings_at]
         differentiated = (0, 1) if embeddings_at is None else (0, 1, 2)
         compute = jax.value_and_grad(loss, differentiated, has_aux=True)
-        (loss_value, (n_correct, looked_up)), (by_others, workspaces, *by_vectors) = compute(
-            others, workspaces, slot
-        )
+        (total, (n_correct, looked_up)), by = compute(others, workspaces, slot)
+        by_others, workspaces, *by_vectors = by
         by_looked_up = (looked_up, *by_vectors) if by_vectors else None
         # The buffers come first: JAX matches results to donated arguments in this order.
-        return workspaces, (loss_value, n_correct), by_others, by_looked_up
+        return workspaces, (total, n_correct), by_others, by_looked_up
 
     return gradients
 
 
-def _update_function(
-    optimizer: keras.optimizers.Optimizer, embeddings_at: int | None
-) -> JaxFunction:
+def _update_function(optimizer: keras.Optimizer, embeddings_at: int | None) -> JaxFunction:
     """Return a pure function for one step of an optimizer.
 
     Parameters
@@ -492,13 +459,9 @@ def _compiler_options(*, one_core: bool) -> dict[str, Any]:
     """
     if _platform() != "cpu":
         return {}
-    options: dict[str, Any] = {
-        "xla_backend_optimization_level": 1,
-        "xla_llvm_disable_expensive_passes": True,
-    }
-    if one_core:
-        options["xla_cpu_experimental_ynn_fusion_type"] = ""
-        options["xla_cpu_multi_thread_eigen"] = False
+    fast = {"xla_backend_optimization_level": 1, "xla_llvm_disable_expensive_passes": True}
+    serial = {"xla_cpu_experimental_ynn_fusion_type": "", "xla_cpu_multi_thread_eigen": False}
+    options: dict[str, Any] = fast | serial if one_core else fast
     set_by_user = re.findall(r"--(\w+)", os.environ.get("XLA_FLAGS", ""))
     options = {name: value for name, value in options.items() if name not in set_by_user}
     try:
@@ -513,9 +476,7 @@ def _n_bytes(shapes: WorkspaceShapes) -> int:
     return sum(4 * prod(shape) for layer in shapes for shape in layer)
 
 
-def _group_by_shape(
-    by_vectors: Sequence[tuple[Array, Array] | None],
-) -> list[tuple[Any, ...]]:
+def _group_by_shape(by_vectors: Sequence[Pair | None]) -> list[tuple[Any, ...]]:
     """Group the gradients of looked-up vectors by shape for `add_rows`.
 
     One call costs less than several, but no function must be compiled for each mixture of shapes.

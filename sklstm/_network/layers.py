@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -52,24 +53,18 @@ class FastLSTM(keras.layers.LSTM):
 
     def _loop(self, x: KerasTensor, is_step: KerasTensor | None) -> KerasTensor:
         """Return the hidden states of time-major sequences: all of them, or the last one."""
-        kernel, recurrent_kernel, bias = (
-            keras.ops.convert_to_tensor(weight)
-            for weight in (self.cell.kernel, self.cell.recurrent_kernel, self.cell.bias)
-        )
+        variables = self.cell.kernel, self.cell.recurrent_kernel, self.cell.bias
+        weights = tuple(keras.ops.convert_to_tensor(variable) for variable in variables)
         if keras.backend.backend() == "torch":
             from sklstm._network import torch_lstm
 
-            return torch_lstm.lstm(
-                x, is_step, kernel, recurrent_kernel, bias, self.return_sequences
-            )
+            return torch_lstm.lstm(x, is_step, weights, self.return_sequences)
         from sklstm._network import jax_kernels
 
         if is_step is None:
             is_step = keras.ops.ones(x.shape[:2], "bool")
         workspace = jax_kernels.next_workspace(x, self.units)
-        return jax_kernels.lstm(
-            x, is_step, kernel, recurrent_kernel, bias, workspace, self.return_sequences
-        )
+        return jax_kernels.lstm(x, is_step, weights, workspace, self.return_sequences)
 
     @property
     def has_fast_loop(self) -> bool:
@@ -145,18 +140,15 @@ def ngram_scores(ids: KerasTensor, max_length: int, n_buckets: int, n_outputs: i
        classification", EACL 2017.
     """
     ops = keras.ops
-    table = keras.layers.Embedding(
-        n_buckets, n_outputs, embeddings_initializer="zeros", name="ngrams"
-    )
+    embedding = partial(keras.layers.Embedding, embeddings_initializer="zeros")
+    table = embedding(n_buckets, n_outputs, name="ngrams")
     hashed = [hash_ngrams(ids, length, n_buckets, ops) for length in range(1, max_length + 1)]
     buckets, is_ngram = (ops.concatenate(part, axis=1) for part in zip(*hashed, strict=True))
     counts = ops.cast(is_ngram, "float32")
     n_tokens = ops.sum(ops.cast(ids > 0, "float32"), axis=1, keepdims=True)
     total = ops.sum(table(buckets) * ops.expand_dims(counts, -1), axis=1)
     # An embedding with one row is the stock layer that adds a weight per output.
-    bias = keras.layers.Embedding(1, n_outputs, embeddings_initializer="zeros", name="ngram_bias")(
-        ops.zeros_like(ids[:, 0])
-    )
+    bias = embedding(1, n_outputs, name="ngram_bias")(ops.zeros_like(ids[:, 0]))
     return total * (GAIN / ops.sqrt(ops.maximum(n_tokens, 1.0))) + bias
 
 

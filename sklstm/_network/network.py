@@ -10,22 +10,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sklstm._network import spec as specs
 from sklstm._network.build import build_models
 from sklstm._network.layers import MultiHeadLoss, NumpyZeros, split_heads
-from sklstm._network.spec import (
-    EMBEDDINGS,
-    NGRAM_IDS,
-    Floats,
-    Ids,
-    NetworkSpec,
-    Shapes,
-    TrainingSpec,
-    Weights,
-)
+from sklstm._network.spec import EMBEDDINGS, Floats, Ids, NetworkSpec, TrainingSpec, Weights
 from sklstm._runtime import ParallelMap, keras, to_device
 
 if TYPE_CHECKING:
     from keras import KerasTensor
+
+    Score = Callable[[], KerasTensor]
 
 #: Token ids, targets and document weights of a micro-batch.
 MicroBatch = tuple[Ids, Floats, Floats]
@@ -158,16 +152,15 @@ class Network(BaseNetwork):
         The settings that `model` is compiled with.
     """
 
-    divergence_remedy = (
-        "Lower learning_rate, set clipnorm (such as clipnorm=1.0), or keep activation='tanh'."
-    )
+    divergence_remedy = "Lower learning_rate, set clipnorm=1.0, or keep activation='tanh'."
 
     def __init__(self, spec: NetworkSpec) -> None:
         super().__init__()
         self.spec = spec
         self.vocab_size = spec.vocab_size
         self.training_spec: TrainingSpec | None = None
-        self.model, self._encoder = build_models(spec, scores="logits", initialize=False)
+        self.model, encoder = build_models(spec, stock=False)
+        self._models = {"logits": self.model, "document_vectors": encoder}
         self._variables = named_weights(self.model)
         # Before compiling, which adds the variables of the metrics.
         weights = {id(variable) for variable in self.model.weights}
@@ -176,7 +169,7 @@ class Network(BaseNetwork):
         self._initial_optimizer_state: OptimizerState = []
 
     @property
-    def weight_shapes(self) -> Shapes:
+    def weight_shapes(self) -> specs.Shapes:
         """Shape of each weight by name."""
         shapes = {name: tuple(variable.shape) for name, variable in self._variables.items()}
         return shapes | {EMBEDDINGS: (self.vocab_size, *shapes[EMBEDDINGS][1:])}
@@ -207,9 +200,8 @@ class Network(BaseNetwork):
         """
         if training_spec != self.training_spec:
             self._compile(training_spec)
-        for variable, value in zip(
-            self.model.optimizer.variables, self._initial_optimizer_state, strict=True
-        ):
+        variables = self.model.optimizer.variables
+        for variable, value in zip(variables, self._initial_optimizer_state, strict=True):
             variable.assign(to_device(value))
         self.model.optimizer.learning_rate = learning_rate
         seeds = np.random.SeedSequence(dropout_seed).generate_state(len(self._dropout_states))
@@ -237,12 +229,8 @@ class Network(BaseNetwork):
         ((ids, targets, weights),) = micro_batches
         self.model.reset_metrics()
         # Keras divides by the number of rows.
-        logs = self.model.train_on_batch(
-            ids,
-            targets,
-            sample_weight=weights * np.float32(len(ids) / n_documents),
-            return_dict=True,
-        )
+        weights = weights * np.float32(len(ids) / n_documents)
+        logs = self.model.train_on_batch(ids, targets, sample_weight=weights, return_dict=True)
         return lambda: as_floats(logs)
 
     def scorer(self, kind: str, weights: Mapping[str, Floats]) -> Scorer:
@@ -261,7 +249,7 @@ class Network(BaseNetwork):
             Maps ids ``(n, width)`` to logits ``(n, n_outputs)`` or vectors ``(n, vector_size)``.
         """
         self.load(weights)
-        model = self._submodel(kind)
+        model = self._models[kind]
         return lambda ids: np.asarray(model.predict_on_batch(ids))
 
     def input_gradient(self, weights: Mapping[str, Floats]) -> InputGradient:
@@ -299,29 +287,18 @@ class Network(BaseNetwork):
 
         return gradient
 
-    def _submodel(self, kind: str) -> keras.Model:
-        return {"logits": self.model, "document_vectors": self._encoder}[kind]
-
     def _compile(self, training_spec: TrainingSpec) -> None:
-        optimizer = keras.optimizers.get(
-            {
-                "class_name": training_spec.optimizer,
-                "config": {
-                    "clipnorm": training_spec.clipnorm,
-                    "weight_decay": training_spec.weight_decay or None,
-                },
-            }
-        )
-        if training_spec.weight_decay:
+        clipnorm, weight_decay = training_spec.clipnorm, training_spec.weight_decay or None
+        config = {"clipnorm": clipnorm, "weight_decay": weight_decay}
+        optimizer = keras.optimizers.get({"class_name": training_spec.optimizer, "config": config})
+        if weight_decay:
             optimizer.exclude_from_weight_decay(var_names=["bias"])
         _use_numpy_zeros(optimizer)
         optimizer.build(self.model.trainable_variables)
         self._initial_optimizer_state = [to_numpy(variable) for variable in optimizer.variables]
-        self.model.compile(
-            optimizer,
-            loss=self._loss(training_spec, "sum_over_batch_size"),
-            weighted_metrics=[keras.metrics.MeanMetricWrapper(self._is_correct, name="accuracy")],
-        )
+        loss = self._loss(training_spec, "sum_over_batch_size")
+        metric = keras.metrics.MeanMetricWrapper(self._is_correct, name="accuracy")
+        self.model.compile(optimizer, loss=loss, weighted_metrics=[metric])
         self.training_spec = training_spec
 
     def _loss(self, training_spec: TrainingSpec, reduction: str) -> keras.losses.Loss:
@@ -332,14 +309,14 @@ class Network(BaseNetwork):
         )
         return MultiHeadLoss(loss) if self.spec.ngrams else loss
 
-    @property
-    def _is_correct(self) -> Callable[[KerasTensor, KerasTensor], KerasTensor]:
-        """Function of targets and scores that returns whether each row is predicted correctly."""
-        is_softmax = self.spec.output_activation == "softmax"
-        is_correct = _is_correct_class if is_softmax else _are_correct_labels
-        if not self.spec.ngrams:
-            return is_correct
-        return lambda targets, scores: is_correct(targets, sum(split_heads(scores)))
+    def _is_correct(self, targets: KerasTensor, scores: KerasTensor) -> KerasTensor:
+        """Return whether each row is predicted correctly: its class, or all labels."""
+        ops = keras.ops
+        if self.spec.ngrams:
+            scores = sum(split_heads(scores))
+        if self.spec.output_activation == "softmax":
+            return ops.equal(ops.argmax(targets, axis=-1), ops.argmax(scores, axis=-1))
+        return ops.all(ops.equal(targets > 0.5, scores > 0.0), axis=-1)
 
 
 def named_weights(model: keras.Model) -> dict[str, keras.Variable]:
@@ -347,14 +324,17 @@ def named_weights(model: keras.Model) -> dict[str, keras.Variable]:
 
     A name is the path of layers and weight, such as ``"lstm_1/kernel"``.
     """
-    return {_weight_name(variable.path): variable for variable in model.weights}
+
+    def name(path: str) -> str:
+        """Remove what Keras adds to the path of a variable."""
+        return re.sub(r"/(forward|backward)_\1", r"/\1", path.replace("/lstm_cell", ""))
+
+    return {name(variable.path): variable for variable in model.weights}
 
 
 def stock_model(spec: NetworkSpec, weights: Mapping[str, Floats]) -> keras.Model:
     """Return a model of stock layers with the given weights, from ids to probabilities."""
-    model, _ = build_models(
-        spec, scores="probabilities", initialize=True, has_ngram_ids=NGRAM_IDS in weights
-    )
+    model, _ = build_models(spec, stock=True, has_ngram_ids=specs.NGRAM_IDS in weights)
     for name, variable in named_weights(model).items():
         variable.assign(weights[name])
     return model
@@ -376,11 +356,6 @@ def pad_rows(array: NDArray[Any], n_rows: int) -> NDArray[Any]:
     return np.pad(array, ((0, missing), (0, 0))) if missing else array
 
 
-def _weight_name(path: str) -> str:
-    """Remove what Keras adds to the path of a variable."""
-    return re.sub(r"/(forward|backward)_\1", r"/\1", path.replace("/lstm_cell", ""))
-
-
 def _use_numpy_zeros(optimizer: keras.optimizers.Optimizer) -> None:
     """Keep an optimizer that is not built yet from compiling a function for each shape."""
     add_variable = optimizer.add_variable_from_reference
@@ -388,28 +363,13 @@ def _use_numpy_zeros(optimizer: keras.optimizers.Optimizer) -> None:
     def add_variable_from_reference(
         reference_variable: keras.Variable, name: str | None = None, initializer: object = "zeros"
     ) -> keras.Variable:
-        if initializer == "zeros":
-            initializer = NumpyZeros()
+        initializer = NumpyZeros() if initializer == "zeros" else initializer
         return add_variable(reference_variable, name=name, initializer=initializer)
 
     optimizer.add_variable_from_reference = add_variable_from_reference
 
 
-def _is_correct_class(targets: KerasTensor, logits: KerasTensor) -> KerasTensor:
-    """Return for each row whether the largest logit is that of the true class."""
-    ops = keras.ops
-    return ops.equal(ops.argmax(targets, axis=-1), ops.argmax(logits, axis=-1))
-
-
-def _are_correct_labels(targets: KerasTensor, logits: KerasTensor) -> KerasTensor:
-    """Return for each row whether all logits have the right sign."""
-    ops = keras.ops
-    return ops.all(ops.equal(targets > 0.5, logits > 0.0), axis=-1)
-
-
-def _tensorflow_gradient(
-    score: Callable[[], KerasTensor], matrix: KerasTensor
-) -> tuple[Floats, Floats]:
+def _tensorflow_gradient(score: Score, matrix: KerasTensor) -> tuple[Floats, Floats]:
     import tensorflow as tf
 
     with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -420,7 +380,7 @@ def _tensorflow_gradient(
     return scores.numpy(), by_matrix.numpy()
 
 
-def _torch_gradient(score: Callable[[], KerasTensor], matrix: KerasTensor) -> tuple[Floats, Floats]:
+def _torch_gradient(score: Score, matrix: KerasTensor) -> tuple[Floats, Floats]:
     import torch
 
     with torch.enable_grad():

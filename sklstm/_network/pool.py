@@ -43,9 +43,14 @@ def acquire_network(
     pads_vocabulary = training_spec is None or not OPTIMIZERS[training_spec.optimizer]
     padded = replace(spec, vocab_size=padded_size(spec.vocab_size)) if pads_vocabulary else spec
     if training_spec is None and _network_class().is_thread_safe:
-        yield _acquire_shared(padded)
+        with _lock:
+            network = _take(padded, None) or _network_class()(padded)
+            _put(network)
+        yield network
         return
-    network = _take(padded, training_spec) or _network_class()(padded)
+    with _lock:
+        idle = _take(padded, training_spec)
+    network = idle or _network_class()(padded)
     network.vocab_size = spec.vocab_size
     yield network
     network.finish_training()
@@ -62,28 +67,16 @@ def _network_class() -> type[Network]:
     return JaxNetwork
 
 
-def _acquire_shared(spec: NetworkSpec) -> Network:
-    with _lock:
-        network = next((n for n in reversed(_idle) if n.spec == spec), None)
-        if network is None:
-            network = _network_class()(spec)
-        else:
-            _idle.remove(network)
-        _put(network)
-        return network
-
-
 def _put(network: Network) -> None:
     _idle.append(network)
     del _idle[:-MAX_IDLE]
 
 
 def _take(spec: NetworkSpec, training_spec: TrainingSpec | None) -> Network | None:
-    with _lock:
-        candidates = [network for network in _idle if network.spec == spec]
-        if not candidates:
-            return None
-        compiled = [n for n in candidates if n.training_spec == training_spec]
-        network = (compiled or candidates)[-1]
+    """Take an idle network, of equal ones the last used one that is compiled for the training."""
+    candidates = [network for network in _idle if network.spec == spec]
+    compiled = [n for n in candidates if n.training_spec == training_spec]
+    for network in (compiled or candidates)[-1:]:
         _idle.remove(network)
         return network
+    return None

@@ -94,17 +94,13 @@ def _check_architecture(
     check_names(owner, architecture, names)
     check_values(owner, architecture, {**constraints, **_ARCHITECTURE})
     try:
-        layers = {
-            name: check_layer_sizes(name, architecture[name], at_least_one=name == "units")
-            for name in ("units", "dense_units")
-        }
+        layers = {n: check_layer_sizes(n, architecture[n]) for n in ("units", "dense_units")}
     except ValueError as error:
         raise_damaged(owner, f"{error!s:.300}".rstrip("."))
     spec = NetworkSpec(**{**architecture, **layers})
     if (spec.width is not None) != spec.depends_on_width:
-        raise_damaged(
-            owner, f"its architecture has width={spec.width} with pooling={spec.pooling!r}"
-        )
+        problem = f"its architecture has width={spec.width} with pooling={spec.pooling!r}"
+        raise_damaged(owner, problem)
     return spec
 
 
@@ -125,18 +121,14 @@ def _check_ids(owner: type, attributes: Mapping[str, Any], spec: NetworkSpec) ->
     if ids.min() < 0 or ids.max() >= vocab_size:
         raise_damaged(owner, f"embedding_ids_ has ids beyond vocab_size_={vocab_size}")
     if vectors is None and vocab_size != spec.vocab_size:
-        raise_damaged(
-            owner, f"vocab_size_ is {vocab_size}, with {spec.vocab_size} rows of embeddings"
-        )
+        rows = spec.vocab_size
+        raise_damaged(owner, f"vocab_size_ is {vocab_size}, with {rows} rows of embeddings")
     if vectors is not None and vectors.vector_size != spec.embedding_dim:
-        raise_damaged(
-            owner,
-            f"its word vectors have vector_size={vectors.vector_size}, not {spec.embedding_dim}",
-        )
-    if spec.width not in (None, attributes["n_features_in_"]):
-        raise_damaged(
-            owner, f"it reads {attributes['n_features_in_']} ids per row, not {spec.width}"
-        )
+        sizes = f"vector_size={vectors.vector_size}, not {spec.embedding_dim}"
+        raise_damaged(owner, f"its word vectors have {sizes}")
+    width = attributes["n_features_in_"]
+    if spec.width not in (None, width):
+        raise_damaged(owner, f"it reads {width} ids per row, not {spec.width}")
 
 
 def _check_optimizer_state(owner: type, state: dict[str, Any] | None) -> None:

@@ -101,19 +101,8 @@ ACTIVATIONS = {
 
 #: Optimizers of Keras; those that are True treat a matrix as a whole, so that rows of zeros added
 #: to the embeddings would change their steps.
-OPTIMIZERS = {
-    "adadelta": False,
-    "adafactor": True,
-    "adagrad": False,
-    "adam": False,
-    "adamax": False,
-    "adamw": False,
-    "ftrl": False,
-    "lion": False,
-    "nadam": False,
-    "rmsprop": False,
-    "sgd": False,
-}
+OPTIMIZERS = {"adadelta": False, "adafactor": True, "adagrad": False, "adam": False}
+OPTIMIZERS |= dict.fromkeys(("adamax", "adamw", "ftrl", "lion", "nadam", "rmsprop", "sgd"), False)
 
 # Vocabulary sizes are rounded up to one of this many sizes per doubling, so that the folds of a
 # corpus, whose vocabularies differ a little, share a compiled network.
@@ -247,11 +236,11 @@ def initial_weights(shapes: Mapping[str, tuple[int, ...]], rng: np.random.Genera
     .. [3] R. Jozefowicz, W. Zaremba and I. Sutskever, "An empirical exploration of recurrent
        network architectures", ICML 2015.
     """
-    recurrent_layers = {_layer(name) for name in shapes if name.endswith("/recurrent_kernel")}
+    recurrent = {n.removesuffix("/recurrent_kernel") for n in shapes if "/recurrent_kernel" in n}
     weights = {}
     for name, shape in shapes.items():
-        kind = name.rpartition("/")[2]
-        if name in (NGRAM_WEIGHTS, NGRAM_BIAS):
+        layer, _, kind = name.rpartition("/")
+        if name in (NGRAM_WEIGHTS, NGRAM_BIAS) or (kind == "bias" and layer not in recurrent):
             drawn = np.zeros(shape)
         elif kind == "embeddings":
             drawn = rng.uniform(-0.05, 0.05, shape)
@@ -260,19 +249,13 @@ def initial_weights(shapes: Mapping[str, tuple[int, ...]], rng: np.random.Genera
         elif kind == "kernel":
             limit = np.sqrt(6.0 / sum(shape))
             drawn = rng.uniform(-limit, limit, shape)
-        elif kind == "bias" and _layer(name) in recurrent_layers:
+        elif kind == "bias":
             is_forget = [float(gate == "forget") for gate in GATES]
             drawn = np.repeat(is_forget, shape[0] // len(GATES))
-        elif kind == "bias":
-            drawn = np.zeros(shape)
         else:
             raise ValueError(f"There is no rule for the initial values of the weight {name!r}.")
         weights[name] = drawn.astype(np.float32)
     return weights
-
-
-def _layer(name: str) -> str:
-    return name.rpartition("/")[0]
 
 
 def _orthogonal(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float64]:

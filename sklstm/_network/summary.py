@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections import Counter
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
@@ -57,44 +58,33 @@ def network_layers(spec: NetworkSpec, weights: Mapping[str, Floats]) -> list[Lay
     weights : mapping of str to ndarray
         Weights by name.
     """
-    sizes: dict[str, int] = {}
+    sizes: Counter[str] = Counter()
     for name, array in weights.items():
-        layer = name.split("/")[0]
-        sizes[layer] = sizes.get(layer, 0) + array.size
-    return [layer._replace(n_weights=sizes.get(layer.name, 0)) for layer in _layers(spec)]
+        sizes[name.split("/")[0]] += array.size
+    return [layer._replace(n_weights=sizes[layer.name]) for layer in _layers(spec)]
 
 
 def _layers(spec: NetworkSpec) -> list[Layer]:
     sequence = ("n_documents", spec.width or "n_tokens")
-    n_values = spec.embedding_dim
-    layers = [
-        Layer(
-            "embedding",
-            "a vector for each token",
-            (*sequence, n_values),
-            is_trained=spec.trainable_embeddings,
-        )
-    ]
-    if spec.embedding_dropout:
-        layers.append(_dropout("embedding_dropout", spec.embedding_dropout, (*sequence, n_values)))
+    vectors, is_trained = (*sequence, spec.embedding_dim), spec.trainable_embeddings
+    layers = [Layer("embedding", "a vector for each token", vectors, is_trained=is_trained)]
+    layers += _dropout("embedding_dropout", spec.embedding_dropout, vectors)
     for number, units in enumerate(spec.units, start=1):
         n_values = units * (2 if spec.bidirectional else 1)
         directions = " in each direction" if spec.bidirectional else ""
         description = f"LSTM, {units} units{directions}"
         layers.append(Layer(f"lstm_{number}", description, (*sequence, n_values)))
-        if spec.dropout:
-            layers.append(_dropout(f"dropout_{number}", spec.dropout, (*sequence, n_values)))
+        layers += _dropout(f"dropout_{number}", spec.dropout, (*sequence, n_values))
     pooling = POOLINGS[spec.pooling]
     layers += [
         Layer(layer.name, layer.description, (*sequence, layer.units), part_of="pooling")
-        for layer in pooling.dense_layers(n_values)
+        for layer in pooling.dense_layers(spec.lstm_outputs)
     ]
     layers.append(Layer("pooling", pooling.description, ("n_documents", spec.vector_size)))
     for number, units in enumerate(spec.dense_units, start=1):
         shape = ("n_documents", units)
         layers.append(Layer(f"dense_{number}", f"dense, {spec.dense_activation}", shape))
-        if spec.dense_dropout:
-            layers.append(_dropout(f"dense_dropout_{number}", spec.dense_dropout, shape))
+        layers += _dropout(f"dense_dropout_{number}", spec.dense_dropout, shape)
     scores, activation = ("n_documents", spec.n_outputs), spec.output_activation
     if not spec.ngrams:
         return [*layers, Layer("output", f"dense, {activation}", scores)]
@@ -108,8 +98,9 @@ def _layers(spec: NetworkSpec) -> list[Layer]:
     ]
 
 
-def _dropout(name: str, rate: float, shape: tuple[str | int, ...]) -> Layer:
-    return Layer(name, f"drops {rate:.3g} of its input in training", shape, is_dropout=True)
+def _dropout(name: str, rate: float, shape: tuple[str | int, ...]) -> list[Layer]:
+    description = f"drops {rate:.3g} of its input in training"
+    return [Layer(name, description, shape, is_dropout=True)] if rate else []
 
 
 class _Printer(Protocol):
@@ -156,16 +147,11 @@ def summarize(spec: NetworkSpec, weights: Mapping[str, Floats]) -> Summary:
         Weights by name.
     """
     layers = network_layers(spec, weights)
-    rows: list[tuple[str, ...]] = [
-        (
-            layer.name,
-            layer.description,
-            layer.shape_text,
-            f"{layer.n_weights:,}" if layer.n_weights else "-",
-            ("yes" if layer.is_trained else "no") if layer.n_weights else "-",
-        )
-        for layer in layers
-    ]
+    rows: list[tuple[str, ...]] = []
+    for layer in layers:
+        trained = "yes" if layer.is_trained else "no"
+        numbers = (f"{layer.n_weights:,}", trained) if layer.n_weights else ("-", "-")
+        rows.append((layer.name, layer.description, layer.shape_text, *numbers))
     n_weights = sum(layer.n_weights for layer in layers)
     n_frozen = sum(layer.n_weights for layer in layers if not layer.is_trained)
     total = f"Total params: {n_weights:,}"
@@ -178,11 +164,8 @@ def _text(rows: list[tuple[str, ...]], total: str) -> str:
     widths = [max(map(len, column)) for column in zip(_HEADER, *rows, strict=True)]
 
     def line(cells: tuple[str, ...]) -> str:
-        aligned = [
-            cell.rjust(width) if name == "weights" else cell.ljust(width)
-            for name, cell, width in zip(_HEADER, cells, widths, strict=True)
-        ]
-        return "  ".join(aligned).rstrip()
+        columns = zip(cells, ("<", "<", "<", ">", "<"), widths, strict=True)
+        return "  ".join(f"{cell:{side}{width}}" for cell, side, width in columns).rstrip()
 
     rule = "-" * (sum(widths) + 2 * len(widths) - 2)
     return "\n".join([line(_HEADER), rule, *map(line, rows), rule, total])
@@ -192,12 +175,10 @@ def _markup(rows: list[tuple[str, ...]], total: str) -> str:
     """Return the table as HTML, in the colors of the notebook's theme."""
 
     def line(cells: tuple[str, ...], tag: str) -> str:
-        sides = ["right" if name == "weights" else "left" for name in _HEADER]
-        cells = tuple(
-            f'<{tag} style="text-align: {side}">{html.escape(cell)}</{tag}>'
-            for cell, side in zip(cells, sides, strict=True)
-        )
-        return f"<tr>{''.join(cells)}</tr>"
+        columns = zip(cells, ("left", "left", "left", "right", "left"), strict=True)
+        start = f'<{tag} style="text-align: '
+        row = [f'{start}{side}">{html.escape(cell)}</{tag}>' for cell, side in columns]
+        return f"<tr>{''.join(row)}</tr>"
 
     end = f'<td colspan="{len(_HEADER)}" style="text-align: left">{html.escape(total)}</td>'
     body = "".join(line(row, "td") for row in rows)

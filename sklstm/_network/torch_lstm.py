@@ -20,12 +20,7 @@ _FADED = 1e-20
 
 
 def lstm(
-    x: Tensor,
-    mask: Tensor | None,
-    kernel: Tensor,
-    recurrent_kernel: Tensor,
-    bias: Tensor,
-    sequences: bool,
+    x: Tensor, mask: Tensor | None, weights: tuple[Tensor, Tensor, Tensor], sequences: bool
 ) -> Tensor:
     """Return the hidden state of a batch of sequences, from a state of zeros.
 
@@ -35,9 +30,9 @@ def lstm(
         Inputs.
     mask : Tensor of bool of shape (n_steps, n_rows), or None
         False at steps that leave the state as it is. None: there are none.
-    kernel, recurrent_kernel, bias : Tensor
-        Of shapes (n_inputs, 4 * units), (units, 4 * units) and (4 * units,), the gates in the
-        order input, forget, cell, output.
+    weights : tuple of Tensor
+        Kernel, recurrent kernel and bias, of shapes (n_inputs, 4 * units), (units, 4 * units) and
+        (4 * units,), the gates in the order input, forget, cell, output.
     sequences : bool
         Whether to return the state after each step, or after the last one.
 
@@ -47,7 +42,7 @@ def lstm(
         Zeros before the first taken step of a row.
     """
     if mask is None:
-        parts = _run(x, kernel, recurrent_kernel, bias)
+        parts = _run(x, *weights)
         return torch.cat(parts) if sequences else parts[-1][-1]
     n_taken = mask.cumsum(dim=0)
     # At least one step, for gradients of zeros where there is no token in the batch.
@@ -56,7 +51,7 @@ def lstm(
     if not torch.equal(mask[:longest], first_steps <= n_taken[-1]):
         order = torch.argsort(mask.byte(), dim=0, descending=True, stable=True)
         x = _at_steps(x, order[:longest])
-    h_taken = torch.cat(_run(x[:longest], kernel, recurrent_kernel, bias))
+    h_taken = torch.cat(_run(x[:longest], *weights))
     n_taken = n_taken if sequences else n_taken[-1]
     h = _at_steps(h_taken, n_taken.clamp(min=1) - 1)
     return torch.where(n_taken[..., None] > 0, h, 0.0)
@@ -85,9 +80,8 @@ def _run(x: Tensor, kernel: Tensor, recurrent_kernel: Tensor, bias: Tensor) -> l
         for state in (h, c):
             if state.requires_grad:
                 state.register_hook(_without_faded)
-        part, h, c = torch._VF.lstm(
-            steps, (h, c), weights, True, 1, 0.0, has_gradient, False, False
-        )
+        flags = True, 1, 0.0, has_gradient, False, False
+        part, h, c = torch._VF.lstm(steps, (h, c), weights, *flags)
         parts.append(part)
     return parts
 

@@ -14,6 +14,8 @@ from sklstm._runtime import worker_threads
 from sklstm._training.data import Examples
 
 Rows = NDArray[np.int64]
+#: Widths in increasing order.
+Widths = NDArray[np.int64]
 #: Rows of a batch, by length bucket.
 Batch = list[Rows]
 
@@ -37,7 +39,7 @@ _MIN_SKIPPING_WIDTH = 64
 _PREDICTION_ROWS = (1, 8, 64)
 
 
-def width_candidates(width: int) -> NDArray[np.int64]:
+def width_candidates(width: int) -> Widths:
     """Return increasing widths up to `width`, each about 1.25 times the one before."""
     candidates = [width]
     while candidates[-1] > _MIN_WIDTH:
@@ -45,7 +47,7 @@ def width_candidates(width: int) -> NDArray[np.int64]:
     return np.array(candidates[::-1])
 
 
-def skipping_widths(width: int) -> NDArray[np.int64]:
+def skipping_widths(width: int) -> Widths:
     """Return increasing widths, each twice the one before, of which the last is at least `width`.
 
     They are for networks that skip padding. They do not depend on the data, so that all data sets
@@ -55,9 +57,7 @@ def skipping_widths(width: int) -> NDArray[np.int64]:
     return _MIN_SKIPPING_WIDTH * 2 ** np.arange(n_doublings + 1)
 
 
-def bucket_widths(
-    lengths: Lengths, width: int, n_epochs: int, *, skips_padding: bool
-) -> NDArray[np.int64]:
+def bucket_widths(lengths: Lengths, width: int, n_epochs: int, *, skips_padding: bool) -> Widths:
     """Choose the widths that documents are padded to in training.
 
     The choice minimizes the cost of padding plus that of compiling for each width, by dynamic
@@ -128,15 +128,12 @@ def shuffled_batches(lengths: Lengths, batch_size: int, rng: np.random.Generator
         pooled = parts[start : start + _BATCHES_PER_POOL]
         pool = np.concatenate(pooled)
         by_length = pool[np.argsort(lengths[pool], kind="stable")]
-        sizes = np.array(
-            [len(half) for part in pooled for half in _split(part, _BUCKETS_PER_BATCH)]
-        )
+        sizes = np.array([len(b) for part in pooled for b in _split(part, _BUCKETS_PER_BATCH)])
         places = rng.permutation(len(sizes))
         buckets = np.split(by_length, np.cumsum(sizes[places])[:-1])
         dealt = [buckets[i] for i in np.argsort(places)]
-        batches += [
-            dealt[i : i + _BUCKETS_PER_BATCH] for i in range(0, len(dealt), _BUCKETS_PER_BATCH)
-        ]
+        starts = range(0, len(dealt), _BUCKETS_PER_BATCH)
+        batches += [dealt[i : i + _BUCKETS_PER_BATCH] for i in starts]
     return batches
 
 
@@ -164,11 +161,7 @@ def micro_batch_sizes(max_documents: int, preferred_rows: int | None) -> tuple[i
 
 
 def make_micro_batches(
-    examples: Examples,
-    batch: Batch,
-    n_micro_batches: int,
-    n_rows: int,
-    widths: NDArray[np.int64],
+    examples: Examples, batch: Batch, n_micro_batches: int, n_rows: int, widths: Widths
 ) -> list[MicroBatch]:
     """Return the ids, targets and weights of the micro-batches of a batch.
 
@@ -200,7 +193,7 @@ def make_micro_batches(
     return micro_batches
 
 
-def prediction_widths(network: BaseNetwork, width: int) -> NDArray[np.int64]:
+def prediction_widths(network: BaseNetwork, width: int) -> Widths:
     """Return the few increasing widths that documents of up to `width` ids are padded to."""
     if network.skips_padding:
         return skipping_widths(width)
@@ -241,9 +234,7 @@ def predict_in_batches(network: BaseNetwork, score: Scorer, ids: Ids, lengths: L
     return values
 
 
-def _padded_block(
-    ids: Ids, lengths: Lengths, rows: Rows, n_rows: int, widths: NDArray[np.int64]
-) -> Ids:
+def _padded_block(ids: Ids, lengths: Lengths, rows: Rows, n_rows: int, widths: Widths) -> Ids:
     """Copy rows of ids to a block of `n_rows`, of the smallest of `widths` that fits them."""
     width = widths[np.searchsorted(widths, lengths[rows].max(initial=0))]
     block = np.zeros((n_rows, width), dtype=np.int32)

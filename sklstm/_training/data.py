@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,9 +13,14 @@ from scipy.special import log_softmax
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state, compute_sample_weight
 
-from sklstm._network.spec import Floats, Ids, Lengths
+from sklstm._network.spec import Floats, Ids, Lengths, Weights
 from sklstm._sklearn import check_sample_weight
 from sklstm._validation import Labels, check_class_weight
+
+if TYPE_CHECKING:
+    import keras
+
+    from sklstm._network.network import BaseNetwork, Logs
 
 
 @dataclass(frozen=True)
@@ -47,9 +55,7 @@ class Documents:
         """
         mean = self.weights.mean()
         if mean == 0:
-            raise ValueError(
-                f"All documents of {name} have weight 0; give some of them a positive weight."
-            )
+            raise ValueError(f"All documents of {name} have weight 0; give some a positive weight.")
         return (self.weights / mean).astype(np.float32)
 
 
@@ -115,6 +121,47 @@ class Examples:
     lengths: Lengths
 
 
+@dataclass(frozen=True)
+class TrainingRun:
+    """What a subclass supplies for one call of `fit` or `partial_fit`.
+
+    Attributes
+    ----------
+    training : Examples
+        Training data.
+    validation : Examples or None
+        Validation data.
+    batch_size : int
+        Maximum number of documents per step.
+    peak_rate : float
+        Peak of a one-cycle learning rate.
+    optimizer : str
+        Name of the optimizer.
+    callbacks : list of keras.callbacks.Callback
+        Keras callbacks.
+    network : context manager
+        Provides the network, loaded and prepared for training.
+    evaluate : callable
+        Returns the metrics of the network on the validation data, by names with "val_". With early
+        stopping "val_accuracy" must be among them.
+    fitted_attributes : callable
+        Returns further fitted attributes by name, from the weights; may modify the weights.
+    derived_attributes : dict of str to object
+        Attributes that are set after training and never copied or saved.
+    """
+
+    training: Examples
+    validation: Examples | None
+    batch_size: int
+    peak_rate: float
+    optimizer: str
+    callbacks: list[keras.callbacks.Callback]
+    network: AbstractContextManager[BaseNetwork]
+    evaluate: Callable[[BaseNetwork, Examples], Logs]
+    fitted_attributes: Callable[[Weights], dict[str, Any]]
+    derived_attributes: dict[str, Any] = field(default_factory=dict)
+
+
 def draw_seed(random_state: int | np.random.RandomState | None) -> int:
     """Draw a seed; for None from the operating system, not from numpy's global generator."""
     if random_state is None:
@@ -129,9 +176,8 @@ def document_weights(
     sample_weight: ArrayLike | None,
 ) -> NDArray[np.float64]:
     """Return the product of the class weight and the sample weight of each document."""
-    weights = _scale(
-        check_sample_weight(sample_weight, ids, dtype=np.float64, ensure_non_negative=True)
-    )
+    checked = check_sample_weight(sample_weight, ids, dtype=np.float64, ensure_non_negative=True)
+    weights = _scale(checked)
     if class_weight is None:
         return weights
     check_class_weight(class_weight)
@@ -180,8 +226,7 @@ def split_off_validation(
     stratify = labels if labels.ndim == 1 else None
     too_small = (
         f"validation_fraction={validation_fraction} of {len(labels)} documents leaves {{}} without "
-        "documents to validate or train on. Change validation_fraction, pass X_val and y_val, or "
-        "turn early_stopping off."
+        "documents to validate or train on. Change it, pass X_val, or turn early_stopping off."
     )
     try:
         training, validation = train_test_split(
@@ -191,10 +236,27 @@ def split_off_validation(
         raise ValueError(too_small.format("a class")) from error
     if labels.ndim == 1:
         for part in (training, validation):
-            absent = np.setdiff1d(labels, labels[part])
-            if len(absent):
-                raise ValueError(too_small.format(f"class {absent.tolist()[0]!r}"))
+            for absent in np.setdiff1d(labels, labels[part]).tolist():
+                raise ValueError(too_small.format(f"class {absent!r}"))
     return training, validation
+
+
+class RunningMeans:
+    """Means of the loss and metrics over the documents of an epoch so far."""
+
+    def __init__(self) -> None:
+        self.n_documents = 0
+        self._sums: dict[str, float] = {}
+
+    def add(self, n_documents: int, logs: Mapping[str, float]) -> None:
+        """Add the means over further documents."""
+        self.n_documents += n_documents
+        for name, value in logs.items():
+            self._sums[name] = self._sums.get(name, 0.0) + n_documents * value
+
+    def logs(self) -> dict[str, float]:
+        """Return the means over all documents."""
+        return {name: total / self.n_documents for name, total in self._sums.items()}
 
 
 def accuracy(logits: Floats, targets: Floats, weights: Floats, output_activation: str) -> float:

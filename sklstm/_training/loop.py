@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from math import ceil, cos, pi
-from typing import Protocol
+from typing import Any
 
 import numpy as np
 
-from sklstm._network.network import BaseNetwork, Logs, MicroBatch
+from sklstm._network.network import BaseNetwork, Logs
 from sklstm._network.spec import Weights
-from sklstm._progress import progress
+from sklstm._progress import Progress, progress
 from sklstm._runtime import ParallelMap, keras, worker_threads
-from sklstm._training.batches import (
-    Batch,
-    bucket_widths,
-    make_micro_batches,
-    micro_batch_sizes,
-    ordered_batches,
-    shuffled_batches,
-)
-from sklstm._training.data import Examples
+from sklstm._sklearn import FitTasks
+from sklstm._training import batches
+from sklstm._training.data import RunningMeans, TrainingRun
 
 #: One value per epoch of the loss and each metric.
 History = dict[str, list[float]]
@@ -45,10 +40,8 @@ class Schedule:
     ----------
     epochs : int
         Maximum number of epochs.
-    batch_size : int
-        Maximum number of documents per step.
-    peak_rate : float or None
-        Peak of the one-cycle learning rate; None for a constant learning rate.
+    one_cycle : bool
+        Whether the learning rate follows the one-cycle schedule, or is constant.
     early_stopping : bool
         Whether to stop when the validation score no longer improves.
     n_iter_no_change : int
@@ -62,13 +55,12 @@ class Schedule:
     """
 
     epochs: int
-    batch_size: int
-    peak_rate: float | None = None
-    early_stopping: bool = False
-    n_iter_no_change: int = 3
-    tol: float = 1e-4
-    average_weights: bool = False
-    shuffle: bool = True
+    one_cycle: bool
+    early_stopping: bool
+    n_iter_no_change: int
+    tol: float
+    average_weights: bool
+    shuffle: bool
 
 
 @dataclass(frozen=True)
@@ -88,16 +80,6 @@ class Outcome:
     weights: Weights
     history: History
     best_validation_score: float | None
-
-
-class Observer(Protocol):
-    """Is notified of each epoch, and does not change the network."""
-
-    def begin_epoch(self) -> None:
-        """Handle the start of an epoch."""
-
-    def end_epoch(self, weights: Callable[[], Weights], history: History) -> bool:
-        """Handle the end of an epoch; return whether to stop. `weights` returns a copy."""
 
 
 def one_cycle(progress: float) -> float:
@@ -131,48 +113,37 @@ class ProgressCallback(keras.callbacks.Callback):
 
     Parameters
     ----------
-    verbose : {0, 1, 2}
-        Show nothing, a progress bar, or one line per epoch.
+    display : Progress
+        A progress bar, or one line per epoch.
     """
 
-    def __init__(self, verbose: int) -> None:
+    def __init__(self, display: Progress) -> None:
         super().__init__()
-        self._verbose = verbose
-        self._progress = progress(0, 0)
+        self._display = display
         self._n_done = 0
-
-    def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Start the display."""
-        self._progress = progress(self.params["epochs"], self._verbose)
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Start an epoch."""
-        self._progress.begin_epoch(epoch, self.params["steps"])
+        self._display.begin_epoch(epoch, self.params["steps"])
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Show the mean metrics of the epoch so far."""
         self._n_done = batch + 1
-        self._progress.update(self._n_done, logs or {})
+        self._display.update(self._n_done, logs or {})
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Show the metrics of the epoch."""
-        self._progress.end_epoch(self._n_done, logs or {})
-
-    def close(self) -> None:
-        """End the display, whether training has succeeded or not."""
-        self._progress.close()
+        self._display.end_epoch(self._n_done, logs or {})
 
 
 def train(
     network: BaseNetwork,
-    examples: Examples,
+    run: TrainingRun,
     schedule: Schedule,
     rng: np.random.Generator,
-    *,
-    validate: Callable[[], Logs] | None = None,
-    callbacks: Sequence[keras.callbacks.Callback] = (),
-    observer: Observer | None = None,
-    verbose: int = 0,
+    tasks: FitTasks | None,
+    fitted_attributes: Callable[[Weights, History], dict[str, Any]],
+    verbose: int,
 ) -> Outcome:
     """Train a network, starting from its current weights and optimizer state.
 
@@ -180,19 +151,16 @@ def train(
     ----------
     network : BaseNetwork
         Prepared for training; left in the state of the last epoch, or of the best one.
-    examples : Examples
-        Training data.
+    run : TrainingRun
+        Data, callbacks and settings.
     schedule : Schedule
         How long to train, and when to stop.
     rng : numpy.random.Generator
         Source of the order of the documents.
-    validate : callable, optional
-        Called after each epoch; returns the metrics on the validation data. With early stopping
-        "val_accuracy" must be among them.
-    callbacks : sequence of keras.callbacks.Callback
-        Called as `keras.Model.fit` does.
-    observer : Observer, optional
+    tasks : FitTasks or None
         Notified of each epoch.
+    fitted_attributes : callable
+        Returns the fitted attributes by name, from weights and history, for `tasks`.
     verbose : {0, 1, 2}
         Show nothing, a progress bar, or one line per epoch.
 
@@ -205,86 +173,105 @@ def train(
     ValueError
         If the loss or a weight is no longer finite.
     """
-    n_batches = ceil(len(examples.ids) / schedule.batch_size)
-    display = [ProgressCallback(verbose)] if verbose else []
-    hooks = keras.callbacks.CallbackList(
-        [*callbacks, *display],
-        model=network.model,
-        verbose=verbose,
-        epochs=schedule.epochs,
-        steps=n_batches,
-    )
-    try:
-        return _run_epochs(network, examples, schedule, n_batches, rng, validate, hooks, observer)
-    finally:
-        for callback in display:
-            callback.close()
-        # A callback that keeps the model could not be pickled with its classifier.
-        for callback in callbacks:
-            keras.callbacks.Callback.set_model(callback, None)
-
-
-def _run_epochs(
-    network: BaseNetwork,
-    examples: Examples,
-    schedule: Schedule,
-    n_batches: int,
-    rng: np.random.Generator,
-    validate: Callable[[], Logs] | None,
-    hooks: keras.callbacks.CallbackList,
-    observer: Observer | None,
-) -> Outcome:
-    widths = bucket_widths(
-        examples.lengths,
-        examples.ids.shape[1],
-        schedule.epochs,
-        skips_padding=network.skips_padding,
+    examples, callbacks, batch_size = run.training, run.callbacks, run.batch_size
+    n_batches = ceil(len(examples.ids) / batch_size)
+    skips_padding, width = network.skips_padding, examples.ids.shape[1]
+    widths = batches.bucket_widths(
+        examples.lengths, width, schedule.epochs, skips_padding=skips_padding
     )
     # The sizes of batches differ by at most one document.
     max_documents = ceil(len(examples.ids) / n_batches)
     preferred_rows = network.micro_batch_rows(float(examples.lengths.mean()))
-    n_micro_batches, n_rows = micro_batch_sizes(max_documents, preferred_rows)
+    n_micro_batches, n_rows = batches.micro_batch_sizes(max_documents, preferred_rows)
     history: History = {"loss": []}
     best = _BestEpoch(schedule.tol)
-    hooks.on_train_begin()
-    for epoch in range(schedule.epochs):
-        hooks.on_epoch_begin(epoch)
-        if observer is not None:
-            observer.begin_epoch()
-        batches: list[Batch]
+
+    def train_epoch(epoch: int, parallel_map: ParallelMap) -> Logs:
+        """Run one step for each batch; return the mean loss and metrics."""
+        means = RunningMeans()
+        running: deque[tuple[int, int, Callable[[], Logs]]] = deque()
+
+        def finish_step() -> None:
+            step, n_documents, result = running.popleft()
+            logs = result()
+            if not np.isfinite(logs["loss"]):
+                raise ValueError(
+                    f"The training loss became {logs['loss']} in step {step + 1} of epoch "
+                    f"{epoch + 1}. {network.divergence_remedy}"
+                )
+            means.add(n_documents, logs)
+            if hooks.callbacks:
+                hooks.on_train_batch_end(step, means.logs())
+
         if schedule.shuffle:
-            batches = shuffled_batches(examples.lengths, schedule.batch_size, rng)
+            dealt = batches.shuffled_batches(examples.lengths, batch_size, rng)
         else:
-            batches = ordered_batches(len(examples.ids), schedule.batch_size)
-        prepared = (
-            (
-                sum(map(len, batch)),
-                make_micro_batches(examples, batch, n_micro_batches, n_rows, widths),
+            dealt = batches.ordered_batches(len(examples.ids), batch_size)
+        for step, batch in enumerate(dealt):
+            micro_batches = batches.make_micro_batches(
+                examples, batch, n_micro_batches, n_rows, widths
             )
-            for batch in batches
+            if schedule.one_cycle:
+                done = (epoch + step / n_batches) / schedule.epochs
+                network.set_learning_rate(run.peak_rate * one_cycle(done))
+            if callbacks:
+                hooks.on_train_batch_begin(step)
+            n_documents = sum(map(len, batch))
+            result = network.train_on_batch(micro_batches, n_documents, parallel_map)
+            running.append((step, n_documents, result))
+            if callbacks:
+                network.update_model()
+            if schedule.average_weights:
+                network.add_to_mean(step)
+            # Unless a callback may access the model, a step is computed while Python prepares the
+            # next one.
+            if callbacks or len(running) > 1:
+                finish_step()
+        while running:
+            finish_step()
+        network.update_model()
+        return means.logs()
+
+    with closing(progress(schedule.epochs, verbose)) as display, ExitStack() as at_end:
+        for callback in callbacks:
+            # A callback that keeps the model could not be pickled with its classifier.
+            at_end.callback(keras.callbacks.Callback.set_model, callback, None)
+        hooks = keras.callbacks.CallbackList(
+            [*callbacks, *([ProgressCallback(display)] if verbose else [])],
+            model=network.model,
+            verbose=verbose,
+            epochs=schedule.epochs,
+            steps=n_batches,
         )
-        with worker_threads(n_micro_batches) as parallel_map:
-            logs = _train_epoch(network, prepared, parallel_map, hooks, epoch, n_batches, schedule)
-        last: Weights = {}
-        if schedule.average_weights:
-            last = network.weights()
-            network.load(network.mean_weights())
-        if validate is not None:
-            logs |= validate()
-        for name, value in logs.items():
-            history.setdefault(name, []).append(value)
-        hooks.on_epoch_end(epoch, logs)
-        is_over = observer is not None and observer.end_epoch(network.weights, history)
-        if schedule.early_stopping:
-            best.update(logs["val_accuracy"], network)
-        is_over |= network.model.stop_training
-        if is_over or best.n_without_improvement >= schedule.n_iter_no_change:
-            break
-        if last and epoch + 1 < schedule.epochs:
-            network.load(last)
-    if best.weights:
-        network.load(best.weights)
-    hooks.on_train_end()
+        hooks.on_train_begin()
+        for epoch in range(schedule.epochs):
+            hooks.on_epoch_begin(epoch)
+            if tasks is not None:
+                tasks.begin_epoch()
+            with worker_threads(n_micro_batches) as parallel_map:
+                logs = train_epoch(epoch, parallel_map)
+            last: Weights = {}
+            if schedule.average_weights:
+                last = network.weights()
+                network.load(network.mean_weights())
+            if run.validation is not None:
+                logs |= run.evaluate(network, run.validation)
+            for name, value in logs.items():
+                history.setdefault(name, []).append(value)
+            hooks.on_epoch_end(epoch, logs)
+            is_over = tasks is not None and tasks.end_epoch(
+                lambda: fitted_attributes(network.weights(), history)
+            )
+            if schedule.early_stopping:
+                best.update(logs["val_accuracy"], network)
+            is_over |= network.model.stop_training
+            if is_over or best.n_without_improvement >= schedule.n_iter_no_change:
+                break
+            if last and epoch + 1 < schedule.epochs:
+                network.load(last)
+        if best.weights:
+            network.load(best.weights)
+        hooks.on_train_end()
     weights = network.weights()
     if not all(np.isfinite(weight).all() for weight in weights.values()):
         raise ValueError(
@@ -309,68 +296,3 @@ class _BestEpoch:
         if score > self.score:
             self.score = score
             self.weights = network.weights()
-
-
-class _RunningMeans:
-    """Means of the loss and metrics over the documents of an epoch so far."""
-
-    def __init__(self) -> None:
-        self._n_documents = 0
-        self._sums: Logs = {}
-
-    def add(self, n_documents: int, logs: Logs) -> None:
-        self._n_documents += n_documents
-        for name, value in logs.items():
-            self._sums[name] = self._sums.get(name, 0.0) + n_documents * value
-
-    def logs(self) -> Logs:
-        return {name: total / self._n_documents for name, total in self._sums.items()}
-
-
-def _train_epoch(
-    network: BaseNetwork,
-    batches: Iterable[tuple[int, list[MicroBatch]]],
-    parallel_map: ParallelMap,
-    hooks: keras.callbacks.CallbackList,
-    epoch: int,
-    n_batches: int,
-    schedule: Schedule,
-) -> Logs:
-    """Run one step for each batch; return the mean loss and metrics."""
-    means = _RunningMeans()
-    running: deque[tuple[int, int, Callable[[], Logs]]] = deque()
-
-    def finish_step() -> None:
-        step, n_documents, result = running.popleft()
-        logs = result()
-        if not np.isfinite(logs["loss"]):
-            raise ValueError(
-                f"The training loss became {logs['loss']} in step {step + 1} of epoch {epoch + 1}. "
-                f"{network.divergence_remedy}"
-            )
-        means.add(n_documents, logs)
-        if hooks.callbacks:
-            hooks.on_train_batch_end(step, means.logs())
-
-    # Unless a callback may access the model, a step is computed while Python prepares the next one.
-    is_observed = any(not isinstance(c, ProgressCallback) for c in hooks.callbacks)
-    max_running = 0 if is_observed else 1
-    for step, (n_documents, micro_batches) in enumerate(batches):
-        if schedule.peak_rate is not None:
-            done = (epoch + step / n_batches) / schedule.epochs
-            network.set_learning_rate(schedule.peak_rate * one_cycle(done))
-        if is_observed:
-            hooks.on_train_batch_begin(step)
-        running.append(
-            (step, n_documents, network.train_on_batch(micro_batches, n_documents, parallel_map))
-        )
-        if is_observed:
-            network.update_model()
-        if schedule.average_weights:
-            network.add_to_mean(step)
-        if len(running) > max_running:
-            finish_step()
-    while running:
-        finish_step()
-    network.update_model()
-    return means.logs()

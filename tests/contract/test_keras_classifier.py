@@ -84,11 +84,7 @@ def test_logits_become_probabilities(y, units):
     losses = keras.losses
     loss = losses.CategoricalCrossentropy if units == 2 else losses.BinaryCrossentropy
     classifier = fitted(
-        y=y,
-        model__units=units,
-        model__activation="linear",
-        loss=loss,
-        loss__from_logits=True,
+        y=y, model__units=units, model__activation="linear", loss=loss, loss__from_logits=True
     )
     logits = classifier.model_.predict(IDS.astype("int32"), verbose=0)
     expected = keras.ops.softmax(logits)[:, 1] if units == 2 else keras.ops.sigmoid(logits)[:, -1]

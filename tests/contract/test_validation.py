@@ -11,7 +11,7 @@ from conftest import LABELS, TEXTS, make_ids, small_classifier
 from scipy import sparse
 from sklearn.exceptions import NotFittedError
 
-from sklstm import _base
+from sklstm._training import data
 from sklstm._training.data import split_off_validation
 
 IDS, Y = make_ids()
@@ -239,7 +239,7 @@ def test_validation_fraction_that_leaves_a_class_empty_is_refused(y, fraction, a
 def test_validation_documents_without_weight_are_refused(monkeypatch):
     rows = np.arange(60)
     monkeypatch.setattr(
-        _base, "split_off_validation", lambda y, fraction, seed: (rows[10:], rows[:10])
+        data, "split_off_validation", lambda y, fraction, seed: (rows[10:], rows[:10])
     )
     weights = np.where(rows < 10, 0.0, 1.0)
     with pytest.raises(ValueError, match="All documents of y_val have weight 0"):

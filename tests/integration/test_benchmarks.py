@@ -39,11 +39,7 @@ def rows(output):
         ("train_speed", "--documents 128 --systems sklstm-jax", {SKLSTM}),
         ("predict_speed", "--documents 64 --stream 22 --systems sklstm-jax", {SKLSTM}),
         ("search_speed", "--documents 90 --epochs 1 --systems sklstm-jax", {SKLSTM}),
-        (
-            "parallel_search",
-            "--documents 60 --epochs 1",
-            {"one worker", "no workers", "2 workers"},
-        ),
+        ("parallel_search", "--documents 60 --epochs 1", {"one worker", "no workers", "2 workers"}),
         ("memory", "--documents 64 --fits 1 --systems sklstm-jax", {"1", SKLSTM}),
         (
             "time_to_accuracy",

@@ -13,11 +13,7 @@ from sklstm import TextSequencer
 
 VALIDATION = (
     ["a warm and lovely film", "a dull and boring plot", "best music"],
-    [
-        "good",
-        "bad",
-        "good",
-    ],
+    ["good", "bad", "good"],
 )
 WEIGHTS = np.linspace(0.5, 2, len(TEXTS))
 

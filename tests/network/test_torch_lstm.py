@@ -39,7 +39,7 @@ def arguments(n_steps=N_STEPS, n_rows=5, scale=0.5):
 
 
 def run(x, *weights, mask, sequences):
-    return lstm(x, None if mask is None else torch.tensor(mask), *weights, sequences)
+    return lstm(x, None if mask is None else torch.tensor(mask), weights, sequences)
 
 
 def plain_loop(x, kernel, recurrent_kernel, bias, mask, sequences):

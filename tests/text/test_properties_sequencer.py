@@ -245,12 +245,7 @@ def check_vocabulary(sequencer, ids):
         ]
 
 
-@holds(
-    few=100,
-    many=1_500,
-    X=entries,
-    parameters=some_valid(*OF_ANALYZER, *OF_COUNTS),
-)
+@holds(few=100, many=1_500, X=entries, parameters=some_valid(*OF_ANALYZER, *OF_COUNTS))
 def test_vocabulary_is_what_counting_gives(X, parameters):
     sequencer = TextSequencer(**parameters)
     if is_refused(attempt(sequencer.fit, X)):

@@ -15,6 +15,7 @@ from sklearn.pipeline import make_pipeline
 
 from sklstm import KerasTextClassifier, TextSequencer, fit_stream
 from sklstm import _progress as room
+from sklstm._network import pool
 from sklstm._progress import duration, progress
 
 IDS, Y = make_ids()
@@ -233,20 +234,11 @@ def test_progress_leaves_the_line_to_a_bar_of_scikit_learn(monkeypatch, seconds)
 
 @pytest.mark.parametrize("verbose", [1, 2])
 def test_progress_changes_no_weight_and_waits_for_no_step(verbose, monkeypatch):
-    from sklstm._training import loop
-
+    network_class = pool._network_class()
+    update = network_class.update_model
     watched = []
-    train_epoch = loop._train_epoch
-
-    def noting(network, *arguments):
-        update = network.update_model
-        network.update_model = lambda: watched.append(1) or update()
-        try:
-            return train_epoch(network, *arguments)
-        finally:
-            del network.update_model
-
-    monkeypatch.setattr(loop, "_train_epoch", noting)
+    noting = lambda network: watched.append(1) or update(network)  # noqa: E731
+    monkeypatch.setattr(network_class, "update_model", noting)
     shown = small_classifier(verbose=verbose, dropout=0.2)
     in_terminal(shown.fit, IDS, Y)
     assert len(watched) == 2  # Once an epoch, not once a step.

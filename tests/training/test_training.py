@@ -296,8 +296,7 @@ def test_clipnorm_bounds_the_step_of_each_weight():
 
 
 @pytest.mark.parametrize(
-    "name",
-    ["embedding_dropout", "input_dropout", "recurrent_dropout", "dropout", "dense_dropout"],
+    "name", ["embedding_dropout", "input_dropout", "recurrent_dropout", "dropout", "dense_dropout"]
 )
 def test_dropout_acts_in_training_only(name):
     parameters = {"dense_units": 6, "epochs": 1}
