@@ -66,7 +66,7 @@ def main() -> None:
             finally:
                 worker.stop()
             seconds[name].append(taken)
-            watched[name] = watch.figures()
+            watched[name] = watch.metrics()
     report.table(
         f"GridSearchCV on {len(ids):,} film reviews, {options.epochs} epochs a fit",
         [
@@ -143,7 +143,7 @@ class Watch:
         self._seconds = perf_counter() - self._start
         self._ticks = self._look()[1] - self._ticks_before
 
-    def figures(self) -> dict[str, float]:
+    def metrics(self) -> dict[str, float]:
         """Return columns of the table."""
         return {
             "cores busy": self._ticks / TICKS / self._seconds,

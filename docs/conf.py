@@ -97,10 +97,10 @@ def _escape_fitted_attributes(app, what, name, obj, options, lines):
         if not (separator and entry.strip().isidentifier()):
             entry, separator, kind = "", "", line
         if not is_doctest:
-            # Odd-numbered pieces are in backquotes.
-            pieces = re.split(r"(``.*?``|`[^`]*`_?)", kind)
-            pieces[::2] = [_REFERENCE.sub(r"\1\\_", piece) for piece in pieces[::2]]
-            lines[row] = entry + separator + "".join(pieces)
+            # Odd-numbered segments are in backquotes.
+            segments = re.split(r"(``.*?``|`[^`]*`_?)", kind)
+            segments[::2] = [_REFERENCE.sub(r"\1\\_", segment) for segment in segments[::2]]
+            lines[row] = entry + separator + "".join(segments)
 
 
 class LinkPublicNames(SphinxTransform):

@@ -62,8 +62,10 @@ class Limits(NamedTuple):
 
     def document_range(self, n_documents: int) -> tuple[float, float]:
         """Return the smallest and largest number of documents that a token may be in."""
-        low, high = (df if isinstance(df, Integral) else df * n_documents for df in self[:2])
-        return low, high
+        min_count, max_count = (
+            df if isinstance(df, Integral) else df * n_documents for df in self[:2]
+        )
+        return min_count, max_count
 
 
 def tally(corpus: Corpus) -> Tally:
@@ -116,9 +118,9 @@ def learn(corpus: Corpus, limits: Limits, before: Vocabulary | None, *, resume: 
     kept = rank(seen, limits)
     if not resume and not kept.size:
         min_df, max_df, _ = limits
-        low, high = limits.document_range(seen.n_documents)
+        min_count, max_count = limits.document_range(seen.n_documents)
         problem = f"No tokens remain with {min_df=} and {max_df=}"
-        if high < low:
+        if max_count < min_count:
             problem = f"{max_df=} corresponds to fewer documents than {min_df=}"
         where = f"in {seen.n_documents} documents"
         raise ValueError(f"{problem}, {where}; lower min_df or raise max_df.")
@@ -138,9 +140,11 @@ def rank(seen: Tally, limits: Limits) -> NDArray[np.intp]:
 
     They are sorted by decreasing number of occurrences, then alphabetically.
     """
-    low, high = limits.document_range(seen.n_documents)
+    min_count, max_count = limits.document_range(seen.n_documents)
     limit = limits.max_size
-    eligible = np.flatnonzero((seen.document_counts >= low) & (seen.document_counts <= high))
+    eligible = np.flatnonzero(
+        (seen.document_counts >= min_count) & (seen.document_counts <= max_count)
+    )
     if limit is not None and eligible.size > limit:
         # Keep ties with the last selected token: few tokens are left to sort alphabetically.
         counts = seen.counts[eligible]

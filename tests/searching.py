@@ -17,11 +17,11 @@ GRID = {"classifier__learning_rate": [0.01, 0.05]}
 SMALL = {"units": 3, "epochs": 2, "pooling": "max", "random_state": 0}
 
 
-def make_vectors(n_values=500):
+def make_vectors(vector_size=500):
     """Return vectors of all words of the texts, and of many others."""
     words = sorted({word for text in TEXTS for word in text.replace(",", "").lower().split()})
     words += [f"other{number}" for number in range(2_000)]
-    values = np.random.default_rng(0).uniform(-0.5, 0.5, (len(words), n_values))
+    values = np.random.default_rng(0).uniform(-0.5, 0.5, (len(words), vector_size))
     return WordVectors(words, values.astype(np.float32))
 
 

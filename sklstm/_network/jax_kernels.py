@@ -313,7 +313,7 @@ class LookupGradient:
 
     Attributes
     ----------
-    slot : array of shape (n_steps, n_rows, n_values)
+    slot : array of shape (n_steps, n_rows, vector_size)
         An argument of the differentiated function, whose values are ignored. The gradient with
         respect to it is that with respect to the vectors.
     ids : array of int32 of shape (n_steps, n_rows), or None
@@ -343,14 +343,14 @@ def lookup(embeddings: Array, ids: Array) -> Array:
 
     Parameters
     ----------
-    embeddings : array of shape (n_tokens, n_values)
+    embeddings : array of shape (n_tokens, vector_size)
         One row per token.
     ids : array of int32 of shape (n_steps, n_rows)
         Token ids.
 
     Returns
     -------
-    vectors : array of shape (n_steps, n_rows, n_values)
+    vectors : array of shape (n_steps, n_rows, vector_size)
     """
     rows = embeddings.at[ids]
     vectors = rows.get(mode="promise_in_bounds", wrap_negative_indices=False)

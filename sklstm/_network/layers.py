@@ -96,7 +96,7 @@ class FastEmbedding(keras.layers.Embedding):
     """
 
     def call(self, inputs: KerasTensor) -> KerasTensor:
-        """Return the vectors ``(n_rows, n_steps, n_values)`` of ids ``(n_rows, n_steps)``."""
+        """Return the vectors ``(n_rows, n_steps, vector_size)`` of ids ``(n_rows, n_steps)``."""
         if keras.backend.backend() != "jax":
             return super().call(inputs)
         from sklstm._network import jax_kernels

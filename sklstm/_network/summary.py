@@ -70,11 +70,11 @@ def _layers(spec: NetworkSpec) -> list[Layer]:
     layers = [Layer("embedding", "a vector for each token", vectors, is_trained=is_trained)]
     layers += _dropout("embedding_dropout", spec.embedding_dropout, vectors)
     for number, units in enumerate(spec.units, start=1):
-        n_values = units * (2 if spec.bidirectional else 1)
+        n_outputs = units * (2 if spec.bidirectional else 1)
         directions = " in each direction" if spec.bidirectional else ""
         description = f"LSTM, {units} units{directions}"
-        layers.append(Layer(f"lstm_{number}", description, (*sequence, n_values)))
-        layers += _dropout(f"dropout_{number}", spec.dropout, (*sequence, n_values))
+        layers.append(Layer(f"lstm_{number}", description, (*sequence, n_outputs)))
+        layers += _dropout(f"dropout_{number}", spec.dropout, (*sequence, n_outputs))
     pooling = POOLINGS[spec.pooling]
     layers += [
         Layer(layer.name, layer.description, (*sequence, layer.units), part_of="pooling")

@@ -67,10 +67,10 @@ def _at_steps(values: Tensor, steps: Tensor) -> Tensor:
 
 def _run(x: Tensor, kernel: Tensor, recurrent_kernel: Tensor, bias: Tensor) -> list[Tensor]:
     """Return the hidden states after all steps, in one or more parts."""
-    # In one piece of memory and in this order, as cuDNN wants them: it warns of anything else.
+    # Contiguous in memory and in this order, as cuDNN wants them: it warns of anything else.
     weights = [kernel.T, recurrent_kernel.T, bias, torch.zeros_like(bias)]
     flat = torch.cat([w.reshape(-1) for w in weights]).split([w.numel() for w in weights])
-    weights = [piece.view(w.shape) for piece, w in zip(flat, weights, strict=True)]
+    weights = [segment.view(w.shape) for segment, w in zip(flat, weights, strict=True)]
 
     has_gradient = torch.is_grad_enabled()
     is_split = has_gradient and x.device.type == "cpu"

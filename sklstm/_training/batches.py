@@ -208,7 +208,7 @@ def predict_in_batches(network: BaseNetwork, score: Scorer, ids: Ids, lengths: L
     network : BaseNetwork
         The network that the scorer belongs to.
     score : callable
-        Maps ids ``(n_rows, width)`` to an array ``(n_rows, n_values)``.
+        Maps ids ``(n_rows, width)`` to an array ``(n_rows, n_outputs)``.
     ids : ndarray of int32 of shape (n, width)
         Token ids, as in `Examples`.
     lengths : ndarray of int64 of shape (n,)
@@ -216,7 +216,7 @@ def predict_in_batches(network: BaseNetwork, score: Scorer, ids: Ids, lengths: L
 
     Returns
     -------
-    values : ndarray of float32 of shape (n, n_values)
+    values : ndarray of float32 of shape (n, n_outputs)
         In the order of the documents.
     """
     widths = prediction_widths(network, ids.shape[1])

@@ -67,9 +67,9 @@ def test_labels_come_in_any_container(kind):
 
 def test_decision_function_is_the_logit_of_the_probability():
     classifier = small_classifier().fit(IDS, Y)
-    shares = classifier.predict_proba(IDS)[:, 1].astype(float)
+    proba = classifier.predict_proba(IDS)[:, 1].astype(float)
     np.testing.assert_allclose(
-        classifier.decision_function(IDS), np.log(shares / (1 - shares)), atol=1e-5
+        classifier.decision_function(IDS), np.log(proba / (1 - proba)), atol=1e-5
     )
 
 
@@ -248,8 +248,8 @@ def test_every_document_counts_whatever_the_batch_size(n_documents):
     classifier = small_classifier(learning_rate=1e-9, optimizer="sgd", epochs=1, batch_size=32).fit(
         ids, y
     )
-    shares = classifier.predict_proba(ids)[np.arange(len(y)), y].astype(float)
-    assert classifier.history_["loss"][0] == pytest.approx(-np.log(shares).mean(), rel=1e-5)
+    proba = classifier.predict_proba(ids)[np.arange(len(y)), y].astype(float)
+    assert classifier.history_["loss"][0] == pytest.approx(-np.log(proba).mean(), rel=1e-5)
     assert classifier.history_["accuracy"][0] == pytest.approx(classifier.score(ids, y))
 
 

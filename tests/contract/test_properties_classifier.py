@@ -228,23 +228,23 @@ def check_attributes(classifier):
 
 def check_answers(classifier, X):
     """Check what the methods give for data of fit, and return the probabilities."""
-    shares = classifier.predict_proba(X)
+    proba = classifier.predict_proba(X)
     n_documents, n_classes = len(np.asarray(X)), len(classifier.classes_)
-    assert shares.shape == (n_documents, n_classes)
-    assert shares.dtype == np.float32
-    assert ((shares >= 0) & (shares <= 1)).all()
+    assert proba.shape == (n_documents, n_classes)
+    assert proba.dtype == np.float32
+    assert ((proba >= 0) & (proba <= 1)).all()
     predicted, scores = classifier.predict(X), classifier.decision_function(X)
     if predicted.ndim == 2:
         np.testing.assert_array_equal(predicted, scores > 0)
     else:
-        np.testing.assert_allclose(shares.sum(axis=1), 1, atol=1e-5)
+        np.testing.assert_allclose(proba.sum(axis=1), 1, atol=1e-5)
         assert np.isin(predicted, classifier.classes_).all()
     n_scores = 1 if predicted.ndim == 1 and n_classes == 2 else n_classes
     assert scores.shape == ((n_documents,) if n_scores == 1 else (n_documents, n_scores))
     vectors = classifier.transform(X)
     assert vectors.shape == (n_documents, len(classifier.get_feature_names_out()))
     assert np.isfinite(vectors).all()
-    return shares
+    return proba
 
 
 KINDS = {
@@ -334,14 +334,14 @@ def test_any_architecture_keeps_its_promises(seed, width, n_classes, parameters)
         assert "infinite" in str(outcome) or "became" in str(outcome)
         return
     check_attributes(classifier)
-    shares = check_answers(classifier, X)
-    np.testing.assert_allclose(classifier.predict_proba(X[:1]), shares[:1], atol=1e-5)
-    np.testing.assert_array_equal(pickle.loads(pickle.dumps(classifier)).predict_proba(X), shares)
+    proba = check_answers(classifier, X)
+    np.testing.assert_allclose(classifier.predict_proba(X[:1]), proba[:1], atol=1e-5)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(classifier)).predict_proba(X), proba)
     assert_same_weights(clone(classifier).fit(X, y).weights_, classifier.weights_)
     if classifier.mask_padding:
         for side in ("pre", "post"):
             moved = classifier.predict_proba(shifted(X, side))
-            np.testing.assert_allclose(moved, shares, atol=1e-5)
+            np.testing.assert_allclose(moved, proba, atol=1e-5)
 
 
 CALLS = {

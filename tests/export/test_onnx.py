@@ -87,11 +87,11 @@ def both_directions() -> LSTMTextClassifier:
 
 def test_probabilities_and_labels_are_those_of_the_classifier(exported):
     classifier, _, session = exported
-    label, shares = session.run(["label", "probabilities"], {"ids": some_ids()})
+    label, proba = session.run(["label", "probabilities"], {"ids": some_ids()})
     expected = classifier.predict_proba(some_ids())
-    np.testing.assert_allclose(shares, expected, atol=1e-5)
-    assert shares.dtype == expected.dtype == np.float32
-    assert np.ptp(shares) > 0.3
+    np.testing.assert_allclose(proba, expected, atol=1e-5)
+    assert proba.dtype == expected.dtype == np.float32
+    assert np.ptp(proba) > 0.3
     np.testing.assert_array_equal(label, classifier.predict(some_ids()))
 
 

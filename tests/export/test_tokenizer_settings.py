@@ -61,7 +61,7 @@ for path in sys.argv[2:]:
     model = OnnxTextClassifier(path)
     found[path] = {
         "ids": model.token_ids(texts).tolist(),
-        "shares": model.predict_proba(texts).tolist(),
+        "probabilities": model.predict_proba(texts).tolist(),
         "labels": model.predict(texts).tolist(),
         "classes": model.classes,
     }
@@ -108,8 +108,8 @@ def scored(tmp_path_factory):
 def test_loader_gives_what_the_pipeline_gives(scored, name):
     model, found = scored[name]
     np.testing.assert_array_equal(found["ids"], model[0].transform(NEW_TEXTS))
-    np.testing.assert_allclose(found["shares"], model.predict_proba(NEW_TEXTS), atol=1e-5)
-    assert np.ptp(found["shares"]) > 0.01
+    np.testing.assert_allclose(found["probabilities"], model.predict_proba(NEW_TEXTS), atol=1e-5)
+    assert np.ptp(found["probabilities"]) > 0.01
     assert found["labels"] == model.predict(NEW_TEXTS).tolist()
     assert found["classes"] == model.classes_.tolist() == ["bad", "good"]
 

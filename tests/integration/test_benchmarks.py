@@ -65,7 +65,7 @@ def test_benchmark_prints_its_rows(script, options, expected):
 
 
 def test_figures_are_written_as_they_are_printed(tmp_path):
-    path = tmp_path / "figures.json"
+    path = tmp_path / "results.json"
     output = run("sequencer_speed.py", "--documents", "50", "--json", str(path))
     tables = json.loads(path.read_text(encoding="utf-8"))["tables"]
     assert len(tables) == 3

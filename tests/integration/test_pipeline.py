@@ -103,8 +103,8 @@ def test_sample_weight_reaches_the_classifier_through_the_pipeline():
     model = pipeline(epochs=8)
     model.fit(TEXTS, LABELS, lstmtextclassifier__sample_weight=weights)
     plain = pipeline(epochs=8).fit(TEXTS, LABELS)
-    shares = [m.predict_proba(TEXTS)[:, 1].mean() for m in (model, plain)]
-    assert shares[0] > shares[1] + 0.05
+    proba = [m.predict_proba(TEXTS)[:, 1].mean() for m in (model, plain)]
+    assert proba[0] > proba[1] + 0.05
 
 
 def test_parameters_of_both_steps_can_be_set_and_read():

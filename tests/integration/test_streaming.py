@@ -285,7 +285,7 @@ def test_a_long_stream_needs_few_widths():
 
 @pytest.mark.slow
 def test_a_stream_ten_times_as_long_takes_the_same_memory(tmp_path):
-    path = tmp_path / "figures.json"
+    path = tmp_path / "results.json"
     command = [sys.executable, str(BENCHMARKS / "stream_memory.py"), "--json", str(path)]
     command += ["--documents", "200000", "--shorter", "20000"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=900)

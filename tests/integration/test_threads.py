@@ -71,7 +71,7 @@ def test_eight_threads_fit_and_predict_at_once():
 
     expected = [fitted(number) for number in range(8)]
     model = expected[0]
-    shares = model.predict_proba(IDS)
+    proba = model.predict_proba(IDS)
     for _ in range(3):
         functions = [lambda number=number: fitted(number) for number in range(4)]
         functions += [lambda: model.predict_proba(IDS)] * 4
@@ -79,7 +79,7 @@ def test_eight_threads_fit_and_predict_at_once():
         for one, other in zip(results[:4], expected[:4], strict=True):
             assert_same_weights(one.weights_, other.weights_)
         for found in results[4:]:
-            np.testing.assert_array_equal(found, shares)
+            np.testing.assert_array_equal(found, proba)
 
 
 def test_a_model_that_is_fitted_again_answers_with_one_of_its_states():

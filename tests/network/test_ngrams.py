@@ -57,7 +57,7 @@ def test_weights_start_at_the_log_count_ratios_of_naive_bayes():
         words = np.array([[sequencer.vocabulary_[word] for word in term.split()]], np.int32)
         buckets, _ = hash_ngrams(words, words.shape[1], n_buckets, np)
         found.append(3 * weights[buckets[0, 0], 0])
-    # All n-grams count towards the shares here, those of one document too.
+    # All n-grams count towards the proportions here, those of one document too.
     offset = np.mean(np.array(found) - nb.log_count_ratio_[0])
     np.testing.assert_allclose(found, nb.log_count_ratio_[0] + offset, atol=1e-5)
     assert np.count_nonzero(weights) == len(terms)

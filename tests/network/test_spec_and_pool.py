@@ -73,10 +73,10 @@ WEIGHTS = np.random.default_rng(2).uniform(0, 2, 50).astype(np.float32)
 
 def test_softmax_scores_agree_with_scikit_learn():
     targets = np.eye(3, dtype=np.float32)[CODES]
-    shares = probabilities(LOGITS, "softmax")
-    np.testing.assert_allclose(shares, softmax(LOGITS, axis=1), rtol=1e-6)
+    proba = probabilities(LOGITS, "softmax")
+    np.testing.assert_allclose(proba, softmax(LOGITS, axis=1), rtol=1e-6)
     loss = data.mean_loss(LOGITS, targets, WEIGHTS, "softmax")
-    assert loss == pytest.approx(log_loss(CODES, shares, sample_weight=WEIGHTS), rel=1e-5)
+    assert loss == pytest.approx(log_loss(CODES, proba, sample_weight=WEIGHTS), rel=1e-5)
     right = data.accuracy(LOGITS, targets, WEIGHTS, "softmax")
     expected = accuracy_score(CODES, LOGITS.argmax(axis=1), sample_weight=WEIGHTS)
     assert right == pytest.approx(expected)
@@ -84,8 +84,8 @@ def test_softmax_scores_agree_with_scikit_learn():
 
 def test_sigmoid_scores_agree_with_scikit_learn():
     targets = (LOGITS + np.random.default_rng(3).normal(0, 3, LOGITS.shape) > 0).astype(np.float32)
-    shares = probabilities(LOGITS, "sigmoid")
-    losses = [log_loss(targets[:, k], shares[:, k], sample_weight=WEIGHTS) for k in range(3)]
+    proba = probabilities(LOGITS, "sigmoid")
+    losses = [log_loss(targets[:, k], proba[:, k], sample_weight=WEIGHTS) for k in range(3)]
     loss = data.mean_loss(LOGITS, targets, WEIGHTS, "sigmoid")
     assert loss == pytest.approx(np.mean(losses), rel=1e-5)
     right = data.accuracy(LOGITS, targets, WEIGHTS, "sigmoid")

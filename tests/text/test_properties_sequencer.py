@@ -256,10 +256,10 @@ def test_vocabulary_is_what_counting_gives(X, parameters):
     documents = [[t for t in analyze(v) if t] if isinstance(v, str) else [] for v in X]
     counts = Counter(token for tokens in documents for token in tokens)
     spread = Counter(token for tokens in documents for token in set(tokens))
-    low, high = (
+    lower, upper = (
         df if isinstance(df, int) else df * len(X) for df in (sequencer.min_df, sequencer.max_df)
     )
-    kept = sorted(t for t in counts if low <= spread[t] <= high)
+    kept = sorted(t for t in counts if lower <= spread[t] <= upper)
     kept.sort(key=counts.get, reverse=True)
     if sequencer.max_tokens is not None:
         kept = kept[: sequencer.max_tokens - 2]

@@ -61,10 +61,10 @@ def frames_of(shown):
 def test_a_log_has_a_plain_line_an_epoch(verbose, capsys):
     small_classifier(verbose=verbose).fit(IDS, Y)
     lines = capsys.readouterr().out.splitlines(keepends=True)
-    figures = r"loss 0\.\d{4}, accuracy [01]\.\d{4}"
+    metrics = r"loss 0\.\d{4}, accuracy [01]\.\d{4}"
     assert len(lines) == 2
-    assert re.fullmatch(rf"Epoch 1/2: {figures}, {TIME}, {TIME} left\n", lines[0])
-    assert re.fullmatch(rf"Epoch 2/2: {figures}, {TIME}\n", lines[1])
+    assert re.fullmatch(rf"Epoch 1/2: {metrics}, {TIME}, {TIME} left\n", lines[0])
+    assert re.fullmatch(rf"Epoch 2/2: {metrics}, {TIME}\n", lines[1])
 
 
 def test_nothing_is_shown_unless_asked_for(capfd):
@@ -72,7 +72,7 @@ def test_nothing_is_shown_unless_asked_for(capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_the_figures_of_a_line_are_those_of_the_history(capsys):
+def test_the_metrics_of_a_line_are_those_of_the_history(capsys):
     classifier = small_classifier(verbose=2).fit(IDS, Y, X_val=IDS[:9], y_val=Y[:9])
     for number, line in enumerate(capsys.readouterr().out.splitlines()):
         for name, values in classifier.history_.items():
@@ -112,8 +112,8 @@ def test_a_terminal_has_one_line_that_is_redrawn():
     (frames,) = frames_of(shown)
     assert frames[0].startswith("Epoch 1/3 |")
     assert frames[0].rstrip().endswith("? left")
-    figures = r"loss 0\.\d{3}, accuracy [01]\.\d{3}, val_accuracy [01]\.\d{3}"
-    assert re.match(rf"Epoch 3/3 \|█+\| {TIME}, {figures}", frames[-1])
+    metrics = r"loss 0\.\d{3}, accuracy [01]\.\d{3}, val_accuracy [01]\.\d{3}"
+    assert re.match(rf"Epoch 3/3 \|█+\| {TIME}, {metrics}", frames[-1])
 
 
 def test_a_terminal_has_lines_where_they_are_asked_for():
