@@ -80,11 +80,14 @@ joblib.dump(found, sys.argv[2])
 
 
 def run(backend, code, *arguments):
-    environment = os.environ | {"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    environment = os.environ | {
+        "KERAS_BACKEND": backend,
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
     finished = subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],
         env=environment,
-        cwd=os.path.dirname(os.path.dirname(__file__)),
         capture_output=True,
         text=True,
     )
