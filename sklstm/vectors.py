@@ -1,4 +1,4 @@
-"""WordVectors: pretrained word vectors, read from files, as a vocabulary and embedding weights."""
+"""WordVectors: pretrained word vectors from files, as vocabulary and embedding weights."""
 
 from __future__ import annotations
 
@@ -50,9 +50,10 @@ _Entries = Iterator[tuple[int, bytes, bytes]]
 class WordVectors:
     """Words and their vectors, such as those of GloVe [1]_, word2vec or fastText [2]_.
 
-    `TextSequencer` takes it as `vocabulary` and `LSTMTextClassifier` as `embedding_weights`.
-    Converted to an array it has one row per token id, including padding and the out-of-vocabulary
-    token. It is immutable, and clones of an estimator share it.
+    Pass the object to `TextSequencer` as `vocabulary` and to `LSTMTextClassifier` as
+    `embedding_weights`. Its conversion to an array has one row per token id, including padding and
+    the out-of-vocabulary token. The object is immutable, and clones of an estimator use the same
+    object.
 
     Parameters
     ----------
@@ -141,12 +142,13 @@ class WordVectors:
             File in the text format of GloVe, in the text format of word2vec and fastText (".vec"),
             or in the binary format of word2vec; compressed if its name ends in ".gz".
         vocabulary : iterable of str or None, default=None
-            Words to keep; the others need no memory. None keeps all.
+            Words to keep; other words are not stored. None keeps all words.
         max_words : int or None, default=None
-            Maximum number of words to read from the start of the file, where the frequent ones
-            are. None reads all.
+            Maximum number of words to read from the start of the file, which usually contains the
+            most frequent words. None reads all words.
         binary : bool or None, default=None
-            Whether the format is binary. None: if the name ends in ".bin" or ".bin.gz".
+            Whether the format is binary. None treats files whose name ends in ".bin" or ".bin.gz"
+            as binary.
 
         Returns
         -------
@@ -156,8 +158,8 @@ class WordVectors:
         Raises
         ------
         ValueError
-            If the file has none of the words or is invalid, with the line in the message, or if
-            `max_words` is not positive.
+            If the file has none of the words, if it is invalid (the message contains the line
+            number), or if `max_words` is not positive.
         TypeError
             If `max_words` is not an int.
         OSError
@@ -193,7 +195,7 @@ class WordVectors:
         binary: bool | None = None,
         random_state: int | np.random.RandomState | None = None,
     ) -> Self:
-        """Return vectors for the words of texts: pretrained where available, else random.
+        """Return pretrained vectors for the words of texts, and random vectors for missing words.
 
         Parameters
         ----------
@@ -269,16 +271,16 @@ class WordVectors:
     def shared(self, folder: PathLike | None = None) -> Iterator[Self]:
         """Share the vectors with other processes through a memory-mapped file.
 
-        The vectors are written to a file once. Within the ``with`` block, pickles hold the path of
-        the file instead of the vectors, so that tasks of joblib are small. Each worker maps the
+        The vectors are written to a file once. Within the ``with`` block, pickles contain the path
+        of the file instead of the vectors, so that joblib tasks are small. Each worker maps the
         file into memory once.
 
         Parameters
         ----------
         folder : str, path-like or None, default=None
-            Folder that all workers can read; on several machines a folder on a shared file system.
-            The file is kept, and reused by the next call with the same vectors. None uses a
-            temporary folder, which is deleted after the block.
+            Folder that all workers can read; for workers on several machines, a folder on a shared
+            file system. The file is not deleted, and the next call with the same vectors reuses it.
+            None uses a temporary folder, which is deleted after the block.
 
         Yields
         ------
@@ -292,10 +294,11 @@ class WordVectors:
 
         Notes
         -----
-        It saves time and memory with Dask, which otherwise sends the vectors with every task. The
-        "loky" backend of joblib maps large arrays by itself.
+        Sharing saves time and memory with Dask, which otherwise sends the vectors with every task.
+        It is not needed with the "loky" backend of joblib, which memory-maps large arrays.
 
-        Save models after the block: a model that is pickled within it holds only the path.
+        Save models after the block, because a model pickled within the block contains only the
+        path.
 
         Examples
         --------
