@@ -54,13 +54,13 @@ class Seeds(NamedTuple):
 class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
     """Base class of the classifiers of token ids.
 
-    It checks the data, sets validation data aside, seeds and trains a network, and predicts.
-    Subclasses define the parameters, and supply the network by `_prepare` and `_apply`.
+    It validates the data, splits off validation data, seeds and trains a network, and predicts.
+    Subclasses define the parameters, and implement `_prepare` and `_apply` for their network.
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]]
-    # Attributes that are derived from others: they are neither copied, nor saved, nor restored
-    # after an error.
+    # Attributes that can be recomputed from others. They are not copied, not saved, and not
+    # restored after an error.
     _derived: ClassVar[frozenset[str]] = frozenset()
 
     classes_: check.Labels
@@ -166,8 +166,8 @@ class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, m
         sample_weight: ArrayLike | None = None,
         n_ids: int | None = None,
     ) -> Self:
-        """Do `partial_fit`; `n_ids` is the size of the vocabulary of a new network."""
-        # fit_context does not validate the parameters where training is resumed.
+        """Implement `partial_fit`; `n_ids` is the vocabulary size of a new network."""
+        # fit_context does not validate the parameters when partial_fit resumes training.
         self._validate_params()
         for name, value in (("early_stopping", True), ("class_weight", "balanced")):
             if getattr(self, name) == value:
@@ -286,7 +286,8 @@ class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, m
         return tags
 
     def __copy__(self) -> Self:
-        # Callbacks get copies during a fit, when there is no state that could be saved.
+        # scikit-learn copies the estimator for its callbacks during a fit, before it has a complete
+        # state, so the copy does not use `__getstate__`.
         copied = type(self).__new__(type(self))
         copied.__dict__ = {n: v for n, v in vars(self).items() if n not in self._derived}
         return copied
@@ -313,7 +314,7 @@ class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, m
     ) -> TrainingRun:
         """Build or acquire the network for training, and encode the data for it.
 
-        `n_ids` is the size of the vocabulary of a new network, where the parameter is None.
+        `n_ids` is the vocabulary size of a new network if `vocab_size` is None.
         """
 
     def _train(
@@ -340,11 +341,11 @@ class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, m
         resume : bool
             Whether to start from the fitted weights.
         is_partial : bool
-            Whether to train for one epoch, and keep the optimizer state for the next call.
+            Whether to train for one epoch and keep the optimizer state for the next call.
         n_ids : int, optional
-            Size of the vocabulary of a new network, where the parameter is None.
+            Vocabulary size of a new network if `vocab_size` is None.
         epochs : int, optional
-            Overrides the parameter; 0 builds the network without training it.
+            Overrides the parameter `epochs`; 0 builds the network without training it.
         """
         # Imported here, so that a classifier can be created, cloned and loaded without Keras.
         from sklstm._training.loop import Schedule, auto_epochs, train
@@ -415,7 +416,7 @@ class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, m
         resume: bool,
         split_seed: int,
     ) -> TrainingData:
-        """Check the data, and set validation documents aside if early stopping needs them."""
+        """Validate the data, and split off a validation set if early stopping needs one."""
         numbers = check.check_numbers(self, X, reset=not resume)
         labels = check.check_labels(y, len(numbers))
         weights = prepare.document_weights(labels, numbers, self.class_weight, sample_weight)

@@ -41,7 +41,8 @@ __all__ = ["LSTMTextClassifier"]
 _POSITIVE = [Interval(Integral, 1, None, closed="left")]
 _SIZES = [*_POSITIVE, list, tuple, np.ndarray]
 _DROPOUT = [Interval(Real, 0, 1, closed="left")]
-# Fields of a spec that decide the shapes of weights, which training can only resume if equal.
+# Fields of a spec that determine the shapes of the weights. They must not change when training is
+# resumed.
 _SHAPE_FIELDS = [
     "vocab_size",
     "n_outputs",
@@ -548,7 +549,7 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             if now != then:
                 raise ValueError(
                     f"{name} is {now!r}, but the fitted weights were trained with {then!r}. Set it "
-                    "back, or start again by fit with warm_start=False."
+                    f"to {then!r}, or train from scratch by fit with warm_start=False."
                 )
         if spec.ngrams and not spec.ngram_buckets:
             n_buckets = choose_n_buckets(table.rows(data.training.ids), spec.ngrams)
@@ -578,7 +579,7 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         @contextmanager
         def training_network() -> Iterator[Network]:
             """Acquire the network, load its initial weights, and prepare it for training."""
-            # Callbacks may change a network, which then no longer matches its spec.
+            # Callbacks may change a network so that it no longer matches its spec.
             with acquire_network(spec, training_spec, keep=not self.callbacks) as network:
                 weights = start
                 if EMBEDDINGS not in start:

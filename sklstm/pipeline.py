@@ -123,7 +123,7 @@ def make_text_classifier(
         if not isinstance(vectors, WordVectors):
             vectors = WordVectors.load(vectors)
         settings |= {"vocabulary": vectors, "embedding_weights": vectors}
-        # Vectors trained on other texts overfit these labels less.
+        # Pretrained vectors overfit less, so they need less dropout.
         settings["embedding_dropout"] = 0.5
     settings |= parameters
     for step in (sequencer, classifier):

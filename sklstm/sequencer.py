@@ -413,7 +413,7 @@ class TextSequencer(
         return corpus
 
     def _learn(self, corpus: _tokens.Corpus, *, resume: bool = False) -> None:
-        """Set the fitted attributes; with `resume`, also from the chunks before this corpus."""
+        """Set the fitted attributes; with `resume`, update those of the previous chunks."""
         resume_fit = resume and hasattr(self, "max_len_")
         if not corpus.codes.size and not (resume_fit and corpus.lengths.size):
             raise ValueError(
@@ -452,8 +452,8 @@ class TextSequencer(
     def _partial_fit_full_width(self, X: object) -> Self:
         """Equivalent to `partial_fit`, but the output has `max_len` columns.
 
-        For the first chunk of a stream whose later texts may be longer, if ids do not depend on
-        texts.
+        Used for the first chunk of a stream if ids do not depend on the texts. Later texts may be
+        longer.
         """
         self.partial_fit(X)
         if self.max_len is not None:
@@ -479,7 +479,7 @@ class TextSequencer(
             starts = np.maximum(starts, stops - width)
         else:
             stops = np.minimum(stops, starts + width)
-        # One slice per document needs no index arrays as large as the corpus.
+        # Slices, because index arrays would be as large as the corpus.
         for row, start, stop in zip(rows, starts.tolist(), stops.tolist(), strict=True):
             first = width - (stop - start) if is_pre else 0
             row[first : first + stop - start] = ids[start:stop]
@@ -493,7 +493,7 @@ class TextSequencer(
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.string = tags.input_tags.one_d_array = tags.input_tags.allow_nan = True
-        # The common checks that this tag enables pass arrays of numbers.
+        # With this tag, the common estimator checks would pass arrays of numbers.
         tags.input_tags.two_d_array = False
         tags.transformer_tags.preserves_dtype = []
         return tags

@@ -28,18 +28,18 @@ from sklstm._vocabulary import N_RESERVED, OOV_ID, PADDING_ID, Limits, rank, tal
 
 __all__ = ["WordVectors"]
 
-#: Random vectors are uniform between minus this and this, as in a Keras Embedding layer.
+#: Random vectors are uniform in [-UNIFORM_LIMIT, UNIFORM_LIMIT], as in a Keras Embedding layer.
 UNIFORM_LIMIT = 0.05
 
-# First line of a file that begins with the numbers of words and values.
+# First line of a file with a header: number of words and number of values.
 _HEADER = re.compile(rb"\s*(\d+)\s+(\d+)\s*")
-# A longer word in a binary file means that the file has another format.
+# A longer word in a binary file indicates that the file has another format.
 _MAX_WORD_BYTES = 10_000
 
-# Vectors that are shared with other processes or were received from one, by file.
+# Vectors that this process has shared, or has loaded from a shared file, by path.
 _shared: dict[str, WordVectors] = {}
 _shared_lock = RLock()
-# A worker seldom uses more than one.
+# Maximum number of loaded files; a worker rarely uses more than one.
 _MAX_SHARED = 4
 
 PathLike = str | os.PathLike[str]
@@ -105,7 +105,7 @@ class WordVectors:
     0.6
     """
 
-    # File of `shared`, within its block.
+    # Path of the file written by `shared`; None outside its block.
     _shared_path: str | None = None
 
     def __init__(self, tokens: Iterable[str], matrix: ArrayLike) -> None:
@@ -404,7 +404,7 @@ class WordVectors:
 
     @cached_property
     def _packed_tokens(self) -> NDArray[np.uint8]:
-        # Cached, so that a model with these vectors in several places saves the array once.
+        # Cached, so that a model that refers to these vectors several times saves the array once.
         return _persistence.pack_tokens(self.tokens)
 
     @cached_property
@@ -424,9 +424,9 @@ def _tokenize(texts: object) -> _tokens.Corpus:
 
 
 def _load_shared(owner: type[WordVectors], path: str) -> WordVectors:
-    """Return the vectors that `WordVectors.shared` wrote to a file; unpickles them.
+    """Load the vectors that `WordVectors.shared` wrote to a file; called by pickle.
 
-    Each process loads a file once, so that all its tasks have the same object.
+    Each process loads a file once, so that all its tasks use the same object.
     """
     with _shared_lock:
         if path not in _shared:
@@ -472,9 +472,9 @@ def _read_file(
     Raises
     ------
     ValueError
-        If a word is repeated, or has another number of values than the first one or a value that is
-        not a finite number, or if the file is truncated. The message has the number of the line, or
-        of the word in the binary format.
+        If a word is repeated, if its number of values differs from that of the first word, if a
+        value is not a finite number, or if the file is truncated. The message contains the number
+        of the line or, in the binary format, of the word.
     """
     if binary is None:
         binary = path.name.lower().removesuffix(".gz").endswith(".bin")
@@ -551,7 +551,7 @@ def _read_binary(file: BufferedIOBase, max_words: int | None) -> _Entries:
 
 
 def _read_until(file: BufferedIOBase, end: bytes) -> bytes:
-    """Read up to `end` or the end of the file, or an invalid number of bytes of a word."""
+    """Read up to `end` or the end of the file, but at most `_MAX_WORD_BYTES` bytes."""
     found = bytearray()
     while (byte := file.read(1)) not in (b"", end) and len(found) < _MAX_WORD_BYTES:
         found += byte

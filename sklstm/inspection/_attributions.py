@@ -48,11 +48,11 @@ class TokenAttributions:
     target : object
         The class, as in ``classes_``.
     score : float
-        The logit of `target`, as returned by `decision_function`; its negative for the first of two
-        classes. For a classifier without `decision_function` the log-odds of `target`.
+        The logit of `target`: the value of `decision_function`, or its negative for the first of
+        two classes. For a classifier without `decision_function`, the log-odds of `target`.
     baseline_score : float
-        The score of the baseline input: all embedding vectors are zero or, with occlusion, all
-        tokens are out of vocabulary. Integrated gradients sum to ``score - baseline_score``.
+        The score of the baseline input, in which all embedding vectors are zero or, with occlusion,
+        all tokens are out-of-vocabulary. Integrated gradients sum to ``score - baseline_score``.
     """
 
     tokens: NDArray[np.generic]
@@ -80,22 +80,24 @@ def token_attributions(
     X : list, Series or array
         Texts for a pipeline, token ids for a classifier.
     target : object, default=None
-        A class or, for multilabel data, a label, as in ``classes_``. None explains the predicted
-        class of each document; for multilabel data its most probable label.
+        A class or, for multilabel data, a label, as in ``classes_``. None selects the predicted
+        class of each document or, for multilabel data, its most probable label.
     method : {"integrated_gradients", "occlusion"}, default="integrated_gradients"
-        Integrated gradients [1]_ scale the embedding vectors of all tokens from zero to their
-        values, and attribute the change of the score to the tokens completely. Occlusion [2]_
-        replaces one token at a time with the out-of-vocabulary token, and attributes the decrease
-        of the score to it.
+        "integrated_gradients" [1]_ integrates the gradient of the score along a path that scales
+        the embedding vectors of all tokens from zero to their values. The values sum to the change
+        of the score along the path. "occlusion" [2]_ replaces one token at a time with the
+        out-of-vocabulary token; the value of the token is the decrease of the score.
     n_steps : int, default=30
-        Initial number of gradients per document for integrated gradients: the points of a
-        Gauss-Legendre quadrature. If the values of a document do not sum to the difference of its
-        scores, the segments of the path with the largest errors are halved and integrated again.
+        Initial number of gradients per document for integrated gradients, which is the number of
+        points of a Gauss-Legendre quadrature. If the values of a document do not sum to the
+        difference of its scores, the segments of the path with the largest errors are halved and
+        integrated again.
 
     Returns
     -------
     attributions : list of TokenAttributions, length n_documents
-        Tokens, their values in logits, the class, its score, and the score of the baseline input.
+        One element per document: tokens, their values in logits, the class, its score, and the
+        score of the baseline input.
 
     Raises
     ------
@@ -109,8 +111,8 @@ def token_attributions(
     Warns
     -----
     ConvergenceWarning
-        If the sum of the integrated gradients of a document differs from the difference of the
-        scores by more than 1 % of it, and by more than 0.001 logits.
+        If the sum of the integrated gradients of a document differs from ``score -
+        baseline_score`` by more than 1 % and by more than 0.001 logits.
 
     See Also
     --------
@@ -120,21 +122,22 @@ def token_attributions(
 
     Notes
     -----
-    **Integrated gradients.** The baseline input has the same number of tokens, with vectors of
-    zeros: the LSTM runs for as many steps without any information. No text has these vectors, and
-    `baseline_score` is rarely zero. The values of a document sum to ``score - baseline_score`` with
-    an error of at most 1 % of it, or 0.001 logits if that is more. If the network reads its padding
-    (``mask_padding=False``), the padding is the same in the baseline input, and has no values.
+    **Integrated gradients.** The baseline input has the same number of tokens, but all their
+    vectors are zero. No real text has these vectors, and `baseline_score` is rarely zero. The
+    values of a document sum to ``score - baseline_score`` with an error of at most 1 % or 0.001
+    logits, whichever is greater. With ``mask_padding=False``, the padding keeps its vectors in the
+    baseline input, and no contribution is attributed to it.
 
-    With `ngrams`, a score is the mean of the scores of the LSTM and the n-grams. The latter is a
-    sum over n-grams, and each term is divided equally among the tokens of the n-gram, which is
-    exact. The baseline input has no n-grams.
+    With `ngrams`, the score is the mean of the LSTM score and the n-gram score. The n-gram score is
+    a sum over n-grams. Each term is divided equally among the tokens of the n-gram, so this half of
+    the attribution is exact. The baseline input has no n-grams.
 
-    **Occlusion.** A hidden token is replaced with the out-of-vocabulary token (id 1), so that all
-    others keep their positions. In the baseline input all tokens are out of vocabulary. The values
-    do not sum to a difference: if two tokens have the same meaning, hiding either of them may not
-    change the score. The cost is one prediction per token. A score is the value of
-    `decision_function` or, without that method, the log-odds of `predict_proba`.
+    **Occlusion.** Each occluded token is replaced with the out-of-vocabulary token (id 1), so that
+    all other tokens keep their positions. In the baseline input all tokens are out-of-vocabulary.
+    The values do not sum to ``score - baseline_score``: if two tokens have the same meaning,
+    occluding only one of them may not change the score. The cost is one prediction per token. The
+    score is the value of `decision_function` or, for classifiers without this method, the log-odds
+    computed from `predict_proba`.
 
     Neither method predicts the effect of replacing a token with another word.
 
