@@ -160,7 +160,7 @@ def test_packed_tokens_that_are_no_list_of_str_are_refused(states, content):
     owner, state = states["sequencer"]
     packed = np.frombuffer(content, np.uint8)
     with pytest.raises(
-        ValueError, match=r"tokens_ (cannot be read|holds values that are not tokens)"
+        ValueError, match=r"tokens_ (cannot be read|contains values that are not tokens)"
     ):
         loaded(owner, altered(state, ["tokens_"], packed))
 

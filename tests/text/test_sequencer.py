@@ -329,7 +329,7 @@ def test_chunks_may_leave_no_token_until_the_last():
 
 def test_another_fixed_vocabulary_between_chunks_is_refused():
     sequencer = TextSequencer(vocabulary=["film"]).partial_fit(TEXTS)
-    with pytest.raises(ValueError, match="vocabulary differs from the one of the calls before"):
+    with pytest.raises(ValueError, match="vocabulary differs from that of previous calls"):
         sequencer.set_params(vocabulary=["good"]).partial_fit(TEXTS)
 
 
