@@ -29,9 +29,9 @@ _Doubles = NDArray[np.float64]
 _Codes = NDArray[np.int64]
 
 _METHODS = ("integrated_gradients", "occlusion")
-# Variants of documents that occlusion scores in one call.
+# Maximum number of occluded documents per call.
 _MAX_VARIANTS = 4096
-# Logits of probabilities closer to 0 or 1 are not distinct in float32.
+# Probabilities are clipped, because float32 cannot distinguish values closer to 0 or 1.
 _MIN_PROBABILITY = float(np.finfo(np.float32).eps)
 
 
@@ -201,7 +201,7 @@ def read_ids(sequencer: TextSequencer | None, classifier: BaseEstimator, X: obje
 def token_names(
     sequencer: TextSequencer | None, ids: Ids, *, keep_padding: bool = False
 ) -> list[NDArray[np.generic]]:
-    """Return the tokens of each row; their ids if the sequencer does not know the tokens."""
+    """Return the tokens of each row, or their ids if the tokens are not known."""
     names = getattr(sequencer, "tokens_", None)
     rows = [row if keep_padding else row[row != 0] for row in ids]
     return [row if names is None else names[row] for row in rows]
@@ -218,7 +218,7 @@ def _class_scores(classifier: BaseEstimator, ids: Ids) -> _Doubles:
 
 
 def _target_codes(labels: Sequence[object], scores: _Doubles, target: object) -> _Codes:
-    """Return the column of the target in the scores, or that of the largest score.
+    """Return the column of the target in the scores; for None, that of the largest score.
 
     Raises
     ------
@@ -237,7 +237,7 @@ def _target_codes(labels: Sequence[object], scores: _Doubles, target: object) ->
 
 
 def _python_labels(classes: Labels) -> list[object]:
-    """Return the classes, as Python objects where NumPy only wraps them."""
+    """Return the classes, with NumPy scalars converted to Python objects."""
     scalars = (np.str_, np.bool_, np.number)
     return [label.item() if isinstance(label, scalars) else label for label in classes]
 
@@ -254,7 +254,7 @@ def _integrate(
         output_weights = np.eye(spec.n_outputs, dtype=np.float32)[codes]
     values, baselines = np.zeros(inputs.shape), np.zeros(len(inputs))
     if spec.ngrams:
-        # The score is the mean of two.
+        # The score is the mean of the LSTM score and the n-gram score.
         output_weights /= 2
         values, baselines = _split_ngram_scores(spec, weights, inputs, output_weights)
     lstm_values, lstm_baselines = integrated_gradients(
@@ -286,7 +286,7 @@ def _split_ngram_scores(
     values : ndarray of float64 of shape (n_documents, width)
         Score of the n-grams at each position.
     baselines : ndarray of float64 of shape (n_documents,)
-        Score of the n-grams of a document without n-grams.
+        N-gram score of a document without n-grams.
     """
     values = np.zeros(inputs.shape)
     inputs = map_unseen_to_oov(inputs, spec.ngram_rows, np)

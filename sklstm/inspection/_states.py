@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 _Doubles = NDArray[np.float64]
 _Activation = Callable[[_Doubles], _Doubles]
 
-# Documents that are computed together.
+# Maximum number of documents per batch.
 _BATCH_ROWS = 64
-# Rows of a heat map with a tick.
+# Maximum number of row ticks of a heat map.
 _MAX_TICKS = 6
 
 

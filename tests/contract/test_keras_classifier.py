@@ -1,4 +1,4 @@
-"""KerasTextClassifier: a network of one's own does what a classifier of scikit-learn does."""
+"""KerasTextClassifier: a custom Keras model behaves like a scikit-learn classifier."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Gates and states equal those of the equations and stock Keras layers; nearest tokens."""
+"""Gates and states equal the equations and Keras layers; nearest tokens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A saved state is plain, cheap to read, and checked before anything is made of it."""
+"""A saved state is plain and small, and is validated on load."""
 
 from __future__ import annotations
 

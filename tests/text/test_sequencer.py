@@ -1,4 +1,4 @@
-"""What TextSequencer makes of texts, against CountVectorizer and a restated pad_sequences."""
+"""TextSequencer equals CountVectorizer and a reimplementation of pad_sequences."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""What TextSequencer takes for texts, and what it refuses."""
+"""TextSequencer: valid input, and errors for invalid input."""
 
 import numpy as np
 import pandas as pd
