@@ -149,9 +149,9 @@ def unpack_tokens(owner: type, name: str, packed: Any) -> NDArray[np.object_]:
 def atomic_write(*paths: str | os.PathLike[str]) -> Iterator[list[Path]]:
     """Write files under temporary names, and rename them when all of them are complete.
 
-    If the block raises an error, the temporary files are deleted and existing files stay as they
-    were. A replaced file keeps its permissions; a new file gets default permissions. If a path is a
-    symbolic link, the file it points to is replaced.
+    If the block raises an error, the temporary files are deleted and existing files are not
+    changed. A replaced file keeps its permissions; a new file has default permissions. If a path is
+    a symbolic link, the file to which it points is replaced.
 
     Parameters
     ----------

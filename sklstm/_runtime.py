@@ -66,8 +66,8 @@ def choose_backend() -> None:
 def _configured_backend() -> str | None:
     """Return the backend set in the user's ``keras.json``, if any.
 
-    On its first import Keras writes ``"tensorflow"`` there, whatever is installed, so that value is
-    not treated as the user's choice.
+    On its first import, Keras writes ``"tensorflow"`` to this file, even if TensorFlow is not
+    installed. This value is therefore not treated as the user's choice.
     """
     home = Path(os.environ.get("KERAS_HOME", Path("~").expanduser() / ".keras"))
     try:

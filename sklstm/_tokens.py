@@ -154,7 +154,7 @@ def _read_column(column: Iterable[object], where: str) -> Column:
             texts.append(None)
         else:
             raise TypeError(
-                f"Row {row} of {where} holds {entry!r:.60} ({type(entry).__name__}); it must be a "
+                f"Row {row} of {where} contains {entry!r:.60} ({type(entry).__name__}); it must be a "
                 "str, None or NaN. Convert or decode it, or leave that row or column out."
             )
     return texts
@@ -191,7 +191,7 @@ def build_analyzer(**parameters: object) -> Analyzer:
         setattr(vectorizer, name, _check_output(name, getattr(vectorizer, name)))
     pattern, stop_words = vectorizer.token_pattern, vectorizer.stop_words
     word_list = () if stop_words is None or isinstance(stop_words, str) else stop_words
-    check_words(word_list, "stop_words holds")
+    check_words(word_list, "stop_words contains")
     needs_pattern = vectorizer.analyzer == "word" and vectorizer.tokenizer is None
     if needs_pattern and pattern is None:
         raise ValueError("token_pattern=None needs a tokenizer; pass one of the two.")

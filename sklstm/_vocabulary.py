@@ -204,10 +204,10 @@ def fixed_tokens(vocabulary: object) -> ObjectArray:
     # Not strict, because `count` is infinite.
     for token, id_ in zip(vocabulary, ids, strict=False):
         if not isinstance(token, str) or not isinstance(id_, Integral) or isinstance(id_, bool):
-            found = f"vocabulary holds {token!r:.60} with id {id_!r:.60}"
+            found = f"vocabulary contains {token!r:.60} with id {id_!r:.60}"
             raise TypeError(f"{found}; a token must be a str and an id an int.")
         if not token or token in seen:
-            found = f"vocabulary holds {token!r:.60} {'twice' if token else 'as a token'}"
+            found = f"vocabulary contains {token!r:.60} {'twice' if token else 'as a token'}"
             raise ValueError(f"{found}; leave out empty and repeated tokens.")
         id_ = int(id_)
         if id_ < N_RESERVED or id_ in token_of:

@@ -417,7 +417,7 @@ class TextSequencer(
         resume_fit = resume and hasattr(self, "max_len_")
         if not corpus.codes.size and not (resume_fit and corpus.lengths.size):
             raise ValueError(
-                f"X holds no tokens, in {corpus.lengths.size} documents. Pass other texts, or "
+                f"X contains no tokens, in {corpus.lengths.size} documents. Pass other texts, or "
                 "change the parameters that remove tokens: stop_words, tokenizer, token_pattern."
             )
         longest = int(corpus.lengths.max(initial=1))

@@ -383,7 +383,7 @@ def _read_documents(
 
 
 def with_codes(chunks: Iterable[Documents], classes: Labels | None) -> Iterator[Documents]:
-    """Replace labels by class indices; label indicators stay as they are.
+    """Replace labels with class indices; label indicator matrices are not changed.
 
     Raises
     ------

@@ -110,7 +110,7 @@ class WordVectors:
 
     def __init__(self, tokens: Iterable[str], matrix: ArrayLike) -> None:
         words = list(tokens)
-        _tokens.check_words(words, "tokens holds")
+        _tokens.check_words(words, "tokens contains")
         values = check_array(matrix, dtype=np.float32, ensure_min_samples=0, input_name="matrix")
         if len(words) != len(values):
             found = f"tokens has {len(words)} words and matrix {len(values)} rows"
@@ -419,7 +419,7 @@ class WordVectors:
 def _tokenize(texts: object) -> _tokens.Corpus:
     corpus = _tokens.tokenize(_tokens.read_texts(texts, " ")[0], _tokens.build_analyzer())
     if not corpus.codes.size:
-        raise ValueError("texts holds no words; pass texts that are not empty.")
+        raise ValueError("texts contains no words; pass texts that are not empty.")
     return corpus
 
 

@@ -143,7 +143,7 @@ def _look_up_ngram_ids(ids: KerasTensor, spec: NetworkSpec) -> KerasTensor:
 
 
 def _left_aligned(ids: KerasTensor, width: int) -> KerasTensor:
-    """Move the padding of each row behind its tokens, and cut or pad the row to `width`."""
+    """Move the padding of each row to its end, and truncate or pad the row to `width`."""
     ops = keras.ops
     positions = ops.cumsum(ops.ones_like(ids), axis=1)
     sort_keys = ops.where(ops.equal(ids, 0), positions + positions[:, -1:], positions)

@@ -233,7 +233,7 @@ def network_inputs(ids: Ids, spec: NetworkSpec) -> tuple[Ids, Lengths]:
 
 
 def left_align(ids: Ids) -> tuple[Ids, Lengths]:
-    """Move the padding of each row behind its tokens.
+    """Move the padding of each row to its end.
 
     Parameters
     ----------

@@ -205,7 +205,7 @@ class Attention(Pooling):
     description = "mean over tokens, weighted by relevance"
 
     def dense_layers(self, n_outputs: int) -> tuple[DenseLayer, ...]:
-        """Return the hidden layer, and the one that scores the relevance of each token."""
+        """Return the hidden layer, and the layer that computes the relevance of each token."""
         return (
             DenseLayer("attention_hidden", "dense, tanh", n_outputs, "tanh", True),
             DenseLayer("attention_relevance", "relevance of each token", 1, "linear", False),

@@ -11,8 +11,8 @@ from numpy.typing import DTypeLike, NDArray
 if TYPE_CHECKING:
     import onnx
 
-# Operator set 18 is the first one with all operators used here. The file format is the one of that
-# release, because runtimes reject formats that are newer than they support.
+# Operator set 18 is the first one with all operators used here. The file format is equally old,
+# because runtimes reject formats that are newer than they support.
 _OPSET = 18
 _FORMAT = 8
 

@@ -276,7 +276,7 @@ class NetworkGraph(Graph):
         return self.constant(self._weights[name], name)
 
     def _left_align(self, ids: str) -> tuple[str, str]:
-        """Move the padding of each row behind its tokens; return the ids and the tokens per row.
+        """Move the padding of each row to its end; return the ids and the tokens per row.
 
         The result has the width of the network, or the width of the longest row if the network
         takes any width.

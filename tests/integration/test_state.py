@@ -322,7 +322,7 @@ def test_shapes_of_weights_are_those_of_keras(fields):
 
 def test_a_sequencer_that_failed_to_fit_can_be_stored():
     sequencer = TextSequencer()
-    with pytest.raises(ValueError, match="holds no tokens"):
+    with pytest.raises(ValueError, match="contains no tokens"):
         sequencer.fit(["", ""])
     again = pickle.loads(pickle.dumps(sequencer))
     assert again.fit(TEXTS, LABELS).n_tokens_ == TextSequencer().fit(TEXTS).n_tokens_
