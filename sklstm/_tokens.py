@@ -154,8 +154,8 @@ def _read_column(column: Iterable[object], where: str) -> Column:
             texts.append(None)
         else:
             raise TypeError(
-                f"Row {row} of {where} contains {entry!r:.60} ({type(entry).__name__}); it must be a "
-                "str, None or NaN. Convert or decode it, or leave that row or column out."
+                f"Row {row} of {where} contains {entry!r:.60} ({type(entry).__name__}); it must be "
+                "a str, None or NaN. Convert or decode it, or remove the row or column."
             )
     return texts
 

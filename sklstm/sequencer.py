@@ -76,11 +76,11 @@ class TextSequencer(
         Remove accents before tokenizing, which reduces the number of out-of-vocabulary tokens. A
         callable is slower.
     preprocessor : callable (str -> str) or None, default=None
-        Function that is called for each text instead of applying `lowercase` and `strip_accents`,
-        which is slower.
+        Function that is applied to each text in place of `lowercase` and `strip_accents`. A
+        function is slower.
     tokenizer : callable (str -> iterable of str) or None, default=None
-        Function that splits each text into tokens instead of `token_pattern`, which is slower.
-        Empty tokens are dropped.
+        Function that splits each text into tokens in place of `token_pattern`. Empty tokens are
+        dropped. A function is slower.
     token_pattern : str or None, default=r"\w+(?:['\u2019]\w+)*"
         Regular expression of a token; if it has a capturing group, the group is the token. The
         default keeps one-letter words, numbers and contractions: "don't" is one token, so that the
