@@ -1,8 +1,8 @@
 """Classify texts with an exported ONNX model, without sklstm, scikit-learn and Keras.
 
 This program runs a pipeline of TextSequencer and LSTMTextClassifier that was exported with
-`sklstm.export.to_onnx`. Copy it to the target machine. It needs Python 3.10, numpy, onnxruntime,
-and the two files written by to_onnx in the same directory.
+`sklstm.export.to_onnx`. Copy this file to the target machine. It needs Python 3.10 or newer, numpy,
+onnxruntime, and the two files written by to_onnx in the same directory.
 
     python onnx_loader.py model.onnx "a fine film" "dull and far too long"
 """

@@ -131,9 +131,9 @@ print(*textwrap.wrap(" ".join(tokens), 80), sep="\n")
 # %%
 # Leakage
 # -------
-# If a split puts articles of the same publisher into both the training and the test set, the footer
-# and the authors reveal the label. They do not help on articles of new publishers. To estimate the
-# accuracy on new publishers, pass the publishers as groups:
+# If articles of the same publisher are in both the training and the test set, their footer and
+# authors reveal the label. For articles of new publishers, footers and authors are not informative.
+# To estimate the accuracy on new publishers, pass the publishers as groups:
 
 shuffled = StratifiedKFold(3, shuffle=True, random_state=0)
 by_publisher = StratifiedGroupKFold(3, shuffle=True, random_state=0)

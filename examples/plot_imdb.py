@@ -86,8 +86,8 @@ for text in ("A warm and funny film, with a wonderful cast.", "Dull, loud and ba
 # Learning curves
 # ---------------
 # The gap between the two lines shows how much the network overfits. Dropout reduces overfitting and
-# slows down learning. It helps when training for many epochs. With few texts and three epochs, it
-# reduces the accuracy.
+# slows down learning. It improves the accuracy if the network is trained for many epochs. With few
+# texts and three epochs, it reduces the accuracy.
 
 _, axes = plt.subplots(2, 2, figsize=(7, 5.6), layout="constrained")
 for row, (name, model) in zip(axes, models.items(), strict=True):

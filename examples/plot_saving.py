@@ -98,8 +98,8 @@ loaded["Keras"] = lambda texts: network.predict(sequencer.transform(texts), verb
 # ONNX
 # ----
 # ``to_onnx`` writes an ONNX model, which onnxruntime runs without Keras and scikit-learn, and a
-# JSON file with the tokenizer settings. ``examples/onnx_loader.py`` uses both without sklstm. Here
-# the sequencer computes the ids.
+# JSON file with the tokenizer settings. ``examples/onnx_loader.py`` uses both files and does not
+# need sklstm. In this example, the sequencer computes the ids.
 
 files = to_onnx(model, root / "model.onnx")
 session = onnxruntime.InferenceSession(str(files[0]), providers=["CPUExecutionProvider"])

@@ -109,8 +109,8 @@ for name, model in models.items():
 # %%
 # Results
 # -------
-# The linear model uses only word counts. It misclassifies the documents in which "not" inverts the
-# opinion, a quarter of all documents.
+# The linear model uses only word counts. It misclassifies the quarter of the documents in which
+# "not" inverts the opinion.
 
 _, ax = plt.subplots(figsize=(6, 3.6), layout="constrained")
 styles = [("o-", "#0072B2"), ("s--", "#D55E00")]

@@ -79,7 +79,8 @@ plt.show()
 # The most misleading words
 # -------------------------
 # The table shows the words with the highest mean attribution to the wrong label, over all errors.
-# Many of these words are good evidence in other reviews, but the classifier ignores their context.
+# In other reviews many of these words are good evidence for this label, but here the classifier
+# ignores their context.
 
 wrong = test[test["label"] != test["predicted"]]
 values = pd.concat(

@@ -35,7 +35,7 @@ SENTENCES = [
     "Not bad at all, although the ending could have been better.",
 ]
 
-# Runs in a new process, which has only the saved file.
+# Code that classifies texts with the saved model in a new process.
 CLASSIFY = """
 import sys, joblib
 model = joblib.load(sys.argv[1])

@@ -45,9 +45,9 @@ def propose(trial: optuna.Trial) -> LSTMTextClassifier:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--limit", type=int, help="number of sentences (all)")
-    parser.add_argument("--trials", type=int, default=20, help="number of trials (20)")
-    parser.add_argument("--epochs", type=int, default=6, help="maximum number of epochs (6)")
+    parser.add_argument("--limit", type=int, help="number of sentences (default: all)")
+    parser.add_argument("--trials", type=int, default=20, help="number of trials (default: 20)")
+    parser.add_argument("--epochs", type=int, default=6, help="maximum epochs (default: 6)")
     options = parser.parse_args()
 
     sentences = load_sentences(options.limit)
@@ -55,7 +55,7 @@ def main() -> None:
         sentences, test_size=0.2, stratify=sentences["label"], random_state=0
     )
     train, validation = train_test_split(dev, test_size=0.2, stratify=dev["label"], random_state=0)
-    # Tokenize once for all trials; the vocabulary is that of the training sentences.
+    # Tokenize once for all trials. The vocabulary is learned from the training sentences only.
     sequencer = TextSequencer()
     ids = sequencer.fit_transform(train["text"])
     validation_ids = sequencer.transform(validation["text"])

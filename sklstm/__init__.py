@@ -1,4 +1,4 @@
-"""LSTM text classification as an ordinary scikit-learn estimator."""
+"""LSTM text classification with the scikit-learn estimator API."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

@@ -1,4 +1,4 @@
-"""BaseTextClassifier: everything that the text classifiers share."""
+"""BaseTextClassifier: the common base class of the text classifiers."""
 
 from __future__ import annotations
 
@@ -54,13 +54,13 @@ class Seeds(NamedTuple):
 class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
     """Base class of the classifiers of token ids.
 
-    It checks the data, sets validation data aside, seeds and trains a network, and predicts.
-    Subclasses define the parameters, and supply the network by `_prepare` and `_apply`.
+    It validates the data, splits off validation data, seeds and trains a network, and predicts.
+    Subclasses define the parameters, and implement `_prepare` and `_apply` for their network.
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]]
-    # Attributes that are derived from others: they are neither copied, nor saved, nor restored
-    # after an error.
+    # Attributes that can be recomputed from others. They are not copied, not saved, and not
+    # restored after an error.
     _derived: ClassVar[frozenset[str]] = frozenset()
 
     classes_: check.Labels
@@ -86,21 +86,23 @@ class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, m
         y : array-like of shape (n_documents,) or (n_documents, n_labels)
             Class labels of any type, or a label indicator of 0 and 1 for multilabel data.
         sample_weight : array-like of shape (n_documents,), default=None
-            Weight of each document in the loss. A weight of 2 equals passing the document twice.
+            Weight of each document in the loss. A weight of 2 corresponds to passing the document
+            twice.
         X_val : array-like of int of shape (n_validation, n_ids), default=None
-            Validation documents, which are scored after each epoch and used by early stopping.
+            Validation documents, which are evaluated after each epoch and used for early stopping.
         y_val : array-like, default=None
             Labels of the validation documents.
 
         Returns
         -------
         self : estimator
-            The fitted classifier. If an error or Ctrl-C ends the call, it is as before the call.
+            The fitted classifier. If an error or Ctrl-C ends the call, the classifier is unchanged.
 
         Raises
         ------
         ValueError
-            If a parameter, X or y is invalid, y has only one class, or the loss becomes infinite.
+            If a parameter, X or y is invalid, if y has only one class, or if the loss becomes
+            infinite.
         TypeError
             If X is sparse, or a callback is not a Keras callback.
         """
@@ -117,8 +119,8 @@ class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, m
     ) -> Self:
         """Train for one epoch on a batch of documents.
 
-        The first call fixes the size of the vocabulary. Set `vocab_size` if its documents may not
-        contain the largest id.
+        The first call determines the size of the vocabulary. Set `vocab_size` if the documents of
+        the first call may not contain the largest id.
 
         Parameters
         ----------
@@ -127,20 +129,21 @@ class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, m
         y : array-like of shape (n_documents,) or (n_documents, n_labels)
             Class labels, or a label indicator.
         classes : array-like of shape (n_classes,), default=None
-            All classes that will ever occur. Required in the first call, unless y is a label
-            indicator.
+            All classes that can occur in any call. Required in the first call, unless y is a label
+            indicator matrix.
         sample_weight : array-like of shape (n_documents,), default=None
             Weight of each document in the loss.
 
         Returns
         -------
         self : estimator
-            The fitted classifier. If an error or Ctrl-C ends the call, it is as before the call.
+            The fitted classifier. If an error or Ctrl-C ends the call, the classifier is unchanged.
 
         Raises
         ------
         ValueError
-            As `fit`, and for early stopping or balanced class weights, which need all documents.
+            As `fit`. Also with ``early_stopping=True`` or ``class_weight="balanced"``, which need
+            all documents.
         TypeError
             As `fit`.
 
@@ -163,8 +166,8 @@ class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, m
         sample_weight: ArrayLike | None = None,
         n_ids: int | None = None,
     ) -> Self:
-        """Do `partial_fit`; `n_ids` is the size of the vocabulary of a new network."""
-        # fit_context does not validate the parameters where training is resumed.
+        """Implement `partial_fit`; `n_ids` is the vocabulary size of a new network."""
+        # fit_context does not validate the parameters when partial_fit resumes training.
         self._validate_params()
         for name, value in (("early_stopping", True), ("class_weight", "balanced")):
             if getattr(self, name) == value:
@@ -184,13 +187,14 @@ class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, m
         Parameters
         ----------
         X : array-like of int of shape (n_documents, n_features_in_)
-            Token ids. Ids that `fit` has not seen are read as the out-of-vocabulary token.
+            Token ids. Ids unseen in training are treated as the out-of-vocabulary token, unless
+            they have pretrained vectors.
 
         Returns
         -------
         y : ndarray of shape (n_documents,) or (n_documents, n_labels)
-            Class labels; for multilabel data an indicator of the labels with a probability above
-            0.5.
+            Class labels; for multilabel data an indicator matrix of the labels whose probability is
+            greater than 0.5.
 
         Raises
         ------
@@ -216,7 +220,8 @@ class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, m
         Returns
         -------
         probabilities : ndarray of float32 of shape (n_documents, n_classes)
-            Columns in the order of ``classes_``. Rows sum to 1, except for multilabel data.
+            Probabilities, with columns in the order of ``classes_``. Rows sum to 1, except for
+            multilabel data.
 
         Raises
         ------
@@ -238,7 +243,7 @@ class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, m
         return np.hstack([1 - probabilities, probabilities])
 
     def decision_function(self, X: ArrayLike) -> Floats:
-        """Compute the score of each class before sigmoid or softmax.
+        """Compute the logits, which are the scores of the classes before sigmoid or softmax.
 
         Parameters
         ----------
@@ -281,7 +286,8 @@ class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, m
         return tags
 
     def __copy__(self) -> Self:
-        # Callbacks get copies during a fit, when there is no state that could be saved.
+        # scikit-learn copies the estimator for its callbacks during a fit, before it has a complete
+        # state, so the copy does not use `__getstate__`.
         copied = type(self).__new__(type(self))
         copied.__dict__ = {n: v for n, v in vars(self).items() if n not in self._derived}
         return copied
@@ -308,7 +314,7 @@ class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, m
     ) -> TrainingRun:
         """Build or acquire the network for training, and encode the data for it.
 
-        `n_ids` is the size of the vocabulary of a new network, where the parameter is None.
+        `n_ids` is the vocabulary size of a new network if `vocab_size` is None.
         """
 
     def _train(
@@ -335,11 +341,11 @@ class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, m
         resume : bool
             Whether to start from the fitted weights.
         is_partial : bool
-            Whether to train for one epoch, and keep the optimizer state for the next call.
+            Whether to train for one epoch and keep the optimizer state for the next call.
         n_ids : int, optional
-            Size of the vocabulary of a new network, where the parameter is None.
+            Vocabulary size of a new network if `vocab_size` is None.
         epochs : int, optional
-            Overrides the parameter; 0 builds the network without training it.
+            Overrides the parameter `epochs`; 0 builds the network without training it.
         """
         # Imported here, so that a classifier can be created, cloned and loaded without Keras.
         from sklstm._training.loop import Schedule, auto_epochs, train
@@ -410,7 +416,7 @@ class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, m
         resume: bool,
         split_seed: int,
     ) -> TrainingData:
-        """Check the data, and set validation documents aside if early stopping needs them."""
+        """Validate the data, and split off a validation set if early stopping needs one."""
         numbers = check.check_numbers(self, X, reset=not resume)
         labels = check.check_labels(y, len(numbers))
         weights = prepare.document_weights(labels, numbers, self.class_weight, sample_weight)

@@ -1,4 +1,4 @@
-"""Convert estimators to versioned plain state and back, check loaded state, write files safely."""
+"""Convert estimators to versioned plain state and back, validate loaded state, write files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sklearn.utils import assert_all_finite
 
 from sklstm._sklearn import validate_parameter_constraints
 
-#: Version of this package. Not from `sklstm`, which imports all modules for type checkers.
+#: Version of this package. For type checkers, an import from `sklstm` would be an import cycle.
 VERSION = version("sklstm")
 
 #: Version of the state that `pack_state` writes.
@@ -62,7 +62,7 @@ def unpack_state(state: object, owner: type) -> dict[str, Any]:
 
 
 def raise_damaged(owner: type, problem: str) -> NoReturn:
-    """Raise the error for a state that no estimator has written."""
+    """Raise the error for a damaged or edited state."""
     found = f"This saved {owner.__name__} is damaged or was edited: {problem}."
     raise ValueError(f"{found} Load an intact copy, or fit again.")
 
@@ -77,7 +77,7 @@ def check_names(owner: type, state: Collection[str], names: Iterable[str]) -> No
 def check_values(
     owner: type, state: Mapping[str, object], constraints: Mapping[str, list[Any]]
 ) -> None:
-    """Raise an error if a value in a state violates its constraints, in scikit-learn's form."""
+    """Raise an error if a value in a state violates its scikit-learn parameter constraints."""
     try:
         validate_parameter_constraints(constraints, state, "the state")
     except ValueError as error:
@@ -121,7 +121,7 @@ def check_array(
 def pack_tokens(tokens: NDArray[np.object_]) -> NDArray[np.uint8]:
     """Encode an array of str as bytes: a JSON list in UTF-8.
 
-    The result is small and fast to save in any file format, and no format changes a token.
+    The result is small and fast to save in any file format, and all formats preserve the tokens.
     """
     text = json.dumps(tokens.tolist(), ensure_ascii=False)
     return np.frombuffer(text.encode("utf-8", "surrogatepass"), dtype=np.uint8)
@@ -133,7 +133,7 @@ def unpack_tokens(owner: type, name: str, packed: Any) -> NDArray[np.object_]:
     Raises
     ------
     ValueError
-        If `packed` is anything else.
+        If `packed` is not such an array.
     """
     check_array(owner, name, packed, np.uint8, (None,))
     try:
@@ -141,7 +141,7 @@ def unpack_tokens(owner: type, name: str, packed: Any) -> NDArray[np.object_]:
     except (ValueError, RecursionError) as error:
         raise_damaged(owner, f"{name} cannot be read ({error!s:.100})")
     if not isinstance(tokens, list) or set(map(type, tokens)) - {str}:
-        raise_damaged(owner, f"{name} holds values that are not tokens")
+        raise_damaged(owner, f"{name} contains values that are not tokens")
     return np.array(tokens, dtype=object)
 
 
@@ -149,9 +149,9 @@ def unpack_tokens(owner: type, name: str, packed: Any) -> NDArray[np.object_]:
 def atomic_write(*paths: str | os.PathLike[str]) -> Iterator[list[Path]]:
     """Write files under temporary names, and rename them when all of them are complete.
 
-    If the block raises an error, the temporary files are deleted and existing files stay as they
-    were. A replaced file keeps its permissions; a new file gets default permissions. If a path is a
-    symbolic link, the file it points to is replaced.
+    If the block raises an error, the temporary files are deleted and existing files are not
+    changed. A replaced file keeps its permissions; a new file has default permissions. If a path is
+    a symbolic link, the file to which it points is replaced.
 
     Parameters
     ----------
@@ -185,7 +185,7 @@ def atomic_write(*paths: str | os.PathLike[str]) -> Iterator[list[Path]]:
     try:
         for target in targets:
             path = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
-            # Not by tempfile, whose files only their owner may read.
+            # Not with tempfile, because its files are readable only by their owner.
             path.touch(exist_ok=False)
             temporary.append(path)
             if target.exists():

@@ -1,4 +1,4 @@
-"""Colors, axes and their style, which all displays share."""
+"""Colors, axes and styles of all displays."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BLUE, VERMILION, BLACK, GREY = "#0072B2", "#D55E00", "#000000", "#6b6b6b"
 
 
 class Display:
-    """Base class of the displays: makes the axes they draw on, and keeps the figure."""
+    """Base class of the displays; creates the axes and sets `figure_`."""
 
     figure_: Figure
 
@@ -68,7 +68,7 @@ class Display:
             axes, n_axes = np.asarray(ax, dtype=object), shape[0] * shape[1]
             if axes.size != n_axes:
                 found = f"ax contains {axes.size} Axes, and {name} draws on {n_axes}"
-                raise ValueError(f"{found}; pass as many, one to divide, or None.")
+                raise ValueError(f"{found}; pass that many Axes, one Axes to divide, or None.")
             axes = axes.reshape(shape)
         self.figure_ = axes[0, 0].figure
         return axes

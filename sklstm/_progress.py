@@ -1,4 +1,4 @@
-"""Progress of training: a progress bar in a terminal or notebook, one line per epoch elsewhere."""
+"""Display the progress of training: a progress bar, or one line per epoch."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ Metrics = Mapping[str, float]
 
 
 class Progress:
-    """Shows nothing; base class of the displays of progress.
+    """Base class of the progress displays, which shows nothing.
 
     Parameters
     ----------
     n_epochs : int
         Maximum number of epochs; 0 for a pass over the data before training.
     unit : str
-        Name of what is counted within an epoch.
+        Name of the counted unit, such as "step" or "document".
     """
 
     def __init__(self, n_epochs: int, unit: str) -> None:
@@ -90,22 +90,22 @@ class _Bar(Progress):
             self._start = perf_counter()
             total = None if n_units is None else n_units * (self.n_epochs - number)
             with warnings.catch_warnings():
-                # Without ipywidgets, tqdm warns and uses text, which looks right in a notebook.
+                # Without ipywidgets, tqdm warns and falls back to a text bar, which is sufficient.
                 warnings.simplefilter("ignore")
                 from tqdm.auto import tqdm
             options = _width_options(sys.stdout) | {"file": sys.stdout, "unit": self.unit}
             options["bar_format"] = self._unknown_length if total is None else self._known_length
-            # Show nothing before the title is set.
+            # The delay hides the bar until the title is set.
             self._bar = tqdm(total=total, delay=1e-9, **options)
         self._n_before = self._bar.n
         self._bar.set_description_str(self._title(number))
 
     def update(self, n_done: int, metrics: Metrics) -> None:
-        # A line has room for the loss and the scores.
+        # Omit the validation loss, because the width of a line is limited.
         shown = {n: v for n, v in ({**metrics, **self._validation}).items() if n != "val_loss"}
         self._bar.set_postfix_str(", ".join(_format_metrics(shown, 3)), refresh=False)
         if not self._bar.n:
-            # The first step includes compilation, so it is left out of the estimated time.
+            # The first step includes compilation, so it is excluded from the estimate.
             self._bar.unpause()
         self._bar.update(self._n_before + n_done - self._bar.n)
 
@@ -120,7 +120,7 @@ class _Bar(Progress):
             done = "{desc}: {n_fmt} {unit}s in " if self._bar.total is None else "{desc} |{bar}| "
             self._bar.bar_format = done + elapsed + "{postfix}"
             if self._bar.total is not None:
-                # Fill the bar: with early stopping fewer epochs are no failure.
+                # Fill the bar, because training is complete even if early stopping ended it.
                 self._bar.total = self._bar.n
             self._bar.close()
             self._bar = None
@@ -136,7 +136,7 @@ def progress(n_epochs: int, verbose: int, unit: str = "step") -> Progress:
     verbose : {0, 1, 2}
         0 shows nothing, 1 a progress bar if `sys.stdout` supports it, 2 one line per epoch.
     unit : str
-        Name of what is counted within an epoch.
+        Name of the counted unit, such as "step" or "document".
 
     Returns
     -------
@@ -164,10 +164,10 @@ def _can_redraw(stream: object) -> bool:
     if package == "ipykernel":
         # A notebook is not a terminal, but can redraw a line.
         return True
-    # The ProgressBar of scikit-learn may draw later, from its thread.
+    # scikit-learn's ProgressBar redraws its line from a separate thread.
     threads = {type(thread).__name__ for thread in threading.enumerate()}
     if package == "rich" or "RichProgressMonitor" in threads:
-        # The last line belongs to another display.
+        # The last line is used by another display.
         return False
     # Worker processes would all write to the same line.
     return getattr(stream, "isatty", bool)() and parent_process() is None

@@ -1,4 +1,4 @@
-"""Choose the Keras backend, count the cores, and run work in threads."""
+"""Choose the Keras backend, count the available cores, and run functions in threads."""
 
 from __future__ import annotations
 
@@ -66,8 +66,8 @@ def choose_backend() -> None:
 def _configured_backend() -> str | None:
     """Return the backend set in the user's ``keras.json``, if any.
 
-    On its first import Keras writes ``"tensorflow"`` there, whatever is installed, so that value is
-    not treated as the user's choice.
+    On its first import, Keras writes ``"tensorflow"`` to this file, even if TensorFlow is not
+    installed. This value is therefore not treated as the user's choice.
     """
     home = Path(os.environ.get("KERAS_HOME", Path("~").expanduser() / ".keras"))
     try:
@@ -78,10 +78,10 @@ def _configured_backend() -> str | None:
 
 
 def to_device(array: NDArray[np.generic]) -> object:
-    """Convert an array to the type that Keras accepts at the lowest cost.
+    """Convert an array to a type that Keras accepts without compilation.
 
-    Keras converts a numpy array for JAX by a function that is compiled for each shape. The result
-    may share memory with `array`; JAX never writes to it, even where it is donated.
+    For JAX, Keras converts numpy arrays with a function that is compiled for each shape. The result
+    may share memory with `array`; JAX never writes to this memory, even if the buffer is donated.
     """
     import keras as keras
 
@@ -93,17 +93,17 @@ def to_device(array: NDArray[np.generic]) -> object:
 
 
 def available_cores() -> int:
-    """Return how many cores the calling thread may use.
+    """Return the number of cores that the calling thread may use.
 
-    One in a joblib worker, because the other workers use the others. Elsewhere all cores of the
-    process, or ``OMP_NUM_THREADS`` if that is set to fewer.
+    This is one in a joblib worker, because the other workers use the other cores. Otherwise it is
+    the result of `process_cores`.
     """
     backend, _ = get_active_backend()
     return 1 if getattr(backend, "nesting_level", 0) else process_cores()
 
 
 def process_cores() -> int:
-    """Return how many cores all threads of this process may use together."""
+    """Return the number of cores that the process may use, limited by ``OMP_NUM_THREADS``."""
     limit = os.environ.get("OMP_NUM_THREADS", "")
     cores = int(joblib.cpu_count())
     return min(cores, max(1, int(limit))) if limit.isdecimal() else cores
@@ -127,8 +127,8 @@ def worker_threads(max_threads: int) -> Iterator[ParallelMap]:
     Yields
     ------
     parallel_map : callable
-        Maps a function and items to the list of ``function(worker, item)``. Workers are numbered
-        from 0, take the items in turn, and worker 0 is the calling thread.
+        Maps a function and items to the list of ``function(worker, item)``. The workers are
+        numbered from 0, and worker 0 is the calling thread. Items are assigned to them in turn.
     """
     # Counting the cores takes longer than predicting one document.
     n_threads = min(max_threads, available_cores()) if max_threads > 1 else 1

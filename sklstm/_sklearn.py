@@ -1,6 +1,6 @@
-"""The only module that uses private and experimental parts of scikit-learn.
+"""Imports of private and experimental parts of scikit-learn.
 
-Other modules import them from here, so that a change in scikit-learn is adapted to in one place.
+All other modules import these from here, so that a change in scikit-learn affects only this file.
 """
 
 from __future__ import annotations
@@ -44,16 +44,16 @@ _WHILE_FITTING = ("_callback_fit_ctx", "_skl_callbacks_to_teardown")
 def rollback_on_error(estimator: BaseEstimator, discard: Collection[str] = ()) -> Iterator[None]:
     """Restore the attributes of an estimator if an error or Ctrl-C ends the block.
 
-    The attributes are restored, but not the contents of the objects they refer to, so the block
-    must replace these objects instead of changing them. The attributes that scikit-learn needs to
-    tear down its callbacks are kept.
+    The contents of mutable attributes are not restored, so the block must replace such objects
+    instead of modifying them. The attributes that scikit-learn needs to tear down its callbacks are
+    kept.
 
     Parameters
     ----------
     estimator : estimator
         The estimator that the block fits.
     discard : collection of str
-        Attributes that are removed instead of restored, because the block may change their content.
+        Attributes that are removed instead of restored, because the block may modify their content.
     """
     before = {name: value for name, value in vars(estimator).items() if name not in discard}
     try:
@@ -66,7 +66,7 @@ def rollback_on_error(estimator: BaseEstimator, discard: Collection[str] = ()) -
 
 @contextmanager
 def fit_task(estimator: BaseEstimator, X: object, y: object) -> Iterator[None]:
-    """Notify scikit-learn's callbacks of a fit without subtasks, which the block runs."""
+    """Notify scikit-learn's callbacks of the fit in the block, which has no subtasks."""
     tasks = FitTasks(estimator, 0, X, y)
     yield
     tasks.end({})
@@ -120,7 +120,7 @@ class FitTasks:
             self._epoch.call_on_fit_task_begin(**self._arguments)
 
     def end_epoch(self, attributes: Callable[[], dict[str, object]]) -> bool:
-        """Notify the callbacks that an epoch has ended; return whether one of them requests a stop.
+        """Notify the callbacks that an epoch has ended; return whether training should stop.
 
         Parameters
         ----------

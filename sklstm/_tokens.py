@@ -1,4 +1,4 @@
-"""Convert raw texts to tokens: read the input, split it, normalize the tokens, number them."""
+"""Convert raw texts to tokens: read the input, tokenize it, normalize and number the tokens."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sklearn.feature_extraction.text import CountVectorizer
 
 Int32Array: TypeAlias = NDArray[np.int32]
 Int64Array: TypeAlias = NDArray[np.int64]
-#: Texts that are converted to a list; None is a missing one.
+#: Texts of one column; None is a missing text.
 Column: TypeAlias = list[str] | list[str | None]
 #: Maps a text or a token to another one.
 StrFunction = Callable[[str], str]
@@ -26,11 +26,12 @@ Tokenizer = Callable[[str], Iterable[str]]
 
 #: Default token pattern. It keeps one-letter words, numbers and contractions.
 WORD_PATTERN = r"\w+(?:['\u2019]\w+)*"
-# The default pattern, the one of CountVectorizer, and the common ones that keep short words. All of
-# them match only characters of one segment: letters, digits, "_" and apostrophes.
+# The default pattern, the default of CountVectorizer, and common patterns that keep short words.
+# Their tokens never extend beyond a segment, because they contain only letters, digits, "_" and
+# apostrophes.
 SEGMENT_PATTERNS = frozenset({WORD_PATTERN, r"(?u)\b\w\w+\b", r"(?u)\b\w+\b", r"\b\w+\b", r"\w+"})
 
-# The Penn Treebank, and vectors learned from texts tokenized in its way, split "don't" and "it's"
+# The tokenization of the Penn Treebank, used by some pretrained vectors, splits "don't" and "it's"
 # into "do" "n't" and "it" "'s". This pattern keeps letters and digits and drops all other
 # characters.
 _TREEBANK = re.compile(
@@ -42,9 +43,9 @@ _IN_SEGMENT = bytes(b >= 128 or chr(b).isalnum() or chr(b) in "_'" for b in rang
 # Parameters of `TextSequencer` that `build_analyzer` takes.
 _CALLABLES = ("strip_accents", "preprocessor", "tokenizer")
 ANALYZER_PARAMETERS = (*_CALLABLES, "lowercase", "token_pattern", "analyzer", "stop_words")
-# Bytes of text that are segmented at once. Segmentation needs about 15 times as much memory.
+# Bytes of text per block. Segmentation of a block needs about 15 times as much memory.
 _BLOCK_SIZE = 2**22
-# Number of characters from which segmentation is faster than a regular expression.
+# Minimum number of characters for which segmentation is faster than a regular expression.
 _MIN_SEGMENTED = 2**15
 _WORD_SIZE = 8  # bytes of a machine word
 _FIRST_BYTES = np.array([256**n - 1 for n in range(_WORD_SIZE + 1)], dtype=np.uint64)
@@ -74,10 +75,10 @@ class Corpus(NamedTuple):
 
 
 class Analyzer(NamedTuple):
-    """Splits a text into ``tokenize(preprocess(text))`` without the `stop_words`.
+    """Analyzer of texts: the tokens are ``tokenize(preprocess(text))`` without `stop_words`.
 
-    A segment is a longest run of characters that are letters, digits, "_", "'" or not ASCII. If
-    `is_segmentwise`, the tokens of a text are the tokens of its segments.
+    A segment is a maximal run of characters that are letters, digits, "_", "'" or not ASCII. If
+    `is_segmentwise`, each segment of a text can be tokenized separately.
     """
 
     tokenize: Tokenizer
@@ -94,12 +95,12 @@ def read_texts(X: object, separator: str) -> tuple[list[str], int]:
     X : array-like of str, shape (n_documents,) or (n_documents, n_columns)
         Raw texts. None, NaN and ``pandas.NA`` are missing texts.
     separator : str
-        String between the columns of a document. Missing texts are left out.
+        String between the columns of a document. Missing texts are omitted.
 
     Returns
     -------
     texts : list of str
-        One text per document. It may be X itself, so it must not be changed.
+        One text per document. The list may be X itself, so do not modify it.
     n_columns : int
         Number of columns; 1 if X is one-dimensional.
 
@@ -108,7 +109,7 @@ def read_texts(X: object, separator: str) -> tuple[list[str], int]:
     ValueError
         If X is a single string or has a wrong shape.
     TypeError
-        If X is not a sequence or holds anything but texts.
+        If X is not a sequence, or contains values other than texts.
     """
     columns = _split_columns(X)
     if len(columns) == 1 and _all_str(columns[0]):
@@ -140,7 +141,7 @@ def _split_columns(X: Any) -> list[Column]:
 
 def _read_column(column: Iterable[object], where: str) -> Column:
     """Convert a column to a list of its texts, with None for a missing one."""
-    # A list is not copied: it is only read, and a corpus may be large.
+    # A list is not copied, because a corpus may be large.
     entries = column.tolist() if hasattr(column, "tolist") else column
     entries = entries if isinstance(entries, list) else list(entries)
     if _all_str(entries):
@@ -153,8 +154,8 @@ def _read_column(column: Iterable[object], where: str) -> Column:
             texts.append(None)
         else:
             raise TypeError(
-                f"Row {row} of {where} holds {entry!r:.60} ({type(entry).__name__}); it must be a "
-                "str, None or NaN. Convert or decode it, or leave that row or column out."
+                f"Row {row} of {where} contains {entry!r:.60} ({type(entry).__name__}); it must be "
+                "a str, None or NaN. Convert or decode it, or remove the row or column."
             )
     return texts
 
@@ -167,7 +168,7 @@ def _is_missing(entry: object) -> bool:
     """Return whether an entry is None, a NaN of any float type, or ``pandas.NA``."""
     if isinstance(entry, (float, np.floating)):
         return bool(np.isnan(entry))
-    # pandas.NA exists only after an import of pandas, which would be slow here.
+    # Avoid importing pandas, which is slow; pandas.NA cannot occur before pandas is imported.
     pandas = sys.modules.get("pandas")
     return entry is None or (pandas is not None and entry is pandas.NA)
 
@@ -182,14 +183,15 @@ def build_analyzer(**parameters: object) -> Analyzer:
     ValueError
         If `token_pattern` is not a regular expression, or None without a `tokenizer`.
     TypeError
-        If a stop word is not a str. The analyzer raises it if a callable returns a wrong type.
+        If a stop word is not a str. The returned analyzer raises a TypeError if a callable returns
+        a value of a wrong type.
     """
     vectorizer = CountVectorizer(**({"token_pattern": WORD_PATTERN} | parameters))
     for name in _CALLABLES:
         setattr(vectorizer, name, _check_output(name, getattr(vectorizer, name)))
     pattern, stop_words = vectorizer.token_pattern, vectorizer.stop_words
     word_list = () if stop_words is None or isinstance(stop_words, str) else stop_words
-    check_words(word_list, "stop_words holds")
+    check_words(word_list, "stop_words contains")
     needs_pattern = vectorizer.analyzer == "word" and vectorizer.tokenizer is None
     if needs_pattern and pattern is None:
         raise ValueError("token_pattern=None needs a tokenizer; pass one of the two.")
@@ -197,7 +199,7 @@ def build_analyzer(**parameters: object) -> Analyzer:
     has_callable = callable(vectorizer.preprocessor) or callable(vectorizer.strip_accents)
     is_segmentwise = needs_pattern and pattern in SEGMENT_PATTERNS and not has_callable
     if not is_segmentwise or word_list:
-        # This also warns of stop words that the pattern would split.
+        # This also warns about stop words that the pattern would split.
         try:
             analyze = vectorizer.build_analyzer()
         except re.error as error:
@@ -210,7 +212,7 @@ def build_analyzer(**parameters: object) -> Analyzer:
 
 
 def _check_output(name: str, parameter: object) -> object:
-    """Return a callable that also checks the type of its result; other parameters as they are."""
+    """Wrap a callable to check the type of its result; return other parameters unchanged."""
     if not callable(parameter):
         return parameter
     kind, expected = (Iterable, "a list of str") if name == "tokenizer" else (str, "a str")
@@ -227,7 +229,7 @@ def _check_output(name: str, parameter: object) -> object:
 
 
 def tokenize(texts: list[str], analyzer: Analyzer) -> Corpus:
-    """Split each text into tokens, without empty ones.
+    """Split each text into tokens, and drop empty tokens.
 
     Raises
     ------
@@ -258,13 +260,13 @@ def _number_tokens(documents: Iterable[Iterable[str]]) -> Corpus:
 
 
 def _tokenize_segments(texts: Iterable[str], analyzer: Analyzer) -> Corpus:
-    """Tokenize each distinct segment once, and replace every segment by its tokens."""
+    """Tokenize each distinct segment once, and replace every segment with its tokens."""
     numbers: defaultdict[bytes, int] = defaultdict(count().__next__)
     blocks = [_number_segments(block, numbers) for block in _blocks(texts, analyzer.preprocess)]
 
     def split(encoded: bytes) -> Iterable[str]:
         segment = encoded.decode("utf-8", "surrogatepass")
-        # Two or more letters or digits are one token for all of the patterns.
+        # All segment patterns match two or more letters or digits as a single token.
         if len(segment) > 1 and segment.isalnum() and segment not in analyzer.stop_words:
             return [segment]
         return filterfalse(analyzer.stop_words.__contains__, analyzer.tokenize(segment))
@@ -275,7 +277,7 @@ def _tokenize_segments(texts: Iterable[str], analyzer: Analyzer) -> Corpus:
 
 
 def _expand(codes: Int32Array, lengths: Int64Array, found: Corpus) -> tuple[Int32Array, Int64Array]:
-    """Replace each code i of the texts by the tokens of document i of `found`."""
+    """Replace each code i of the texts with the tokens of document i of `found`."""
     n_tokens = found.lengths[codes]
     ends = np.append(0, np.cumsum(n_tokens))
     # Distance from the position of a token in the texts to its position in `found`.
@@ -286,7 +288,7 @@ def _expand(codes: Int32Array, lengths: Int64Array, found: Corpus) -> tuple[Int3
 
 
 def _blocks(texts: Iterable[str], preprocess: StrFunction) -> Iterator[list[bytes]]:
-    """Preprocess and encode texts in blocks of some megabytes; the last one may be empty."""
+    """Preprocess and encode texts in blocks of a few megabytes; the last block may be empty."""
     block: list[bytes] = []
     size = 0
     for text in texts:
@@ -301,8 +303,9 @@ def _blocks(texts: Iterable[str], preprocess: StrFunction) -> Iterator[list[byte
 def _number_segments(
     texts: list[bytes], index: Mapping[bytes, int]
 ) -> tuple[Int32Array, Int64Array]:
-    """Return the number of each segment of some texts, and how many segments each text has."""
-    # No segment touches an end, and the two machine words read at its start lie inside.
+    """Return the number assigned to each segment of the texts, and the segments per text."""
+    # Padding at both ends: every segment has two edges, and two machine words can be read from the
+    # start of each segment.
     joined = b"\n".join([b"", *texts, bytes(2 * _WORD_SIZE)])
     in_segment = np.frombuffer(joined.translate(_IN_SEGMENT), dtype=bool)
     edges = np.flatnonzero(in_segment[1:] != in_segment[:-1]) + 1
@@ -319,8 +322,8 @@ def _number_segments(
 def _first_occurrences(joined: bytes, starts: Int64Array, lengths: Int64Array) -> Int32Array:
     """Return the index of the first equal segment for each segment.
 
-    The result saves most look-ups in a dictionary. Segments that are longer than two machine words,
-    or that collide in the hash table, get their own index although an equal one may precede.
+    This avoids most dictionary look-ups. For segments that are longer than two machine words or
+    collide in the hash table, their own index is returned, even if an equal segment precedes.
     """
     words = np.ndarray(len(joined) - _WORD_SIZE + 1, dtype="<u8", buffer=joined, strides=(1,))
     # A segment of less than one machine word is determined by its zero-filled head.
@@ -346,7 +349,7 @@ def _first_occurrences(joined: bytes, starts: Int64Array, lengths: Int64Array) -
 
 
 def spellings(token: str) -> list[list[str]]:
-    """Return the spellings of a token, the preferred one first, each as one word or several."""
+    """Return alternative spellings of a token, in order of preference, each as a list of words."""
     straight = token.replace("\u2019", "'")
     parts = _TREEBANK.findall(straight)
     lower_case = [part.lower() for part in parts]
@@ -354,9 +357,10 @@ def spellings(token: str) -> list[list[str]]:
 
 
 def respell(corpus: Corpus, known: Container[str]) -> Corpus:
-    """Replace each token by its spelling in a vocabulary.
+    """Replace each token with a spelling that is in a vocabulary.
 
-    The first spelling that has only known words is used, or else the last one that has any.
+    This is the first spelling that consists only of known words, or otherwise the last spelling
+    with at least one known word. If there is none, the token is unchanged.
     """
     found = _number_tokens(_best_spelling(token, known) for token in corpus.tokens)
     return Corpus(found.tokens, *_expand(corpus.codes, corpus.lengths, found))
@@ -372,7 +376,7 @@ def _best_spelling(token: str, known: Container[str]) -> list[str]:
 
 
 def stem(corpus: Corpus, stemmer: str | StrFunction) -> Corpus:
-    """Replace each token by its stem; a token with an empty stem is kept.
+    """Replace each token with its stem; a token with an empty stem is kept.
 
     Parameters
     ----------
@@ -384,7 +388,7 @@ def stem(corpus: Corpus, stemmer: str | StrFunction) -> Corpus:
     Raises
     ------
     ValueError
-        If there is no such algorithm.
+        If the algorithm does not exist.
     TypeError
         If a stem is not a str.
     """

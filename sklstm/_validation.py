@@ -1,4 +1,4 @@
-"""Check the parameters and data that users pass, with errors that name the remedy."""
+"""Validate the parameters and data that users pass, with errors that name the remedy."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ Labels = NDArray[Any]
 
 _MAX_ID = np.iinfo(np.int32).max - 1
 
-# scikit-learn sums numbers up to find out whether all are finite, and casts them to find out
-# whether all are integers.
+# scikit-learn sums numbers to check that all are finite, and casts them to check that all are
+# integers. Both can cause NumPy warnings.
 _ignore_invalid = np.errstate(invalid="ignore")
 
 
@@ -36,12 +36,12 @@ def check_numbers(estimator: BaseEstimator, X: object, *, reset: bool) -> NDArra
     X : object
         Data passed by the user.
     reset : bool
-        Whether this is the first data that the estimator sees.
+        Whether to set the number of features instead of checking it.
 
     Raises
     ------
     TypeError, ValueError
-        If X is anything else; with the remedy if it contains texts.
+        If X is invalid. If it contains texts, the message explains the remedy.
     """
     if _contains_text(X):
         raise ValueError(
@@ -51,7 +51,7 @@ def check_numbers(estimator: BaseEstimator, X: object, *, reset: bool) -> NDArra
     numbers = np.asarray(validate_data(estimator, X, reset=reset, dtype="numeric"))
     if numbers.dtype.kind not in "biufO":
         raise TypeError(f"X contains values of type {numbers.dtype}; it must contain token ids.")
-    # Lists with integers of more than 64 bits are arrays of objects.
+    # Integers of more than 64 bits give an array of objects.
     return check_array(numbers, dtype=np.float64) if numbers.dtype.kind == "O" else numbers
 
 
@@ -74,7 +74,7 @@ def as_ids(X: NDArray[Any], invalid_ids: str, name: str) -> NDArray[np.int32]:
         If a number is negative, fractional, or too large for int32.
     """
     if X.dtype.kind == "f" and X.dtype.itemsize < 8:
-        X = X.astype(np.float64)  # Smaller types round the largest id up, or cannot represent it.
+        X = X.astype(np.float64)  # Smaller types cannot represent the largest id exactly.
     is_id = (X >= 0) & (X <= _MAX_ID)
     if X.dtype.kind == "f":
         is_id &= np.floor(X) == X
@@ -85,7 +85,7 @@ def as_ids(X: NDArray[Any], invalid_ids: str, name: str) -> NDArray[np.int32]:
     row, column = np.argwhere(~is_id)[0]
     value = X[row, column].item()
     if value < 0:
-        # scikit-learn's estimator checks look for the first words.
+        # scikit-learn's estimator checks require the first words.
         problem = f"Negative values in data passed to {name}: X[{row}, {column}] is {value}."
     elif value > _MAX_ID:
         problem = f"X[{row}, {column}] is {value}, larger than any id can be ({_MAX_ID})."
@@ -163,7 +163,7 @@ def check_labels(y: Any, n_documents: int, name: str = "y") -> Labels:
 
 
 def check_class_weight(class_weight: object) -> None:
-    """Raise an error for class weights that are not weights.
+    """Raise an error for invalid class weights.
 
     Raises
     ------
@@ -191,7 +191,7 @@ def check_classes_of_call(known: Labels | None, classes: ArrayLike | None, y: Ar
     Raises
     ------
     ValueError
-        If they differ from those of the first call, or are missing in the first call.
+        If the classes differ from those of the first call, or are missing in the first call.
     """
     if known is None:
         if classes is None and np.ndim(y) == 1:
@@ -205,7 +205,7 @@ def check_classes_of_call(known: Labels | None, classes: ArrayLike | None, y: Ar
 def check_classes(
     labels: Labels, weights: NDArray[np.float64], classes: ArrayLike | None
 ) -> Labels:
-    """Return the sorted classes; the column numbers of a label indicator.
+    """Return the sorted classes, or the column indices of a label indicator.
 
     Parameters
     ----------
@@ -214,7 +214,7 @@ def check_classes(
     weights : ndarray of shape (n,)
         Document weights.
     classes : array-like or None
-        The classes, if not all of them need to occur in `labels`.
+        The classes passed by the user, some of which may not occur in `labels`.
 
     Raises
     ------
@@ -233,18 +233,18 @@ def check_classes(
         with_weight = "" if (weights > 0).all() else " with a positive weight"
         raise ValueError(
             f"y contains {n_classes} class{'' if n_classes == 1 else 'es'}{with_weight}, and a "
-            "classifier needs at least two. If it is a part of your labels, split with stratify=y."
+            "classifier needs at least two. If y is a subset of your labels, split with stratify=y."
         )
     return np.unique(labels)
 
 
 def check_layer_sizes(name: str, value: int | Sequence[int]) -> tuple[int, ...]:
-    """Return a number of units, or a sequence of them, as a tuple.
+    """Return one or several numbers of units as a tuple.
 
     Raises
     ------
     ValueError
-        If a layer has no units, or there is no layer where `name` is "units".
+        If a size is not a positive integer, or if `units` is empty.
     """
     sizes = (value,) if isinstance(value, Integral) else tuple(cast("Sequence[int]", value))
     are_integers = all(isinstance(s, Integral) and not isinstance(s, bool) for s in sizes)
@@ -265,7 +265,7 @@ def check_embedding_weights(
     Raises
     ------
     ValueError
-        If they are not a finite matrix of `vocab_size` rows, or X contains larger ids.
+        If the vectors are not a finite matrix with `vocab_size` rows, or if X contains larger ids.
     """
     name = "embedding_weights"
     matrix = check_array(embedding_weights, dtype=np.float32, input_name=name, copy=True)

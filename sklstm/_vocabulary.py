@@ -18,15 +18,15 @@ ObjectArray: TypeAlias = NDArray[np.object_]
 PADDING_ID, OOV_ID, N_RESERVED = 0, 1, 2
 #: Largest id and size: token ids have 32 bits.
 INT32_MAX = int(np.iinfo(np.int32).max)
-# Keras TextVectorization has the same names for padding and out-of-vocabulary tokens.
+# The names of padding and out-of-vocabulary token, as in Keras TextVectorization.
 RESERVED = np.array(["", "[UNK]"], dtype=object)
-# Number of tokens that are sorted at once.
+# Number of tokens per sort.
 _BATCH_SIZE = 2**18
 # Maximum number of unused ids of a fixed vocabulary. They take as much memory as used ones.
 _MAX_UNUSED = 10_000_000
 
-#: Tokens outside the vocabulary; their counts; the document counts of the tokens inside and outside
-#: the vocabulary; the number of documents.
+#: Tokens outside the vocabulary; their counts; document counts of the tokens in the vocabulary,
+#: followed by those of the tokens outside; number of documents.
 Rest = tuple[ObjectArray, Int64Array, Int64Array, int]
 
 
@@ -43,9 +43,9 @@ class Tally(NamedTuple):
 
 
 class Vocabulary(NamedTuple):
-    """Token and number of occurrences of each id, and what is needed to resume learning.
+    """Token and number of occurrences of each id, and the state for further calls of `learn`.
 
-    `rest` is None for a fixed vocabulary, which does not learn.
+    `rest` is None for a fixed vocabulary.
     """
 
     tokens: ObjectArray
@@ -54,7 +54,7 @@ class Vocabulary(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """Document frequencies of the tokens of a vocabulary, as in scikit-learn, and their number."""
+    """Limits on a vocabulary: document frequencies, as in scikit-learn, and number of tokens."""
 
     min_df: float
     max_df: float
@@ -71,7 +71,7 @@ class Limits(NamedTuple):
 def tally(corpus: Corpus) -> Tally:
     """Count the occurrences of each token, and the documents that contain it."""
     n_distinct, stops = len(corpus.tokens), np.cumsum(corpus.lengths)
-    # Sorting is faster in the cache, so documents are processed in batches.
+    # Documents are processed in batches that fit in the cache, where sorting is faster.
     cuts = np.searchsorted(stops, np.arange(_BATCH_SIZE, corpus.codes.size, _BATCH_SIZE)) + 1
     codes, lengths = np.split(corpus.codes, stops[cuts - 1]), np.split(corpus.lengths, cuts)
     once = [_drop_repetitions(*batch, n_distinct) for batch in zip(codes, lengths, strict=True)]
@@ -105,8 +105,9 @@ def _merge(known: Tally, new: Tally) -> Tally:
 def learn(corpus: Corpus, limits: Limits, before: Vocabulary | None, *, resume: bool) -> Vocabulary:
     """Learn a vocabulary from a corpus and from the chunks `before` it, if any.
 
-    Only with `resume`, the result keeps the tokens outside the vocabulary, to learn from further
-    chunks. Otherwise it is a ValueError if `limits` leave no token.
+    With `resume`, the result also contains the tokens outside the vocabulary, so that learning can
+    continue with further chunks. Otherwise a ValueError is raised if no tokens remain with
+    `limits`.
     """
     seen, n_forgotten = tally(corpus), 0
     if before is not None and before.rest is not None:
@@ -146,7 +147,7 @@ def rank(seen: Tally, limits: Limits) -> NDArray[np.intp]:
         (seen.document_counts >= min_count) & (seen.document_counts <= max_count)
     )
     if limit is not None and eligible.size > limit:
-        # Keep ties with the last selected token: few tokens are left to sort alphabetically.
+        # Keep ties with the last selected token. Then only few tokens are sorted alphabetically.
         counts = seen.counts[eligible]
         eligible = eligible[counts >= np.partition(counts, -limit)[-limit]]
     names = seen.tokens[eligible].tolist()
@@ -159,14 +160,14 @@ def count_fixed(
 ) -> Vocabulary:
     """Count the tokens of a fixed vocabulary in a corpus and in the chunks `before` it.
 
-    With `limits`, tokens of the corpus that are not in the vocabulary are learned with the ids
-    after it. Those learned from the chunks `before` keep their ids.
+    With `limits`, tokens of the corpus that are not in the vocabulary are added after it. Tokens
+    added from the chunks `before` keep their ids.
     """
     fixed, counts_before = tokens, np.empty(0, dtype=np.int64)
     if before is not None:
         tokens, counts_before, _ = before
         if not np.array_equal(tokens if limits is None else tokens[: fixed.size], fixed):
-            raise ValueError("vocabulary differs from the one of the calls before; call fit.")
+            raise ValueError("vocabulary differs from that of previous calls; call fit.")
     if limits is not None:
         known = invert(tokens)
         is_new = np.array([token not in known for token in corpus.tokens], dtype=bool)
@@ -182,12 +183,12 @@ def count_fixed(
 
 
 def fixed_tokens(vocabulary: object) -> ObjectArray:
-    """Convert a `vocabulary` parameter to the array of the token of each id; "" for unused ids.
+    """Convert the parameter `vocabulary` to an array of tokens by id, with "" for unused ids.
 
     Parameters
     ----------
     vocabulary : sequence of str or mapping of str to int
-        Tokens, the first of which gets id 2, or the id of each token.
+        Tokens, whose ids are 2, 3, ..., or the id of each token.
 
     Raises
     ------
@@ -204,13 +205,13 @@ def fixed_tokens(vocabulary: object) -> ObjectArray:
     ids = vocabulary.values() if isinstance(vocabulary, Mapping) else count(N_RESERVED)
     token_of: dict[int, str] = {}
     seen: set[str] = set()
-    # The ids of a sequence have no end.
+    # Not strict, because `count` is infinite.
     for token, id_ in zip(vocabulary, ids, strict=False):
         if not isinstance(token, str) or not isinstance(id_, Integral) or isinstance(id_, bool):
-            found = f"vocabulary holds {token!r:.60} with id {id_!r:.60}"
+            found = f"vocabulary contains {token!r:.60} with id {id_!r:.60}"
             raise TypeError(f"{found}; a token must be a str and an id an int.")
         if not token or token in seen:
-            found = f"vocabulary holds {token!r:.60} {'twice' if token else 'as a token'}"
+            found = f"vocabulary contains {token!r:.60} {'twice' if token else 'as a token'}"
             raise ValueError(f"{found}; leave out empty and repeated tokens.")
         id_ = int(id_)
         if id_ < N_RESERVED or id_ in token_of:
@@ -234,7 +235,7 @@ def fixed_tokens(vocabulary: object) -> ObjectArray:
 
 
 def invert(tokens: ObjectArray) -> dict[str, int]:
-    """Return the id of each token, given the token of each id, without unused and reserved ids."""
+    """Return the ids by token from the tokens by id, without unused and reserved ids."""
     pairs = enumerate(tokens[N_RESERVED:].tolist(), N_RESERVED)
     return {token: id_ for id_, token in pairs if token}
 
@@ -262,7 +263,7 @@ def hash_size(max_tokens: int | None, vocabulary: object) -> int:
 
 
 def hash_ids(corpus: Corpus, n_tokens: int) -> Int32Array:
-    """Return the id of every token of a corpus, from 2 to ``n_tokens - 1``, from its hash alone."""
+    """Return the hashed id, from 2 to ``n_tokens - 1``, of every token of a corpus."""
     # surrogatepass also encodes characters without a UTF-8 form, such as "\ud800".
     encoded = (token.encode("utf-8", "surrogatepass") for token in corpus.tokens)
     hashes = np.array([murmurhash3_32(key, positive=True) for key in encoded], dtype=np.int64)

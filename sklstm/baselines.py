@@ -1,4 +1,4 @@
-"""Classic text classifiers as baselines for an LSTM: linear models, naive Bayes, a forest."""
+"""Classic text classifiers as baselines: linear models, naive Bayes and a random forest."""
 
 from __future__ import annotations
 
@@ -38,16 +38,16 @@ def classic_baselines(
 ) -> dict[str, Pipeline]:
     r"""Return classic text classifiers that take the same texts as an LSTM pipeline.
 
-    Each one is a pipeline with the steps "texts", "vectorizer" and "classifier", so that a loop can
-    set, for example, ``vectorizer__stop_words``.
+    Each classifier is a pipeline with the steps "texts", "vectorizer" and "classifier", so that a
+    parameter such as ``vectorizer__stop_words`` can be set for all of them in a loop.
 
     Parameters
     ----------
     random_state : int, RandomState instance or None, default=None
-        Seed of the forest and of the linear support vector machines.
+        Seed of the random forest and of the linear support vector machines.
     min_df : int or float in [0, 1], default=2
-        Ignore terms of fewer documents, as in ``CountVectorizer``: an int is a number of documents,
-        a float a proportion of them. Use 1 for a corpus of a few sentences.
+        Ignore terms that occur in fewer documents than this number (int) or proportion (float), as
+        in ``CountVectorizer``. Use 1 for a corpus of a few sentences.
 
     Returns
     -------
@@ -57,30 +57,31 @@ def classic_baselines(
         - "linear_svc": tf-idf and ``LinearSVC``;
         - "logistic_regression": tf-idf and ``LogisticRegression`` with ``C=10``;
         - "naive_bayes": tf-idf and ``MultinomialNB`` with ``alpha=0.1``;
-        - "nb_svm": the presence of terms and `NBSVMClassifier` with ``beta=0.5``;
+        - "nb_svm": binary term features and `NBSVMClassifier` with ``beta=0.5``;
         - "random_forest": tf-idf and ``RandomForestClassifier`` with 100 trees.
 
     See Also
     --------
     NBSVMClassifier : The classifier of "nb_svm".
-    sklstm.sequencer.TextSequencer : Takes the same X, and splits it into the same words.
+    sklstm.sequencer.TextSequencer : Takes the same X and produces the same word tokens.
 
     Notes
     -----
-    X is the same as for `TextSequencer`: a list, Series or array of texts, or a DataFrame of text
-    columns, which are joined by a space; a missing text is an empty one. Words are lower-cased and
-    matched by the pattern of `TextSequencer`, so that a comparison is one of models, not of
-    tokenizers. Terms are single words and pairs of adjacent words, and tf-idf uses the logarithm
-    of the counts (``sublinear_tf``).
+    The pipelines take the same X as `TextSequencer`: a list, Series or array of texts, or a
+    DataFrame of text columns, which are joined with a space. Missing texts are treated as empty.
+    Texts are converted to lower case and tokenized with the default pattern of `TextSequencer`, so
+    that all models use the same tokens. Terms are unigrams and bigrams, and tf-idf uses the
+    logarithm of the counts (``sublinear_tf``).
 
-    Terms of a single training document do not help to classify other documents, and most word pairs
-    are such terms, so `min_df` is 2. `fit` raises a ``ValueError`` if it leaves no term. To save
-    time, leaves of the forest have at least a proportion of 0.0002 of the documents
+    The default of `min_df` is 2, because most bigrams occur in only one training document and do
+    not help to classify other documents. `fit` raises a ``ValueError`` if no terms remain. To save
+    time, the leaves of the random forest contain at least a proportion of 0.0002 of the documents
     (``min_samples_leaf=2e-4``), which has no effect up to 5,000 documents. ``beta`` of NB-SVM is
-    0.5 instead of 0.25 as in its paper, which gives more weight to the support vector machine.
+    0.5 instead of 0.25 as in the paper, which gives more weight to the support vector machine.
 
-    Each pipeline uses one core, because ``cross_validate`` and ``GridSearchCV`` can run several in
-    parallel. Use ``set_params(classifier__n_jobs=-1)`` for a single forest.
+    Each pipeline uses one core, because ``cross_validate`` and ``GridSearchCV`` can run several
+    pipelines in parallel. To fit a single random forest on all cores, use
+    ``set_params(classifier__n_jobs=-1)``.
 
     Examples
     --------
@@ -119,12 +120,13 @@ def _as_texts(X: object) -> list[str]:
 class NBSVMClassifier(ClassifierMixin, BaseEstimator):
     r"""Linear support vector machine on naive Bayes log-count ratios (NB-SVM).
 
-    Let :math:`p` and :math:`q` be the smoothed numbers of samples with each feature, in a class and
-    in all others. A linear support vector machine is fitted on the presence of the features (0 or
-    1) times :math:`r = \log(p / |p|_1) - \log(q / |q|_1)`. Its weights :math:`w` are then
-    interpolated with their mean magnitude :math:`\bar{w} = |w|_1 / n`, which corresponds to naive
-    Bayes: :math:`w' = (1 - \beta) \bar{w} + \beta w`. For two classes this is the method of
-    [1]_; more classes are handled one-vs-rest.
+    Let :math:`p` and :math:`q` be vectors that contain, for each feature, the smoothed number of
+    samples with the feature in a class and in all other classes. A linear support vector machine is
+    fitted on the binary features (0 or 1), multiplied by
+    :math:`r = \log(p / |p|_1) - \log(q / |q|_1)`. Its weights :math:`w` are then interpolated with
+    their mean magnitude :math:`\bar{w} = |w|_1 / n`, which corresponds to naive Bayes:
+    :math:`w' = (1 - \beta) \bar{w} + \beta w`. For two classes this is the method of [1]_; more
+    classes are handled one-vs-rest.
 
     Parameters
     ----------
@@ -133,19 +135,20 @@ class NBSVMClassifier(ClassifierMixin, BaseEstimator):
     alpha : float, default=1.0
         Additive (Laplace) smoothing of the counts of each feature, in samples.
     beta : float in [0, 1], default=0.25
-        Interpolation between naive Bayes and the support vector machine: 1 uses the weights of the
-        support vector machine, 0 only their mean magnitude.
+        Interpolation between naive Bayes (0) and the support vector machine (1): with 1, the
+        weights of the support vector machine are used unchanged; with 0, only their mean magnitude.
     max_iter : int, default=1000
         Maximum number of iterations of the solver for each support vector machine.
     random_state : int, RandomState instance or None, default=None
-        Seed of the order of samples in the solver.
+        Seed of the order in which the solver visits the samples.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
         Class labels.
     log_count_ratio_ : ndarray of float64, shape (1, n_features) or (n_classes, n_features)
-        :math:`r` of ``classes_[1]`` for two classes, else of each class versus the rest.
+        The vector :math:`r` of ``classes_[1]`` for two classes, otherwise of each class versus the
+        rest.
     coef_ : ndarray of float64, shape (1, n_features) or (n_classes, n_features)
         Weights of the features: `log_count_ratio_` times :math:`w'`.
     intercept_ : ndarray of float64, shape (1,) or (n_classes,)
@@ -160,13 +163,13 @@ class NBSVMClassifier(ClassifierMixin, BaseEstimator):
     See Also
     --------
     sklearn.svm.LinearSVC : The underlying support vector machine.
-    sklearn.naive_bayes.BernoulliNB : Naive Bayes on the presence of features.
+    sklearn.naive_bayes.BernoulliNB : Naive Bayes for binary features.
     classic_baselines : Pipelines that take texts, with NB-SVM and other classifiers.
 
     Notes
     -----
-    Any value above zero counts as presence. The intercept is regularized like the weights, as in
-    ``LinearSVC``.
+    Values of X are binarized: any value greater than zero becomes 1. The intercept is regularized
+    like the weights, as in ``LinearSVC``.
 
     References
     ----------
@@ -209,7 +212,7 @@ class NBSVMClassifier(ClassifierMixin, BaseEstimator):
 
     @fit_context
     def fit(self, X: ArrayLike | Features, y: ArrayLike) -> Self:
-        """Fit one support vector machine for two classes, else one per class.
+        """Fit one support vector machine for two classes, or one per class for more classes.
 
         Parameters
         ----------
@@ -263,7 +266,8 @@ class NBSVMClassifier(ClassifierMixin, BaseEstimator):
         Returns
         -------
         scores : ndarray of float64, shape (n_samples,) or (n_samples, n_classes)
-            With two classes one score, positive for ``classes_[1]``; else one per class.
+            For two classes, one score per sample, which is positive for ``classes_[1]``. For more
+            classes, one score per class.
 
         Raises
         ------
@@ -295,7 +299,7 @@ class NBSVMClassifier(ClassifierMixin, BaseEstimator):
         Returns
         -------
         labels : ndarray of shape (n_samples,)
-            Label of the highest score.
+            Predicted class label of each sample.
 
         Raises
         ------
@@ -314,8 +318,8 @@ class NBSVMClassifier(ClassifierMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         tags.input_tags.positive_only = True
-        # The estimator checks score on continuous data, which is not informative as 0 and 1. The
-        # naive Bayes classifiers of scikit-learn for counts have the same tag.
+        # The estimator checks evaluate the accuracy on continuous data, which loses its information
+        # when binarized. scikit-learn's naive Bayes classifiers for counts have the same tag.
         tags.classifier_tags.poor_score = True
         return tags
 

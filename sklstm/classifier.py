@@ -1,4 +1,4 @@
-"""LSTMTextClassifier: an LSTM network behind the contract of a scikit-learn classifier."""
+"""LSTMTextClassifier: an LSTM network as a scikit-learn classifier."""
 
 from __future__ import annotations
 
@@ -41,7 +41,8 @@ __all__ = ["LSTMTextClassifier"]
 _POSITIVE = [Interval(Integral, 1, None, closed="left")]
 _SIZES = [*_POSITIVE, list, tuple, np.ndarray]
 _DROPOUT = [Interval(Real, 0, 1, closed="left")]
-# Fields of a spec that decide the shapes of weights, which training can only resume if equal.
+# Fields of a spec that determine the shapes of the weights. They must not change when training is
+# resumed.
 _SHAPE_FIELDS = [
     "vocab_size",
     "n_outputs",
@@ -57,10 +58,11 @@ _SHAPE_FIELDS = [
 
 
 class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseTextClassifier):
-    """Classify texts, given as token ids, by a long short-term memory network.
+    """Classify texts, given as token ids, with a long short-term memory (LSTM) network.
 
-    The network consists of an embedding, one or more LSTM layers [1]_, a pooling over time, and a
-    dense head. Keras trains it on cross-entropy. `TextSequencer` converts texts to token ids.
+    The network consists of an embedding, one or more LSTM layers [1]_, pooling over time, and a
+    dense head. It is trained with Keras to minimize the cross-entropy. `TextSequencer` converts
+    texts to token ids.
 
     Parameters
     ----------
@@ -68,67 +70,74 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         Units of the LSTM layer; a sequence stacks several layers. Twice as many units take slightly
         more than twice the time. On short texts, more than 64 units improved accuracy little.
     bidirectional : bool, default=False
-        Whether each layer reads the text in both directions, with `units` units each [2]_. Doubles
-        the time of a layer. On short texts the gain in accuracy was negligible.
+        Whether each layer processes the text in both directions, with `units` units per direction
+        [2]_, which doubles the training time of the layer. On short texts the gain in accuracy was
+        negligible.
     pooling : str, default="last"
-        How the outputs over time become one document vector: "last" is the output after the last
-        token, "max" and "mean" are the maximum and mean over tokens, "attention" is a mean weighted
-        by learned relevance [3]_, "concat" is last, max and mean side by side, and "flatten"
-        concatenates all outputs. The user guide lists all poolings. They take about the same time,
-        and on short texts their accuracies did not differ significantly. "flatten" adds weights in
-        proportion to the width of X.
+        Method that combines the outputs for all tokens into one document vector: "last" is the
+        output after the last token, "max" and "mean" are the maximum and mean over tokens,
+        "attention" is a mean weighted by learned relevance [3]_, "concat" concatenates last, max
+        and mean, and "flatten" concatenates all outputs. See the user guide for details. All
+        methods take about the same time, and on short texts their accuracies did not differ
+        significantly. With "flatten", the number of weights grows with the width of X.
     embedding_dim : int, default=64
-        Size of the token vectors. Not used if `embedding_weights` is given. The number of weights
-        grows in proportion, the time more slowly.
+        Size of the token vectors. Not used if `embedding_weights` is given. The number of embedding
+        weights is proportional to this size; the training time grows more slowly.
     embedding_weights : WordVectors, array-like or None, default=None
-        Pretrained token vectors of shape (vocab_size, embedding_dim). `WordVectors` only take time
-        and memory for words seen in training, and provide the vectors of unseen words at
-        prediction. With few or short texts they improve accuracy more than any other parameter.
+        Pretrained token vectors of shape (vocab_size, embedding_dim). With `WordVectors`, time and
+        memory depend only on the number of words seen in training, and unseen words have vectors at
+        prediction. With few or short texts, pretrained vectors improve accuracy more than any other
+        parameter.
     trainable_embeddings : bool, default=True
-        Whether training changes the token vectors. Frozen vectors were less accurate on short
+        Whether training changes the token vectors. Frozen vectors reduced the accuracy on short
         texts.
     vocab_size : int or None, default=None
-        Size of the id space, including padding and the out-of-vocabulary token. Larger ids are read
-        as out-of-vocabulary. None takes it from `embedding_weights` or from the largest id in X.
-        Memory grows with it, time hardly.
+        Size of the id space, including padding and the out-of-vocabulary token. Ids outside it are
+        treated as out-of-vocabulary. None infers the size from `embedding_weights` or from the
+        largest id in X. A larger size takes more memory, but hardly more time.
     dense_units : int or sequence of int, default=()
-        Units of the dense layers between pooling and output. They take little time, because they
-        are applied once per document, not once per token.
+        Units of the dense layers between pooling and output. Dense layers take little time, because
+        they are applied once per document, not once per token.
     activation : str, default="tanh"
-        Keras activation of the cell input and output in the LSTM layers. Any activation but "tanh"
-        disables the fast loop over time.
+        Keras activation of the cell input and output in the LSTM layers. Any activation other than
+        "tanh" disables the fast loop over time.
     dense_activation : str, default="relu"
         Keras activation of the dense layers. Its effect on time is negligible.
     ngrams : int, default=0
-        Maximum length of the n-grams that are scored separately, in tokens: 0 for none, 1 for
-        single tokens, 2 for single tokens and pairs, up to 5. The score of a document is the mean
-        of the n-gram score and the LSTM score, which are trained side by side. The n-gram weights
-        are initialized by naive Bayes [7]_. For long documents this often improves accuracy more
-        than any other parameter. Weights and memory grow with the number of distinct n-grams.
+        Maximum length, in tokens, of the n-grams used by an additional linear model: 0 for no
+        n-grams, 1 for unigrams, 2 for unigrams and bigrams, up to 5. The score of a document is the
+        mean of the n-gram score and the LSTM score, which are trained with separate losses. The
+        n-gram weights are initialized from naive Bayes [7]_. For long documents, n-grams often
+        improve accuracy more than any other parameter. The number of weights grows with the number
+        of distinct n-grams.
     ngram_buckets : int or None, default=None
         Number of hash buckets for n-grams; None for about twice the number of distinct n-grams, at
-        most 2**20. Fewer buckets save memory, and more n-grams share a weight.
+        most 2**20. With fewer buckets, the model takes less memory, but more n-grams have the same
+        weight because of hash collisions.
     mask_padding : bool, default=True
-        Whether padding is skipped, so that it never changes a score. False reads padding as a
-        token, as many tutorials do; each document then takes the time of the full width.
+        Whether padding is masked, so that it has no effect on scores. With False, padding is
+        processed like a token, as in many tutorials, and short documents take as much time as long
+        ones.
     invalid_ids : {"error", "unknown"}, default="error"
-        Treatment of negative and fractional numbers in X, which are not token ids: raise an error,
-        or read them as the out-of-vocabulary token, for services that must answer every request. No
-        effect on time.
+        Treatment of negative and fractional numbers in X, which are not token ids: "error" raises
+        an error, and "unknown" treats them as the out-of-vocabulary token, for services that must
+        answer every request. No effect on time.
     embedding_dropout : float, default=0.0
-        Fraction of the outputs of the embedding dropped in training; in [0, 1), as for all
-        dropouts. Reduces overfitting. The presets use 0.8, and 0.5 with pretrained vectors. Its
-        effect on time is negligible.
+        Fraction of the embedding outputs that is dropped in training, to reduce overfitting. All
+        dropout rates are in [0, 1). The presets use 0.8, or 0.5 with pretrained vectors. The effect
+        on time is negligible.
     input_dropout : float, default=0.0
-        Fraction of the inputs of each LSTM layer dropped, the same ones at all steps of a text.
-        Supported by the fast loop over time.
+        Fraction of the inputs of each LSTM layer that is dropped in training, with the same dropout
+        mask at all time steps of a text. Supported by the fast loop over time.
     recurrent_dropout : float, default=0.0
-        Fraction of the recurrent state dropped, the same one at all steps of a text [4]_. Slow,
-        because it disables the fast loop over time.
+        Fraction of the recurrent state that is dropped in training, with the same dropout mask at
+        all time steps of a text [4]_. Slow, because it disables the fast loop over time.
     dropout : float, default=0.0
-        Fraction of the outputs dropped after each LSTM layer. Its effect on time is negligible.
+        Fraction of the outputs of each LSTM layer that is dropped in training. The effect on time
+        is negligible.
     dense_dropout : float, default=0.0
-        Fraction of the outputs dropped after each dense layer. Its effect on time is negligible.
+        Fraction of the outputs of each dense layer that is dropped in training. The effect on time
+        is negligible.
     weight_decay : float, default=0.0
         Decoupled weight decay per step, of all weights except biases [5]_.
     label_smoothing : float, default=0.0
@@ -139,61 +148,63 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         Keras optimizer: "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "ftrl",
         "lion", "nadam", "rmsprop" or "sgd". "adam" stores two more values per weight, "sgd" none.
     learning_rate : float, default=1e-3
-        Step size of the optimizer. A low one needs more epochs; with a high one the loss may become
-        infinite.
+        Learning rate of the optimizer. A low learning rate needs more epochs; with a high one the
+        loss may become infinite.
     learning_rate_schedule : {"constant", "one_cycle"}, default="constant"
-        "one_cycle" increases the step size to `learning_rate` in the first quarter of training, and
-        then decreases it to almost zero [8]_. `partial_fit` uses a constant rate. With a
-        `learning_rate` several times as high, "one_cycle" was more accurate than a constant rate
-        after the same number of epochs.
+        "one_cycle" increases the learning rate to `learning_rate` in the first quarter of training,
+        and then decreases it to almost zero [8]_. `partial_fit` always uses a constant rate. After
+        the same number of epochs, "one_cycle" with a several times higher `learning_rate` was more
+        accurate than a constant rate.
     epochs : int or "auto", default=10
-        Number of passes over the documents; a maximum with early stopping. "auto" runs about 400
-        optimizer steps, in 3 to 12 epochs. Time grows in proportion. Small data sets need more
-        epochs than large ones, and overfit with too many.
+        Number of passes over the documents; the maximum number with early stopping. "auto" runs
+        about 400 optimizer steps, in 3 to 12 epochs. The training time is proportional to the
+        number of epochs. Small data sets need more epochs than large ones; with too many epochs the
+        network overfits.
     batch_size : int, default=64
-        Maximum number of documents per optimizer step. Larger batches use more cores, in
-        micro-batches of 16 or 32 documents, and make fewer steps per epoch.
+        Maximum number of documents per optimizer step. Larger batches can use more cores, because
+        they consist of more micro-batches of 16 or 32 documents, but give fewer steps per epoch.
     clipnorm : float or None, default=1.0
-        Maximum Euclidean norm of the gradient of each weight array; None for no clipping. Prevents
-        a loss that becomes infinite.
+        Maximum Euclidean norm of the gradient of each weight array; None disables clipping.
+        Clipping prevents the loss from becoming infinite.
     average_weights : bool, default=False
-        Whether each epoch ends with the mean of the weights after its steps [6]_, which is often as
-        good as another epoch. Needs memory for a second copy of the weights.
+        Whether to use the mean of the weights over the steps of an epoch as the result of the epoch
+        [6]_. This often improves accuracy as much as another epoch, and needs memory for a second
+        copy of the weights.
     class_weight : dict, "balanced" or None, default=None
         Weight of each class in the loss; "balanced" for weights inversely proportional to the class
-        frequencies. Increases the recall of rare classes at the expense of frequent ones. No effect
-        on time.
+        frequencies. Higher weights of rare classes increase their recall at the expense of frequent
+        classes. No effect on time.
     early_stopping : bool, default=False
-        Whether to stop when the accuracy on validation documents no longer improves, and keep the
-        weights of the best epoch. Saves epochs that would overfit. The validation documents are not
-        used for training, and scoring them takes time after each epoch.
+        Whether to stop training when the accuracy on a validation set no longer improves, and to
+        restore the weights of the best epoch. This reduces overfitting. The validation set is not
+        used for training, and its evaluation takes time after each epoch.
     validation_fraction : float, default=0.1
-        Fraction of the documents set aside for early stopping, stratified by class. Not used if
-        `fit` is passed `X_val`. A larger fraction gives a more reliable score, and fewer documents
-        to train on.
+        Fraction of the documents that are used as the validation set for early stopping, stratified
+        by class. Ignored if `X_val` is passed to `fit`. A larger fraction gives a more reliable
+        validation score, but leaves fewer documents for training.
     n_iter_no_change : int, default=3
         Number of epochs without improvement after which early stopping ends training. A larger
-        number takes more time, and is less affected by noise.
+        number takes more time, and is less sensitive to noise in the validation accuracy.
     tol : float, default=1e-4
-        Minimum gain in validation accuracy that counts as an improvement. A larger one stops
-        sooner.
+        Minimum increase of the validation accuracy that counts as an improvement. With a larger
+        value, training stops earlier.
     callbacks : list of keras.callbacks.Callback or None, default=None
-        Called as by `keras.Model.fit`, with the metrics in ``history_``. Each step then waits for
-        the previous one, which is slower.
+        Keras callbacks, called as by `keras.Model.fit` with the metrics in ``history_``. They slow
+        down training, because each step has to wait for the previous one.
     warm_start : bool, default=False
         Whether `fit` starts from the weights of the previous call.
     random_state : int, RandomState instance or None, default=None
         Source of all randomness: initial weights, document order, dropout, validation split. An int
-        makes the weights reproducible to the bit; None gives different weights in each call.
-        Between seeds the standard deviation of the accuracy was 0.007 or less on most data sets.
+        gives bit-identical weights in each call; None gives different weights. On most data sets,
+        the standard deviation of the accuracy over seeds was at most 0.007.
     verbose : {0, 1, 2}, default=0
-        Show nothing, a progress bar with the remaining time, or one line per epoch. Where a bar
-        cannot be redrawn, as in a log file, 1 shows lines as well. No effect on time.
+        0 shows nothing, 1 a progress bar with the remaining time, and 2 one line per epoch. Where a
+        bar cannot be redrawn, such as in a log file, 1 also shows lines. No effect on time.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The sorted class labels; column numbers if y is a label indicator.
+        The sorted class labels; the column indices if y is a label indicator matrix.
     n_features_in_ : int
         Number of ids per row of X.
     feature_names_in_ : ndarray of str of shape (n_features_in_,)
@@ -206,22 +217,22 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     n_parameters_ : int
         Number of weights of the network, including frozen ones.
     weights_ : dict of str to ndarray of float32
-        The weights by names such as "lstm_1/recurrent_kernel". The gates of an LSTM are in the
-        order input, forget, cell, output, as in Keras.
+        The weights, with names such as "lstm_1/recurrent_kernel". The LSTM gates are in the order
+        input, forget, cell, output, as in Keras.
     history_ : dict of str to list of float
-        One value per epoch of "loss" (cross-entropy, in nats) and "accuracy" in training, and of
-        "val_loss" and "val_accuracy" if there are validation documents.
+        One value per epoch for each metric: "loss" (cross-entropy, in nats) and "accuracy" on the
+        training documents, and "val_loss" and "val_accuracy" if there is a validation set.
     loss_curve_ : list of float
         ``history_["loss"]``.
     n_iter_ : int
-        Number of epochs of the last call.
+        Number of epochs in the last call of `fit` or `partial_fit`.
     best_validation_score_ : float
-        Best validation accuracy; with early stopping only.
+        Best validation accuracy. Defined only with early stopping.
 
     See Also
     --------
     TextSequencer : Converts texts to token ids.
-    make_text_classifier : Makes a pipeline with recommended parameters.
+    make_text_classifier : Creates a pipeline with recommended parameters.
     classic_baselines : Baselines for a comparison.
 
     Notes
@@ -372,7 +383,7 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         self.verbose = verbose
 
     def transform(self, X: ArrayLike) -> Floats:
-        """Compute the pooled document vectors, for another classifier or a plot.
+        """Return the pooled document vectors, for example as features for another classifier.
 
         Parameters
         ----------
@@ -382,7 +393,7 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         Returns
         -------
         vectors : ndarray of float32 of shape (n_documents, vector_size)
-            Input of the dense head of the network.
+            Output of the pooling, which is the input of the dense head.
 
         Raises
         ------
@@ -401,13 +412,14 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         return self._apply("document_vectors", X)
 
     def to_keras(self) -> keras.Model:
-        """Return the fitted network as a model of stock Keras layers.
+        """Return the fitted network as a Keras model that consists of standard Keras layers.
 
         Returns
         -------
         model : keras.Model
-            Maps token ids to probabilities: that of ``classes_[1]`` for two classes, else of all
-            classes. It is a copy: training it does not change the classifier.
+            Maps token ids to probabilities: the probability of ``classes_[1]`` for two classes,
+            otherwise one probability per class or label. The model is a copy: training it does not
+            change the classifier.
 
         Raises
         ------
@@ -434,8 +446,8 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         Returns
         -------
         table : str
-            To be printed; in a notebook it is shown as an HTML table. The names of the layers are
-            those in ``weights_``.
+            The table as text; notebooks show it as an HTML table. The layer names are the same as
+            in ``weights_``.
 
         Raises
         ------
@@ -444,7 +456,7 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
 
         See Also
         --------
-        to_keras : The ``summary()`` of its result is the table of Keras, with every operation.
+        to_keras : Returns a Keras model, whose ``summary()`` also lists auxiliary operations.
 
         Examples
         --------
@@ -537,7 +549,7 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             if now != then:
                 raise ValueError(
                     f"{name} is {now!r}, but the fitted weights were trained with {then!r}. Set it "
-                    "back, or start again by fit with warm_start=False."
+                    f"to {then!r}, or train from scratch by fit with warm_start=False."
                 )
         if spec.ngrams and not spec.ngram_buckets:
             n_buckets = choose_n_buckets(table.rows(data.training.ids), spec.ngrams)
@@ -567,7 +579,7 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         @contextmanager
         def training_network() -> Iterator[Network]:
             """Acquire the network, load its initial weights, and prepare it for training."""
-            # Callbacks may change a network, which then no longer matches its spec.
+            # Callbacks may change a network so that it no longer matches its spec.
             with acquire_network(spec, training_spec, keep=not self.callbacks) as network:
                 weights = start
                 if EMBEDDINGS not in start:

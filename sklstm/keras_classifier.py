@@ -1,4 +1,4 @@
-"""KerasTextClassifier: a custom Keras model behind the contract of a scikit-learn classifier."""
+"""KerasTextClassifier: a custom Keras model as a scikit-learn classifier."""
 
 from __future__ import annotations
 
@@ -31,73 +31,75 @@ __all__ = ["KerasTextClassifier"]
 
 
 class KerasTextClassifier(BaseTextClassifier, BaseWrapper):
-    """Classify texts, given as token ids, by a custom Keras model.
+    """Classify texts, given as token ids, with a custom Keras model.
 
-    It replaces `LSTMTextClassifier` after a `TextSequencer`: in pipelines, searches, `compare` and
-    ``joblib.dump``. Parameters are routed to the model as in scikeras [1]_: ``model__filters=64``
-    is the argument `filters` of the function that builds the model,
-    ``optimizer__learning_rate=0.01`` an argument of the optimizer. ``loss__from_logits=True`` and
-    ``callbacks__patience=2`` are arguments of a loss and a callback that are given as classes.
+    It can be used like `LSTMTextClassifier`, in pipelines after `TextSequencer`, searches,
+    `compare` and ``joblib.dump``. Parameters with a prefix are routed as in scikeras [1]_:
+    ``model__filters=64`` sets the argument `filters` of the function that builds the model, and
+    ``optimizer__learning_rate=0.01`` sets an argument of the optimizer. If a loss or callback is
+    given as a class, ``loss__from_logits=True`` or ``callbacks__patience=2`` sets an argument of
+    its constructor.
 
     Parameters
     ----------
     model : callable
         Function that returns a ``keras.Model``, compiled or not. If it has an argument `meta`, it
-        is passed a dict with ``n_features_in_`` (ids per document), ``vocab_size_``, ``classes_``,
+        receives a dict with ``n_features_in_`` (ids per document), ``vocab_size_``, ``classes_``,
         ``is_multilabel_``, ``n_output_units_`` and ``output_activation_``. The last two describe
-        the last layer: 1 and "sigmoid" for two classes, one unit per class and "softmax" for more
-        classes, one unit per label and "sigmoid" for multilabel data. To save the classifier, the
-        function must be importable; a lambda is not.
+        the output layer: one unit and "sigmoid" for two classes, one unit per class and "softmax"
+        for more classes, one unit per label and "sigmoid" for multilabel data. To save the
+        classifier, the function must be importable, so it cannot be a lambda.
     optimizer : str, keras.optimizers.Optimizer or class, default="adam"
-        Optimizer of a model that is not compiled yet. The same holds for `loss`, `metrics` and
-        `run_eagerly`.
+        Optimizer. If the function returns a compiled model, `optimizer`, `loss`, `metrics` and
+        `run_eagerly` are ignored.
     loss : str, keras.losses.Loss, class, callable or None, default=None
-        Loss; None for the cross-entropy that matches ``output_activation_``.
+        Loss; None selects the cross-entropy that matches ``output_activation_``.
     metrics : list or None, default=None
-        Metrics in ``history_``; None for accuracy. In training they are averaged over batches.
+        Metrics in ``history_``; None for accuracy. Training metrics are averaged over batches.
     epochs : int or "auto", default=10
-        Number of passes over the documents; a maximum with early stopping. "auto" runs about 400
-        optimizer steps, in 3 to 12 epochs.
+        Number of passes over the documents; the maximum number with early stopping. "auto" runs
+        about 400 optimizer steps, in 3 to 12 epochs.
     batch_size : int or None, default=64
         Maximum number of documents per optimizer step; None for 32, -1 for all documents.
     learning_rate_schedule : {"constant", "one_cycle"}, default="constant"
         "one_cycle" increases the learning rate to that of the optimizer in the first quarter of
         training, and then decreases it to almost zero. `partial_fit` uses a constant rate.
     average_weights : bool, default=False
-        Whether each epoch ends with the mean of the trainable weights after its steps.
+        Whether to use the mean of the trainable weights over the steps of an epoch as the result of
+        the epoch.
     class_weight : dict, "balanced" or None, default=None
         Weight of each class in the loss; "balanced" for weights inversely proportional to the class
         frequencies.
     early_stopping : bool, default=False
-        Whether to stop when the accuracy on validation documents no longer improves, and keep the
-        weights of the best epoch.
+        Whether to stop training when the accuracy on a validation set no longer improves, and to
+        restore the weights of the best epoch.
     validation_fraction : float, default=0.1
-        Fraction of the documents set aside for early stopping, stratified by class. Not used if
-        `fit` is passed `X_val`.
+        Fraction of the documents that are used as the validation set for early stopping, stratified
+        by class. Ignored if `X_val` is passed to `fit`.
     n_iter_no_change : int, default=3
         Number of epochs without improvement after which early stopping ends training.
     tol : float, default=1e-4
-        Minimum gain in validation accuracy that counts as an improvement.
+        Minimum increase of the validation accuracy that counts as an improvement.
     callbacks : keras.callbacks.Callback, class, list or dict of them, or None, default=None
-        Keras callbacks. ``callbacks=keras.callbacks.EarlyStopping`` creates a new callback for each
-        fit, with the arguments that start with ``callbacks__``.
+        Keras callbacks. From a class, such as ``callbacks=keras.callbacks.EarlyStopping``, each fit
+        creates a new callback, with the parameters that start with ``callbacks__``.
     shuffle : bool, default=True
         Whether each epoch has a new random order of the documents.
     run_eagerly : bool, default=False
         Whether Keras runs the model without compiling it, for debugging.
     vocab_size : int or None, default=None
-        Size of the id space. Larger ids are read as the out-of-vocabulary token. None takes it from
-        the largest id in X.
+        Size of the id space. Ids outside it are treated as the out-of-vocabulary token. None infers
+        the size from the largest id in X.
     invalid_ids : {"error", "unknown"}, default="error"
-        Treatment of negative and fractional numbers in X: raise an error, or read them as the
-        out-of-vocabulary token.
+        Treatment of negative and fractional numbers in X: "error" raises an error, and "unknown"
+        treats them as the out-of-vocabulary token.
     warm_start : bool, default=False
         Whether `fit` starts from the weights of the previous call.
     random_state : int, RandomState instance or None, default=None
         Source of all randomness: initial weights, dropout, document order, validation split.
     verbose : {0, 1, 2, "auto"}, default=0
-        Show nothing, a progress bar with the remaining time, or one line per epoch; "auto" is 1.
-        Where a bar cannot be redrawn, as in a log file, 1 shows lines as well.
+        0 shows nothing, 1 a progress bar with the remaining time, and 2 one line per epoch; "auto"
+        is 1. Where a bar cannot be redrawn, such as in a log file, 1 also shows lines.
     **routed : object
         Parameters with the prefix of their destination, such as ``model__filters``. Parameters
         without a prefix are passed to `model`.
@@ -105,7 +107,7 @@ class KerasTextClassifier(BaseTextClassifier, BaseWrapper):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The sorted class labels; column numbers if y is a label indicator.
+        The sorted class labels; the column indices if y is a label indicator matrix.
     n_features_in_ : int
         Number of ids per row of X.
     feature_names_in_ : ndarray of str of shape (n_features_in_,)
@@ -115,30 +117,31 @@ class KerasTextClassifier(BaseTextClassifier, BaseWrapper):
     n_parameters_ : int
         Number of weights of the model.
     model_ : keras.Model
-        The fitted model. After loading it is built again by `model`.
+        The fitted model. After a saved classifier is loaded, `model` is called to build it again.
     weights_ : dict of str to ndarray
         The variables of the model by their paths in Keras.
     history_ : dict of str to list of float
-        One value per epoch of the loss and each metric; those on validation documents have the
+        One value per epoch for the loss and each metric; metrics of the validation set have the
         prefix ``"val_"``.
     loss_curve_ : list of float
         ``history_["loss"]``.
     n_iter_ : int
-        Number of epochs of the last call.
+        Number of epochs in the last call of `fit` or `partial_fit`.
     best_validation_score_ : float
-        Best validation accuracy; with early stopping only.
+        Best validation accuracy. Defined only with early stopping.
 
     See Also
     --------
-    LSTMTextClassifier : Needs no function, trains several times as fast, and can be stored safely.
+    LSTMTextClassifier : LSTM network that trains several times as fast and can be saved with skops.
     TextSequencer : Converts texts to token ids.
 
     Notes
     -----
-    This class adds what scikeras 0.13 lacks with current scikit-learn: stratified folds, tags,
-    checks of X and y, class weights together with sample weights, seeds that do not affect global
-    generators, and saved models that contain weights instead of archives. Importing scikeras
-    changes how Keras models are pickled in the whole process; this change is undone.
+    This class adds features that scikeras 0.13 lacks with current scikit-learn: stratified folds,
+    tags, validation of X and y, class weights together with sample weights, seeds that do not
+    affect global generators, and saved models that contain weights instead of archives. Importing
+    scikeras changes how Keras models are pickled in the whole process; importing this class reverts
+    the change.
 
     References
     ----------
@@ -236,7 +239,7 @@ class KerasTextClassifier(BaseTextClassifier, BaseWrapper):
         self.__dict__.update(routed)
 
     def initialize(self, X: ArrayLike, y: ArrayLike) -> Self:
-        """Build the model for documents without training it, to set its weights afterwards.
+        """Build the model without training it, for example to set its weights afterwards.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""TextSequencer: raw texts to padded rows of token ids, the input of an LSTM text classifier."""
+"""TextSequencer: convert raw texts to padded token ids, the input of an LSTM text classifier."""
 
 from __future__ import annotations
 
@@ -39,76 +39,83 @@ class TextSequencer(
 ):
     r"""Convert texts to padded rows of token ids.
 
-    Id 0 is padding, id 1 an out-of-vocabulary token. Ids 2, 3, ... are the tokens of the vocabulary
-    by decreasing frequency in the training texts, then in alphabetical order, so that ids do not
-    depend on the order of documents. A document without tokens becomes one out-of-vocabulary token.
-    Texts are split by the analyzer of scikit-learn: parameters with a name from ``CountVectorizer``
-    have the same meaning here.
+    Id 0 is padding, and id 1 is the out-of-vocabulary token. Ids 2, 3, ... are the tokens of the
+    vocabulary by decreasing frequency in the training texts. Tokens of equal frequency are in
+    alphabetical order, so that ids do not depend on the order of the documents. A document without
+    tokens becomes a single out-of-vocabulary token. Texts are split into tokens by the analyzer of
+    scikit-learn's ``CountVectorizer``. Parameters that both classes have in common have the same
+    meaning.
 
     Parameters
     ----------
     max_tokens : int or None, default=20000
         Size of the id space, including padding and the out-of-vocabulary token, as in Keras
         ``TextVectorization`` [1]_: at most ``max_tokens - 2`` tokens have their own id. None
-        sets no limit. The memory of the network grows with it, the training time hardly does.
+        sets no limit. A larger value increases the memory of the network, but hardly the training
+        time.
     max_len : int or None, default=500
         Maximum number of tokens per document; longer documents are truncated. None uses the length
-        of the longest training document. Training time and memory are proportional to it, up to
-        the longest documents.
+        of the longest training document. Training time and memory are proportional to `max_len`, as
+        long as it does not exceed the length of the longest documents.
     padding : {"pre", "post"}, default="pre"
-        Side on which short rows are padded with zeros, as in Keras ``pad_sequences`` [2]_. It
-        changes neither scores nor time, unless the network has ``mask_padding=False``.
+        Side on which short rows are padded with zeros, as in Keras ``pad_sequences`` [2]_. The
+        side has no effect on scores and time, unless the network has ``mask_padding=False``.
     truncating : {"pre", "post"}, default="pre"
-        Side on which long documents lose tokens: "pre" removes the beginning, which is better where
-        the conclusion of a text is at its end.
+        Side on which long documents are truncated. "pre" removes the beginning, which is more
+        accurate if the conclusion of a text is at its end.
     indexing : {"vocabulary", "hash"}, default="vocabulary"
         "vocabulary" learns the ids of tokens from the training texts. "hash" computes ids with
         MurmurHash3, the hashing trick [3]_: ids are the same in every process and for every corpus,
-        different tokens may collide, and only `max_len_` is learned. "hash" needs `max_tokens`,
-        excludes `vocabulary`, and ignores `min_df` and `max_df`. It saves one pass over a stream.
+        different tokens may have the same id, and only `max_len_` is learned. "hash" requires
+        `max_tokens`, cannot be combined with `vocabulary`, and ignores `min_df` and `max_df`.
+        Out-of-core training with "hash" needs one pass less over the texts.
     lowercase : bool, default=True
-        Convert all characters to lower case before tokenizing. It reduces out-of-vocabulary tokens,
-        but merges words such as "May" and "may".
+        Convert all characters to lower case before tokenizing. Lower case reduces the number of
+        out-of-vocabulary tokens, but merges words such as "May" and "may".
     strip_accents : {"ascii", "unicode"}, callable or None, default=None
-        Remove accents before tokenizing. It reduces out-of-vocabulary tokens. A callable is slower.
+        Remove accents before tokenizing, which reduces the number of out-of-vocabulary tokens. A
+        callable is slower.
     preprocessor : callable (str -> str) or None, default=None
-        Replaces `lowercase` and `strip_accents`. It is called for each text, which is slower.
+        Function that is applied to each text in place of `lowercase` and `strip_accents`. A
+        function is slower.
     tokenizer : callable (str -> iterable of str) or None, default=None
-        Replaces `token_pattern`; empty tokens are dropped. It is called for each text, which is
-        slower.
+        Function that splits each text into tokens in place of `token_pattern`. Empty tokens are
+        dropped. A function is slower.
     token_pattern : str or None, default=r"\w+(?:['\u2019]\w+)*"
-        Regular expression of a token; if it has a group, the group is the token. The default keeps
-        one-letter words, numbers and contractions: "don't" is one token, so that its negation is
-        not lost. Most other patterns are slower.
+        Regular expression of a token; if it has a capturing group, the group is the token. The
+        default keeps one-letter words, numbers and contractions: "don't" is one token, so that the
+        negation is not lost. Most other patterns are slower.
     analyzer : {"word", "char"}, default="word"
         Whether tokens are words or characters. `tokenizer`, `token_pattern`, `stop_words` and
-        `stemmer` apply to words only. Characters are hardly ever out of vocabulary, but rows are
-        several times as long, which multiplies the training time.
+        `stemmer` apply only to words. With characters, there are hardly any out-of-vocabulary
+        tokens, but rows are several times as long, and training takes several times as long.
     stop_words : {"english"}, list, set, tuple or frozenset of str, or None, default=None
-        Words to remove, compared after preprocessing and before stemming. "english" is the list of
-        scikit-learn, which includes words that can matter, such as "not". Shorter rows train
-        faster.
+        Words to remove, after preprocessing and before stemming. "english" is the list of
+        scikit-learn, which includes words that can be important, such as "not". Removing words
+        shortens the rows and reduces the training time.
     min_df : int or float in [0, 1], default=1
-        Ignore tokens of fewer documents: an int is a number of documents, a float a proportion of
-        them. A higher value saves memory of the network, but increases out-of-vocabulary tokens.
+        Ignore tokens that occur in fewer documents than this number (int) or proportion (float). A
+        higher value reduces the memory of the network, but increases the number of
+        out-of-vocabulary tokens.
     max_df : int or float in [0, 1], default=1.0
-        Ignore tokens of more documents, as a number or proportion. Rows do not get shorter: ignored
-        tokens become out-of-vocabulary tokens.
+        Ignore tokens that occur in more documents than this number (int) or proportion (float).
+        Ignored tokens become out-of-vocabulary tokens, so that rows do not get shorter.
     stemmer : str, callable (str -> str) or None, default=None
         Name of a ``snowballstemmer`` algorithm, such as "english" or "porter" [4]_, or a function
-        from a token to its stem. Tokens with an empty stem are kept. It reduces out-of-vocabulary
-        tokens, but merges the forms of a word. Each distinct token is stemmed once.
+        from a token to its stem. Tokens with an empty stem are kept. Stemming reduces the number of
+        out-of-vocabulary tokens, but merges the forms of a word. Each distinct token is stemmed
+        once.
     vocabulary : sequence of str, WordVectors, mapping of str to int, or None, default=None
-        A fixed vocabulary: tokens, the first of which gets id 2, or the id of each token. Ids must
-        be distinct and at least 2, and may have gaps. A fixed vocabulary ignores `max_tokens`,
-        `min_df` and `max_df`; `stemmer` changes the texts but not the vocabulary. With
-        `WordVectors`, a token without a vector is respelled in lower case or in parts, such as "do"
-        and "n't", if those have vectors, or else learned, with ids after those of the vectors. None
-        learns the vocabulary. For few or short texts, pretrained vectors improve accuracy more
-        than any other parameter.
+        A fixed vocabulary: a sequence of tokens, whose ids are 2, 3, ..., or the id of each token.
+        Ids must be distinct and at least 2, and may have gaps. `max_tokens`, `min_df` and `max_df`
+        do not apply to a fixed vocabulary, and `stemmer` does not change it. With `WordVectors`, a
+        token without a vector is replaced by its lower case form or by its parts, such as "do" and
+        "n't", if these have vectors. Otherwise the token is learned, with an id after those of the
+        vectors. None learns the vocabulary from the training texts. For few or short texts,
+        pretrained vectors improve accuracy more than any other parameter.
     separator : str, default=" "
         String between the columns of a document, if X has several. A separator that contains a word
-        marks the boundary for the network.
+        adds a token between the columns, so that the network can distinguish them.
 
     Attributes
     ----------
@@ -121,7 +128,7 @@ class TextSequencer(
         Number of occurrences of each id in the training texts before truncation. Entry 1 counts
         all out-of-vocabulary tokens. Absent with ``indexing="hash"``.
     n_tokens_ : int
-        Size of the used id space: every id is smaller.
+        Size of the id space: all ids are less than this number.
     max_len_ : int
         Width of the output: number of tokens of the longest training text, at most `max_len`.
     n_features_in_ : int
@@ -223,7 +230,7 @@ class TextSequencer(
 
     @_sklearn.fit_context
     def fit(self, X: object, y: object = None) -> Self:
-        """Learn the vocabulary and the width.
+        """Learn the vocabulary and the width of the output.
 
         Parameters
         ----------
@@ -241,10 +248,10 @@ class TextSequencer(
         Raises
         ------
         ValueError
-            If X is a single string or has no tokens, if `min_df` and `max_df` leave no token, or if
-            a parameter has a wrong value.
+            If X is a single string or has no tokens, if no tokens remain with `min_df` and
+            `max_df`, or if a parameter has an invalid value.
         TypeError
-            If X holds anything but texts, or `vocabulary` anything but tokens.
+            If X contains values other than texts, or `vocabulary` values other than tokens.
         """
         with _sklearn.rollback_on_error(self), _sklearn.fit_task(self, X, y):
             self._learn(self._tokenize(X, reset=True))
@@ -279,17 +286,19 @@ class TextSequencer(
 
     @_sklearn.fit_context
     def partial_fit(self, X: object, y: object = None) -> Self:
-        """Learn from one chunk of training texts; all chunks give the same result as `fit`.
+        """Update the vocabulary with one chunk of the training texts.
 
-        Ids of tokens change as counts grow: pass all chunks once to learn the vocabulary and again
-        to train on ids. With ``indexing="hash"`` or a fixed vocabulary ids do not change. After
-        `fit`, only the tokens in the vocabulary are counted further; `fit` drops all others.
+        After all chunks, the result is the same as that of `fit` on all texts. Token ids depend on
+        counts and may change in each call: pass all chunks once to learn the vocabulary, and a
+        second time to compute the ids for training. With ``indexing="hash"`` or a fixed vocabulary
+        the ids do not change. After `fit`, only the counts of tokens in the vocabulary are updated,
+        because `fit` does not keep the counts of other tokens.
 
         Parameters
         ----------
         X : list, tuple, Series, DataFrame or ndarray of str
-            Further training texts, as in `fit`. If `min_df` and `max_df` leave no token so far,
-            only `transform` raises an error.
+            Further training texts, as in `fit`. If no tokens remain with `min_df` and `max_df`,
+            `transform` raises an error, but `partial_fit` does not.
         y : None
             Ignored.
 
@@ -337,9 +346,10 @@ class TextSequencer(
         NotFittedError
             If the sequencer is not fitted.
         ValueError
-            If X is a single string, has other columns than in `fit`, or no token has an id.
+            If X is a single string, if its columns differ from those in `fit`, or if the vocabulary
+            is empty.
         TypeError
-            If X holds anything but texts.
+            If X contains values other than texts.
         """
         check_is_fitted(self, "max_len_")
         return self._pad(self._tokenize(X, reset=False))
@@ -362,7 +372,8 @@ class TextSequencer(
         NotFittedError
             If the sequencer is not fitted.
         ValueError
-            If `indexing` is "hash", or X is not 2-D or holds anything but ids below `n_tokens_`.
+            If `indexing` is "hash", if X is not 2-D, or if X contains values other than ids less
+            than `n_tokens_`.
 
         Examples
         --------
@@ -402,11 +413,11 @@ class TextSequencer(
         return corpus
 
     def _learn(self, corpus: _tokens.Corpus, *, resume: bool = False) -> None:
-        """Set the fitted attributes; with `resume`, also from the chunks before this corpus."""
+        """Set the fitted attributes; with `resume`, update those of the previous chunks."""
         resume_fit = resume and hasattr(self, "max_len_")
         if not corpus.codes.size and not (resume_fit and corpus.lengths.size):
             raise ValueError(
-                f"X holds no tokens, in {corpus.lengths.size} documents. Pass other texts, or "
+                f"X contains no tokens, in {corpus.lengths.size} documents. Pass other texts, or "
                 "change the parameters that remove tokens: stop_words, tokenizer, token_pattern."
             )
         longest = int(corpus.lengths.max(initial=1))
@@ -441,8 +452,8 @@ class TextSequencer(
     def _partial_fit_full_width(self, X: object) -> Self:
         """Equivalent to `partial_fit`, but the output has `max_len` columns.
 
-        For the first chunk of a stream whose later texts may be longer, if ids do not depend on
-        texts.
+        Used for the first chunk of a stream if ids do not depend on the texts. Later texts may be
+        longer.
         """
         self.partial_fit(X)
         if self.max_len is not None:
@@ -468,7 +479,7 @@ class TextSequencer(
             starts = np.maximum(starts, stops - width)
         else:
             stops = np.minimum(stops, starts + width)
-        # One slice per document needs no index arrays as large as the corpus.
+        # Slices, because index arrays would be as large as the corpus.
         for row, start, stop in zip(rows, starts.tolist(), stops.tolist(), strict=True):
             first = width - (stop - start) if is_pre else 0
             row[first : first + stop - start] = ids[start:stop]
@@ -482,7 +493,7 @@ class TextSequencer(
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.string = tags.input_tags.one_d_array = tags.input_tags.allow_nan = True
-        # The common checks that this tag enables pass arrays of numbers.
+        # With this tag, the common estimator checks would pass arrays of numbers.
         tags.input_tags.two_d_array = False
         tags.transformer_tags.preserves_dtype = []
         return tags

@@ -30,7 +30,7 @@ from sklstm.vectors import WordVectors
 
 __all__ = ["fit_stream"]
 
-# So many random documents hardly ever have the same label by chance.
+# Minimum number of documents for a warning: fewer can have the same label by chance.
 _MIN_SUSPICIOUS = 100
 
 Columns = Hashable | list[Hashable]
@@ -49,28 +49,29 @@ def fit_stream(
     random_state: int | np.random.RandomState | None = None,
     verbose: int = 0,
 ) -> Pipeline:
-    """Train a pipeline by `partial_fit` on chunks of documents, shuffled in a buffer.
+    """Train a pipeline with `partial_fit` on chunks of documents, shuffled in a buffer.
 
     Only the buffer and one or two chunks are in memory at a time. An unfitted `TextSequencer` is
-    fitted as well. If the classifier is fitted, its training is resumed.
+    fitted as well. If the classifier is already fitted, training is resumed.
 
     Parameters
     ----------
     model : Pipeline
         Pipeline whose last step has `partial_fit`, such as `LSTMTextClassifier`. The other steps
-        are a `TextSequencer`, and transformers that are fitted or need no fitting.
+        must be `TextSequencer`, or transformers that are already fitted or stateless.
     chunks : iterable of DataFrame or of (X, y), or callable
         The documents in chunks: DataFrames with the columns `text` and `label`, as returned by
         ``pandas.read_csv(path, chunksize=5_000)``, or pairs of texts and labels. A callable without
-        arguments that returns such an iterable is called for each pass, so that a file or generator
+        arguments that returns such an iterable is called once per pass, so that a file or generator
         can be read more than once.
     classes : array-like of shape (n_classes,), default=None
-        All labels that occur. None: the classes of the fitted classifier, or else the labels in the
-        stream, which takes another pass. Not needed for a label indicator.
+        All labels that can occur. None uses the classes of the fitted classifier; if it is not
+        fitted, the labels are collected in an additional pass. Not needed for a label indicator
+        matrix.
     text : column name or list of column names, default=None
         Columns of the texts in DataFrames. `TextSequencer` joins several columns.
     label : column name or list of column names, default=None
-        Columns of the labels in DataFrames. A list stands for a label indicator.
+        Columns of the labels in DataFrames. The columns of a list form a label indicator matrix.
     epochs : int, default=1
         Number of passes over the stream for training. The parameter `epochs` of the classifier is
         ignored.
@@ -78,28 +79,29 @@ def fit_stream(
         Maximum number of documents in the buffer. When it is full, a random half of it is used for
         training and replaced by new documents.
     random_state : int, RandomState instance or None, default=None
-        Source of the order of the documents.
+        Seed or generator for the order of the documents.
     verbose : {0, 1, 2}, default=0
-        Show nothing, a progress bar with the remaining time, or one line per epoch. Where a bar
-        cannot be redrawn, as in a log file, 1 shows lines as well.
+        0 shows nothing, 1 a progress bar with the remaining time, and 2 one line per epoch. Where a
+        bar cannot be redrawn, such as in a log file, 1 also shows lines.
 
     Returns
     -------
     model : Pipeline
-        The same object, trained.
+        The trained pipeline, which is the same object as the argument.
 
     Raises
     ------
     ValueError
-        If a chunk lacks a column, a label is missing or not in `classes`, there are no documents,
-        or the stream must be read more than once and cannot be.
+        If a chunk lacks a column, if a label is missing or not in `classes`, if there are no
+        documents, or if several passes are needed but the stream can be read only once.
     TypeError
-        If `model`, `chunks` or a chunk is of another type.
+        If `model`, `chunks` or a chunk has an invalid type.
 
     Warns
     -----
     UserWarning
-        If half a buffer has a single label, as in a file that is sorted by label.
+        If all documents drawn from the buffer have the same label, as in a file that is sorted by
+        label.
 
     See Also
     --------
@@ -108,18 +110,19 @@ def fit_stream(
     Notes
     -----
     With ``indexing="hash"``, or a list of tokens as `vocabulary`, `TextSequencer` does not depend
-    on the texts, and its rows have `max_len` ids. Otherwise, or with ``max_len=None``, the stream
-    is read once for vocabulary and width before it is read for training. If `vocab_size` of the
-    classifier is None, its network has one row per id of the sequencer (``n_tokens_``). As with
+    on the texts, and its rows have `max_len` ids. Otherwise, or with ``max_len=None``, an
+    additional pass determines the vocabulary and the width before training. If `vocab_size` of the
+    classifier is None, the embedding has one row per id of the sequencer (``n_tokens_``). As with
     `partial_fit`, `learning_rate_schedule` is not applied, and early stopping and balanced class
     weights raise an error.
 
-    A document is skipped by its first draw with probability 1/2, by two draws with 1/4, and so on,
-    similar to ``tf.data.Dataset.shuffle`` [1]_. Documents that are further apart than a few times
+    Each draw takes a random half of the buffer. A document therefore remains in the buffer for one
+    more draw with probability 1/2, for two more draws with probability 1/4, and so on, similar to
+    ``tf.data.Dataset.shuffle`` [1]_. Documents that are further apart than a few times
     `buffer_size` are hardly ever in the same batch.
 
-    If an error or an interrupt ends the training, the model is as the last complete call of
-    `partial_fit` left it. Before the first one, it is unchanged.
+    If an error or interrupt ends the training, the model keeps the state after the last completed
+    call of `partial_fit`. If there was no such call, the model is unchanged.
 
     References
     ----------
@@ -177,7 +180,7 @@ def fit_stream(
                 history = getattr(classifier, "history_", {})
                 means.add(len(documents.y), {name: curve[-1] for name, curve in history.items()})
                 display.update(means.n_documents, means.logs())
-                # Release them before the next ones are read.
+                # Release their memory before the next documents are read.
                 del documents
             n_documents = means.n_documents
             display.end_epoch(n_documents, means.logs())
@@ -250,7 +253,7 @@ def _first_pass(
     classes : ndarray or None
         The labels, if they are known.
     transformers : list
-        Transformers of which the last one is fitted; may be empty.
+        Transformers, the last of which is to be fitted; may be empty.
     block_size : int
         Number of documents to fit on at a time.
     verbose : {0, 1, 2}
@@ -295,7 +298,7 @@ def _first_pass(
 def _train(
     transformers: Steps, classifier: BaseEstimator, documents: Documents, classes: Labels | None
 ) -> None:
-    """Train a classifier on documents; fit the transformers that do not depend on the texts."""
+    """Train a classifier on documents, and fit transformers that do not depend on all texts."""
     X, y = documents.texts, documents.y
     n_ids = None
     for transformer in transformers:
@@ -310,7 +313,7 @@ def _train(
     elif classes is not None:
         y = classes[y]
     if isinstance(classifier, BaseTextClassifier):
-        # The first documents may lack the largest ids.
+        # Pass the vocabulary size, because the first documents may not contain the largest id.
         classifier._partial_fit(X, y, classes, n_ids=n_ids)
     else:
         classifier.partial_fit(X, y, classes=classes)
@@ -380,7 +383,7 @@ def _read_documents(
 
 
 def with_codes(chunks: Iterable[Documents], classes: Labels | None) -> Iterator[Documents]:
-    """Replace labels by class indices; label indicators stay as they are.
+    """Replace labels with class indices; label indicator matrices are not changed.
 
     Raises
     ------
@@ -453,7 +456,7 @@ def shuffle(
         if sum(len(part.y) for part in buffer) == 2 * size:
             buffer = _split_at_random(buffer, 2, rng)
             yield buffer.pop()
-    # Draws of similar size: a few documents alone would make a step of their own.
+    # Draws of similar size, so that no call of partial_fit has only a few documents.
     n_left = sum(len(part.y) for part in buffer)
     yield from _split_at_random(buffer, ceil(n_left / size), rng)
 

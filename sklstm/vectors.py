@@ -1,4 +1,4 @@
-"""WordVectors: pretrained word vectors, read from files, as a vocabulary and embedding weights."""
+"""WordVectors: pretrained word vectors from files, as vocabulary and embedding weights."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ from sklstm._vocabulary import N_RESERVED, OOV_ID, PADDING_ID, Limits, rank, tal
 
 __all__ = ["WordVectors"]
 
-#: Random vectors are uniform between minus this and this, as in a Keras Embedding layer.
+#: Random vectors are uniform in [-UNIFORM_LIMIT, UNIFORM_LIMIT], as in a Keras Embedding layer.
 UNIFORM_LIMIT = 0.05
 
-# First line of a file that begins with the numbers of words and values.
+# First line of a file with a header: number of words and number of values.
 _HEADER = re.compile(rb"\s*(\d+)\s+(\d+)\s*")
-# A longer word in a binary file means that the file has another format.
+# A longer word in a binary file indicates that the file has another format.
 _MAX_WORD_BYTES = 10_000
 
-# Vectors that are shared with other processes or were received from one, by file.
+# Vectors that this process has shared, or has loaded from a shared file, by path.
 _shared: dict[str, WordVectors] = {}
 _shared_lock = RLock()
-# A worker seldom uses more than one.
+# Maximum number of loaded files; a worker rarely uses more than one.
 _MAX_SHARED = 4
 
 PathLike = str | os.PathLike[str]
@@ -50,9 +50,10 @@ _Entries = Iterator[tuple[int, bytes, bytes]]
 class WordVectors:
     """Words and their vectors, such as those of GloVe [1]_, word2vec or fastText [2]_.
 
-    `TextSequencer` takes it as `vocabulary` and `LSTMTextClassifier` as `embedding_weights`.
-    Converted to an array it has one row per token id, including padding and the out-of-vocabulary
-    token. It is immutable, and clones of an estimator share it.
+    Pass the object to `TextSequencer` as `vocabulary` and to `LSTMTextClassifier` as
+    `embedding_weights`. Its conversion to an array has one row per token id, including padding and
+    the out-of-vocabulary token. The object is immutable, and clones of an estimator use the same
+    object.
 
     Parameters
     ----------
@@ -104,12 +105,12 @@ class WordVectors:
     0.6
     """
 
-    # File of `shared`, within its block.
+    # Path of the file written by `shared`; None outside its block.
     _shared_path: str | None = None
 
     def __init__(self, tokens: Iterable[str], matrix: ArrayLike) -> None:
         words = list(tokens)
-        _tokens.check_words(words, "tokens holds")
+        _tokens.check_words(words, "tokens contains")
         values = check_array(matrix, dtype=np.float32, ensure_min_samples=0, input_name="matrix")
         if len(words) != len(values):
             found = f"tokens has {len(words)} words and matrix {len(values)} rows"
@@ -141,12 +142,13 @@ class WordVectors:
             File in the text format of GloVe, in the text format of word2vec and fastText (".vec"),
             or in the binary format of word2vec; compressed if its name ends in ".gz".
         vocabulary : iterable of str or None, default=None
-            Words to keep; the others need no memory. None keeps all.
+            Words to keep; other words are not stored. None keeps all words.
         max_words : int or None, default=None
-            Maximum number of words to read from the start of the file, where the frequent ones
-            are. None reads all.
+            Maximum number of words to read from the start of the file, which usually contains the
+            most frequent words. None reads all words.
         binary : bool or None, default=None
-            Whether the format is binary. None: if the name ends in ".bin" or ".bin.gz".
+            Whether the format is binary. None treats files whose name ends in ".bin" or ".bin.gz"
+            as binary.
 
         Returns
         -------
@@ -156,8 +158,8 @@ class WordVectors:
         Raises
         ------
         ValueError
-            If the file has none of the words or is invalid, with the line in the message, or if
-            `max_words` is not positive.
+            If the file has none of the words, if it is invalid (the message contains the line
+            number), or if `max_words` is not positive.
         TypeError
             If `max_words` is not an int.
         OSError
@@ -193,7 +195,7 @@ class WordVectors:
         binary: bool | None = None,
         random_state: int | np.random.RandomState | None = None,
     ) -> Self:
-        """Return vectors for the words of texts: pretrained where available, else random.
+        """Return pretrained vectors for the words of texts, and random vectors for missing words.
 
         Parameters
         ----------
@@ -269,16 +271,16 @@ class WordVectors:
     def shared(self, folder: PathLike | None = None) -> Iterator[Self]:
         """Share the vectors with other processes through a memory-mapped file.
 
-        The vectors are written to a file once. Within the ``with`` block, pickles hold the path of
-        the file instead of the vectors, so that tasks of joblib are small. Each worker maps the
+        The vectors are written to a file once. Within the ``with`` block, pickles contain the path
+        of the file instead of the vectors, so that joblib tasks are small. Each worker maps the
         file into memory once.
 
         Parameters
         ----------
         folder : str, path-like or None, default=None
-            Folder that all workers can read; on several machines a folder on a shared file system.
-            The file is kept, and reused by the next call with the same vectors. None uses a
-            temporary folder, which is deleted after the block.
+            Folder that all workers can read; for workers on several machines, a folder on a shared
+            file system. The file is not deleted, and the next call with the same vectors reuses it.
+            None uses a temporary folder, which is deleted after the block.
 
         Yields
         ------
@@ -292,10 +294,11 @@ class WordVectors:
 
         Notes
         -----
-        It saves time and memory with Dask, which otherwise sends the vectors with every task. The
-        "loky" backend of joblib maps large arrays by itself.
+        Sharing saves time and memory with Dask, which otherwise sends the vectors with every task.
+        It is not needed with the "loky" backend of joblib, which memory-maps large arrays.
 
-        Save models after the block: a model that is pickled within it holds only the path.
+        Save models after the block, because a model pickled within the block contains only the
+        path.
 
         Examples
         --------
@@ -401,7 +404,7 @@ class WordVectors:
 
     @cached_property
     def _packed_tokens(self) -> NDArray[np.uint8]:
-        # Cached, so that a model with these vectors in several places saves the array once.
+        # Cached, so that a model that refers to these vectors several times saves the array once.
         return _persistence.pack_tokens(self.tokens)
 
     @cached_property
@@ -416,14 +419,14 @@ class WordVectors:
 def _tokenize(texts: object) -> _tokens.Corpus:
     corpus = _tokens.tokenize(_tokens.read_texts(texts, " ")[0], _tokens.build_analyzer())
     if not corpus.codes.size:
-        raise ValueError("texts holds no words; pass texts that are not empty.")
+        raise ValueError("texts contains no words; pass texts that are not empty.")
     return corpus
 
 
 def _load_shared(owner: type[WordVectors], path: str) -> WordVectors:
-    """Return the vectors that `WordVectors.shared` wrote to a file; unpickles them.
+    """Load the vectors that `WordVectors.shared` wrote to a file; called by pickle.
 
-    Each process loads a file once, so that all its tasks have the same object.
+    Each process loads a file once, so that all its tasks use the same object.
     """
     with _shared_lock:
         if path not in _shared:
@@ -469,9 +472,9 @@ def _read_file(
     Raises
     ------
     ValueError
-        If a word is repeated, or has another number of values than the first one or a value that is
-        not a finite number, or if the file is truncated. The message has the number of the line, or
-        of the word in the binary format.
+        If a word is repeated, if its number of values differs from that of the first word, if a
+        value is not a finite number, or if the file is truncated. The message contains the number
+        of the line or, in the binary format, of the word.
     """
     if binary is None:
         binary = path.name.lower().removesuffix(".gz").endswith(".bin")
@@ -548,7 +551,7 @@ def _read_binary(file: BufferedIOBase, max_words: int | None) -> _Entries:
 
 
 def _read_until(file: BufferedIOBase, end: bytes) -> bytes:
-    """Read up to `end` or the end of the file, or an invalid number of bytes of a word."""
+    """Read up to `end` or the end of the file, but at most `_MAX_WORD_BYTES` bytes."""
     found = bytearray()
     while (byte := file.read(1)) not in (b"", end) and len(found) < _MAX_WORD_BYTES:
         found += byte

@@ -1,4 +1,4 @@
-"""Classifiers, sentences and results that the tests of compare() use."""
+"""Classifiers, sentences and results for the tests of compare()."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Small data and classifiers for several test modules."""
+"""Data and classifiers that several test modules use."""
 
 from __future__ import annotations
 

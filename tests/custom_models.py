@@ -1,4 +1,4 @@
-"""Networks of a user's own, for KerasTextClassifier, and documents to train them on."""
+"""Custom Keras models for the tests of KerasTextClassifier, and training documents."""
 
 from __future__ import annotations
 

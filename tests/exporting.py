@@ -1,4 +1,4 @@
-"""Classifiers that are as good as fitted, to be exported."""
+"""Classifiers with a fitted state, for the tests of the export."""
 
 from __future__ import annotations
 

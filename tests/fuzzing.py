@@ -1,7 +1,7 @@
-"""Damage a saved model in many ways, and tell what becomes of each: run as a script by a test.
+"""Damage a saved model in many ways and report the outcomes; run as a script by a test.
 
-Usage: ``python fuzzing.py MODEL.skops FIRST_SEED N_SEEDS``. Prints a JSON object: for each kind of
-damage, how many of the seeds lead to which outcome. It runs on Linux.
+Usage: ``python fuzzing.py MODEL.skops FIRST_SEED N_SEEDS``. Prints a JSON object with the number of
+seeds for each kind of damage and each outcome. Runs only on Linux.
 """
 
 from __future__ import annotations

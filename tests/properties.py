@@ -1,7 +1,7 @@
-"""Properties that hold for whatever hypothesis makes up: some examples in every run, many if slow.
+"""Property-based tests with generated examples: few by default, many if slow.
 
-`pytest -m slow --no-cov -k properties` runs the many. They are the same in every run, unless
-`--hypothesis-seed=random` or a number asks for others.
+`pytest -m slow --no-cov -k properties` runs many examples. They are the same in every run, unless
+`--hypothesis-seed` is set to "random" or a number.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""An LSTM text classifier in plain numpy, written from the equations, to compare with."""
+"""Reference LSTM text classifier in numpy, written from the equations."""
 
 from __future__ import annotations
 

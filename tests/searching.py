@@ -1,4 +1,4 @@
-"""What the tests of clusters share: vectors, a search, and a classifier that kills its worker."""
+"""Vectors, a search and a classifier that kills its worker, for the tests of clusters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Texts, and the tokens that they are cut into, for tests of TextSequencer."""
+"""Texts and their tokens for the tests of TextSequencer."""
 
 from sklstm.sequencer import TextSequencer
 

@@ -1,4 +1,4 @@
-"""What the tests of streams share: documents, and a pipeline that learns from them."""
+"""Documents and a pipeline for the tests of streams."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Token ids to scores: the only folder that knows Keras layers."""
+"""Networks that compute scores from token ids; contains all code that uses Keras layers."""

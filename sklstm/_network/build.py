@@ -13,34 +13,34 @@ from sklstm._runtime import keras
 if TYPE_CHECKING:
     from keras import KerasTensor
 
-# Every layer and initializer gets a seed, because Keras draws a missing one from Python's global
-# generator. Its value does not matter: `Network` sets all weights and the state of every dropout.
+# Every layer and initializer gets a seed, because Keras would draw a missing seed from Python's
+# global generator. The value has no effect, because `Network` sets all weights and dropout states.
 _SEED = 0
 
 
 def build_models(
     spec: NetworkSpec, *, stock: bool, has_ngram_ids: bool = False
 ) -> tuple[keras.Model, keras.Model]:
-    """Build the model of a network, and the part of it that ends at the document vector.
+    """Build the model of a network, and the model of its layers up to the document vector.
 
     Parameters
     ----------
     spec : NetworkSpec
         The architecture.
     stock : bool
-        Whether to build a model for users: from ids to ``spec.output_activation`` of the logits, of
-        stock layers, with weights drawn as Keras does. False uses the faster layers of this
-        package, and zeros for weights that are set afterwards, and ends at the logits, on which the
-        loss is computed accurately.
+        True builds a model for users: it consists of standard Keras layers with their initializers,
+        and its output is ``spec.output_activation`` of the logits. False builds a model for this
+        package: it uses faster layers, initializes weights with zeros, because they are set
+        afterwards, and outputs logits, for an accurate loss.
     has_ngram_ids : bool
-        Whether a weight holds the id that stands for each token id in n-grams; otherwise it is the
-        token id itself.
+        Whether the ids for n-grams are looked up in the weight `NGRAM_IDS`; otherwise they are the
+        token ids.
 
     Returns
     -------
     model, encoder : keras.Model
-        From ids ``(n, width)`` to scores ``(n, n_outputs)``, and to document vectors
-        ``(n, vector_size)``. They share their layers.
+        Models from ids ``(n, width)`` to scores ``(n, n_outputs)``, and to document vectors
+        ``(n, vector_size)``. Both use the same layers.
     """
     layers, pooling = keras.layers, POOLINGS[spec.pooling]
 
@@ -79,15 +79,16 @@ def build_models(
     def recurrent(units: int, name: str, returns_sequence: bool) -> keras.Layer:
         if not spec.bidirectional:
             return lstm(units, name, returns_sequence)
-        # Keras rebuilds the forward layer from its config, so it must find the class. Without a
-        # backward layer it would build that from the same config, seeds included.
+        # Keras rebuilds the forward layer from its config, so the custom classes must be
+        # registered. Without an explicit backward layer, Keras would create one with the same
+        # seeds.
         with keras.saving.CustomObjectScope({"FastLSTM": FastLSTM, "NumpyZeros": NumpyZeros}):
             forward = lstm(units, "forward", returns_sequence)
             backward = lstm(units, "backward", returns_sequence, go_backwards=True)
             return layers.Bidirectional(forward, backward_layer=backward, name=name)
 
     ids = keras.Input((None if spec.mask_padding else spec.width,), dtype="int32", name="ids")
-    # Where padding is masked, its side only matters to poolings that depend on the width.
+    # If padding is masked, its side affects only poolings that depend on the width.
     aligned = ids
     if spec.mask_padding and spec.width is not None:
         aligned = _left_aligned(ids, spec.width)
@@ -131,9 +132,9 @@ def build_models(
 
 
 def _look_up_ngram_ids(ids: KerasTensor, spec: NetworkSpec) -> KerasTensor:
-    """Look up the id that stands for each token id in n-grams, by a stock layer.
+    """Look up the ids for n-grams by token id, with a standard Keras layer.
 
-    The layer holds them as float32, which is exact up to 2**24.
+    The layer stores the ids as float32, which is exact up to 2**24.
     """
     layer = keras.layers.Embedding(
         spec.vocab_size, 1, embeddings_initializer="zeros", trainable=False, name="ngram_ids"
@@ -142,7 +143,7 @@ def _look_up_ngram_ids(ids: KerasTensor, spec: NetworkSpec) -> KerasTensor:
 
 
 def _left_aligned(ids: KerasTensor, width: int) -> KerasTensor:
-    """Move the padding of each row behind its tokens, and cut or pad the row to `width`."""
+    """Move the padding of each row to its end, and truncate or pad the row to `width`."""
     ops = keras.ops
     positions = ops.cumsum(ops.ones_like(ids), axis=1)
     sort_keys = ops.where(ops.equal(ids, 0), positions + positions[:, -1:], positions)

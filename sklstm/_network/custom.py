@@ -1,4 +1,4 @@
-"""A custom Keras model of the user as a network; scikeras routes the parameters to its parts."""
+"""CustomNetwork: a Keras model of the user, built by scikeras from routed parameters."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from sklstm._network.network import BaseNetwork, Logs, MicroBatch, to_numpy
 from sklstm._network.spec import Floats, Ids, Weights, probabilities
 from sklstm._runtime import ParallelMap, keras, to_device
 
-#: Held while the global generators of Python and numpy are replaced, and while Keras predicts: it
-#: does not protect the functions that it compiles from other threads.
+#: Held while the global generators of Python and numpy are seeded, and during predictions, because
+#: the compiled functions of Keras are not thread-safe.
 LOCK = RLock()
 
 # Probabilities closer to 0 or 1 have no finite logit in float32.
@@ -27,7 +27,7 @@ _EPSILON = float(np.finfo(np.float32).eps)
 
 @contextmanager
 def _restored_pickling() -> Iterator[None]:
-    """Undo the changes that importing scikeras makes to how the classes of Keras are pickled."""
+    """Revert the changes to the pickling of Keras classes that importing scikeras makes."""
     patched = (keras.Model, keras.losses.Loss, keras.metrics.Metric, keras.optimizers.Optimizer)
     names = ("__reduce__", "__deepcopy__")
     before = {(owner, name): vars(owner).get(name) for owner in patched for name in names}
@@ -47,7 +47,7 @@ with _restored_pickling():
 
 @contextmanager
 def seeded_generators(seed: int) -> Iterator[None]:
-    """Seed the global generators that Keras draws its seeds from, and restore them afterwards."""
+    """Seed the global generators, from which Keras draws its seeds, and restore them afterwards."""
     with LOCK:
         python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002
         random.seed(seed)
@@ -72,11 +72,11 @@ class _Builder(BaseWrapper):
     metrics: object
 
     def build(self, meta: Mapping[str, object], seed: int) -> keras.Model:
-        """Return the compiled model for data with the properties `meta`, with weights by `seed`."""
-        self._random_state = None  # The seed of scikeras would replace those of this package.
+        """Build and compile the model for data with the properties `meta`; `seed` its weights."""
+        self._random_state = None  # Seeds are set by this package, not by scikeras.
         self.__dict__.update(meta)
         if isinstance(self.optimizer, keras.optimizers.Optimizer):
-            # An optimizer object belongs to the weights that it has trained.
+            # An optimizer instance can be used for only one model, so create a copy.
             self.optimizer = type(self.optimizer).from_config(self.optimizer.get_config())
         is_sigmoid = meta["output_activation_"] == "sigmoid"
         if self.loss is None:
@@ -101,7 +101,7 @@ class CustomNetwork(BaseNetwork):
     parameters : dict of str to object
         Parameters of scikeras's ``BaseWrapper``, including the routed ones.
     meta : dict of str to object
-        Properties of the data that the model function may use; see `KerasTextClassifier`.
+        Properties of the data, passed to the model function; see `KerasTextClassifier`.
     seed : int
         Seed of the initial weights and of dropout.
     """
@@ -122,13 +122,13 @@ class CustomNetwork(BaseNetwork):
         return int(self.model.output_shape[-1])
 
     def weights(self) -> Weights:
-        """Return a copy of all variables by their paths: weights, and states of dropout."""
+        """Return a copy of all variables by path, including dropout states."""
         return {name: to_numpy(v) for name, v in self._variables()}
 
     def load(self, weights: Mapping[str, Floats]) -> None:
-        """Set the variables from arrays in the order that `weights` returns them.
+        """Set the variables from arrays, in the order of `weights`.
 
-        Keras numbers the layers of each model that it builds, so that names may differ.
+        The names are ignored, because Keras numbers layers differently in each model.
         """
         variables = self.model.variables
         shapes = [tuple(variable.shape) for variable in variables]
@@ -149,7 +149,7 @@ class CustomNetwork(BaseNetwork):
         }
 
     def prepare_training(self) -> None:
-        """Clear the request to stop that an earlier callback may have left."""
+        """Reset `stop_training`, which a callback may have set in an earlier fit."""
         self.model.stop_training = False
 
     def load_optimizer_state(self, state: base.OptimizerState) -> None:
@@ -164,16 +164,16 @@ class CustomNetwork(BaseNetwork):
     ) -> Callable[[], Logs]:
         """Run one optimizer step on the documents of the only micro-batch."""
         ((ids, targets, weights),) = micro_batches
-        if keras.backend.backend() != "jax":  # There train_on_batch resets them itself.
+        if keras.backend.backend() != "jax":  # On JAX, train_on_batch resets the metrics.
             self.model.reset_metrics()
-        # Rows that fill up the batch would change the statistics of batch normalization.
+        # Without the rows that fill up the batch, which would affect batch normalization.
         documents = (ids, self._encode(targets), weights)
         x, y, sample_weight = (to_device(array[:n_documents]) for array in documents)
         logs = self.model.train_on_batch(x, y, sample_weight=sample_weight, return_dict=True)
         return lambda: base.as_floats(logs)
 
     def evaluate(self, ids: Ids, targets: Floats, weights: Floats) -> Logs:
-        """Return the loss and metrics on validation data, by names with "val_"."""
+        """Return the loss and metrics on validation data, with the prefix "val_"."""
         size = batch_rows(self._builder.batch_size, len(ids))
         options = {"sample_weight": weights, "batch_size": size, "verbose": 0, "return_dict": True}
         with LOCK:
@@ -186,8 +186,8 @@ class CustomNetwork(BaseNetwork):
         Parameters
         ----------
         kind : {"logits", "probabilities"}
-            Result of the function. The logits of a model that returns probabilities are log-odds
-            for sigmoid outputs, and logarithms for softmax outputs.
+            Result of the function. If the model returns probabilities, logits are computed as
+            log-odds for sigmoid outputs, and as logarithms for softmax outputs.
         weights : mapping of str to ndarray
             Weights to load first; empty to keep the current ones.
 
@@ -202,7 +202,7 @@ class CustomNetwork(BaseNetwork):
         return lambda ids: convert(self._predict(ids))
 
     def make_callbacks(self) -> list[keras.callbacks.Callback]:
-        """Return the Keras callbacks for one call of `fit`, new ones for those given as classes."""
+        """Return the Keras callbacks for one call of `fit`, with a new instance for each class."""
         self._builder._initialize_callbacks()
         nested = [c if isinstance(c, list) else [c] for c in self._builder._fit_callbacks]
         return [callback for callbacks in nested for callback in callbacks]
@@ -218,7 +218,7 @@ class CustomNetwork(BaseNetwork):
 
     def _predict(self, ids: Ids) -> Floats:
         size = batch_rows(self._builder.batch_size, len(ids))
-        # Keras compiles a function for each number of rows.
+        # Pad the rows, because Keras compiles a function for each number of rows.
         is_split = len(ids) > size
         n_rows = -(-len(ids) // size) * size if is_split else 1 << (len(ids) - 1).bit_length()
         padding = np.ones((n_rows - len(ids), ids.shape[1]), ids.dtype)

@@ -1,7 +1,8 @@
-"""Map token ids to rows of the embedding matrix, words unseen in training included.
+"""Map token ids to rows of the embedding matrix, including words unseen in training.
 
-Without `WordVectors` every id has a row. With `WordVectors` the ids seen in training have one, not
-the hundreds of thousands that have a vector; prediction appends rows for other words as needed.
+Without `WordVectors` every id has a row. With `WordVectors`, which may have hundreds of thousands
+of words, only ids seen in training have a row. At prediction, rows for other words are appended as
+needed.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from sklstm._validation import check_embedding_weights
 from sklstm._vocabulary import N_RESERVED, OOV_ID
 from sklstm.vectors import UNIFORM_LIMIT, WordVectors
 
-# Larger ids are usually a mistake, such as dates in X, and their vectors would fill the memory.
+# Larger ids are usually a mistake, such as dates in X, and the embedding would not fit in memory.
 _MAX_INFERRED_IDS = 10_000_000
 
 
@@ -31,7 +32,7 @@ class EmbeddingTable:
     ids : ndarray of int32 of shape (n_rows,)
         Token id of each row. The first two are padding and the out-of-vocabulary token.
     is_known : ndarray of bool of shape (n_rows,)
-        Whether training has seen the id, or there is a pretrained vector; other ids are mapped to
+        Whether the id was seen in training or has a pretrained vector; other ids are mapped to
         out-of-vocabulary.
     vocab_size : int
         Size of the id space.
@@ -45,7 +46,7 @@ class EmbeddingTable:
     vectors: WordVectors | None = None
 
     def rows(self, ids: Ids) -> Ids:
-        """Return the row of each token id; that of the out-of-vocabulary token if it has none."""
+        """Return the row of each token id, or the out-of-vocabulary row for ids without a row."""
         known = np.flatnonzero(self.is_known)
         return _row_by_id(self.ids[known], known, self.vocab_size)[clip_ids(ids, self.vocab_size)]
 
@@ -60,7 +61,7 @@ def make_table(
     resume: EmbeddingTable | None,
     seed: int,
 ) -> tuple[EmbeddingTable, Floats | None]:
-    """Choose the rows of the embedding matrix for training.
+    """Assign token ids to the rows of the embedding matrix for training.
 
     Parameters
     ----------
@@ -79,8 +80,8 @@ def make_table(
     -------
     table : EmbeddingTable
     pretrained : ndarray of float32 of shape (n_new, vector_size), or None
-        Initial vectors of the last rows of the table: of all rows, unless training is resumed. None
-        for random vectors.
+        Initial vectors of the last `n_new` rows of the table. These are all rows, unless training
+        is resumed. None for random vectors.
 
     Raises
     ------
@@ -104,7 +105,7 @@ def make_table(
         vocab_size = len(pretrained)
     elif vocab_size is None:
         vocab_size = resume.vocab_size if resume else max(N_RESERVED, _size_for(max_id))
-    # Pretrained vectors have a meaning before any training.
+    # All ids with a pretrained vector are known, even if they are unseen in training.
     is_known = np.full(vocab_size, pretrained is not None)
     is_known[:N_RESERVED] = True
     is_known[training_ids[training_ids < vocab_size]] = True
@@ -161,7 +162,7 @@ class FittedNetwork:
     table: EmbeddingTable
 
     def resolve(self, ids: Ids) -> tuple[Ids, NetworkSpec, Weights]:
-        """Resolve token ids to rows, with appended rows for words unseen in training.
+        """Map token ids to embedding rows, and append rows for words unseen in training.
 
         Parameters
         ----------
@@ -178,7 +179,7 @@ class FittedNetwork:
         table, trained = self.table, self.weights[EMBEDDINGS]
         if table.vectors is None:
             return ids, self.spec, self.weights
-        # The same for similar vocabularies, which then share a compiled network.
+        # Rounded up, so that similar vocabularies use the same compiled network.
         first_new = specs.padded_size(len(trained))
         known_ids = clip_ids(ids, table.vocab_size)
         row_by_id = _row_by_id(table.ids, np.arange(len(trained)), table.vocab_size)
@@ -195,9 +196,9 @@ class FittedNetwork:
         return row_by_id[known_ids], spec, self.weights | {EMBEDDINGS: matrix}
 
     def weights_by_id(self) -> Weights:
-        """Return the weights of an equal network whose embeddings have one row per token id.
+        """Return the weights of an equivalent network with one embedding row per token id.
 
-        With word vectors and n-grams they include `NGRAM_IDS`.
+        With word vectors and n-grams, the weights include `NGRAM_IDS`.
         """
         all_ids = np.arange(self.table.vocab_size, dtype=np.int32)
         rows, spec, weights = self.resolve(all_ids)
@@ -221,9 +222,9 @@ def network_inputs(ids: Ids, spec: NetworkSpec) -> tuple[Ids, Lengths]:
     Returns
     -------
     inputs : ndarray of int32 of shape (n_documents, width)
-        With padding behind the tokens, if it is masked.
+        The ids. If padding is masked, the padding of each row follows its tokens.
     lengths : ndarray of int64 of shape (n_documents,)
-        Leading ids of each row that the network must read.
+        Number of leading ids of each row that the network must process.
     """
     known_ids = clip_ids(ids, spec.vocab_size).astype(np.int32)
     if spec.mask_padding:
@@ -232,7 +233,7 @@ def network_inputs(ids: Ids, spec: NetworkSpec) -> tuple[Ids, Lengths]:
 
 
 def left_align(ids: Ids) -> tuple[Ids, Lengths]:
-    """Move the padding of each row behind its tokens.
+    """Move the padding of each row to its end.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Hashed n-grams: the bucket of each n-gram, and the naive Bayes start of the bucket weights."""
+"""Hashed n-grams: buckets of n-grams, and initial bucket weights from naive Bayes."""
 
 from __future__ import annotations
 
@@ -14,25 +14,26 @@ from sklearn.utils.extmath import safe_sparse_dot
 from sklstm._network.spec import Floats, Ids
 from sklstm._vocabulary import OOV_ID
 
-#: Factor of the n-gram weights in a score. The steps of an optimizer that suit the LSTM are small
-#: for a weight that acts alone.
+#: Factor of the n-gram weights in a score. It increases the effective learning rate of these
+#: weights, because a learning rate that suits the LSTM is too low for them.
 GAIN = 3.0
 
-#: Odd numbers without a pattern, one for each position in an n-gram. Products overflow on purpose.
+#: Random odd numbers, one for each position in an n-gram. Products are intended to overflow.
 HASH_FACTORS = (1640531513, 1974261437, 1266122501, 1481765933, 1848586169)
-#: Tokens of the longest supported n-grams.
+#: Maximum supported length of n-grams.
 MAX_NGRAM = len(HASH_FACTORS)
 
 _MIN_BUCKETS, _MAX_BUCKETS = 2**10, 2**20
-# An n-gram of a single training document says little about other documents.
+# N-grams that occur in fewer training documents have an initial weight of zero, because they are
+# not informative about other documents.
 _MIN_DOCUMENTS = 2
 
 
 def map_unseen_to_oov(ids: Any, n_rows: int, xp: ModuleType) -> Any:
     """Map ids unseen in training to out-of-vocabulary, for n-grams.
 
-    Rows of unseen words follow those of training, wherever there is room, so that an n-gram hashed
-    from them would depend on the other documents of the call.
+    The rows of unseen words are assigned in each call, after the trained rows. The hash of an
+    n-gram with such a row would therefore depend on the other documents in the call.
 
     Parameters
     ----------
@@ -76,9 +77,9 @@ def hash_ngrams(ids: Any, length: int, n_buckets: int, xp: ModuleType) -> tuple[
 
 
 def choose_n_buckets(ids: Ids, max_length: int) -> int:
-    """Return a number of buckets at which n-grams of these documents seldom collide.
+    """Return a number of buckets with which the n-grams of these documents rarely collide.
 
-    It is a power of two, so that similar corpora get the same number, and at most ``2**20``.
+    The number is a power of two, so that it is the same for similar corpora, and at most ``2**20``.
     """
     is_used = np.zeros(_MAX_BUCKETS, dtype=bool)
     for length in range(1, max_length + 1):
@@ -91,7 +92,7 @@ def choose_n_buckets(ids: Ids, max_length: int) -> int:
 def naive_bayes_start(
     ids: Ids, targets: Floats, weights: Floats, max_length: int, n_buckets: int
 ) -> tuple[Floats, Floats]:
-    """Return bucket weights and a bias with which n-grams score like naive Bayes, up to a factor.
+    """Return initial bucket weights and bias from naive Bayes.
 
     Parameters
     ----------

@@ -1,22 +1,24 @@
 """JAX kernels for a CPU: an LSTM over time, and an embedding lookup with row-wise gradients.
 
-**LSTM.** XLA's CPU compiler fuses the gates of an LSTM step badly if they are written in the
-obvious way. Here all four gates take one tanh over one array, since
-sigmoid(z) = tanh(z / 2) / 2 + 1 / 2, and barriers keep XLA from computing a value once per use. The
-forward loop saves the factors of the gradients while they are in the cache, so that the backward
-loop does little more than one matrix product per step. The gradients of the kernels are summed over
-chunks of steps that are still in the cache.
+**LSTM.** In a straightforward implementation of an LSTM step, XLA's CPU compiler does not fuse the
+gates efficiently. Here all four gates are computed with a single tanh over one array, because
+sigmoid(z) = tanh(z / 2) / 2 + 1 / 2. Optimization barriers prevent XLA from recomputing a value for
+each use. The forward loop stores the factors of the gradients while they are in the cache, so that
+the backward loop consists of little more than one matrix product per step. The gradients of the
+kernels are summed over chunks of steps that are still in the cache.
 
-The loops run from the first step that any row takes to the last one, whatever the width of the
-arrays. Padding is therefore almost free, and one compiled function serves documents of all lengths.
+The loops run from the first step at which any row is not masked to the last one, independent of the
+width of the arrays. Padding therefore costs almost no time, and one compiled function is used for
+documents of all lengths.
 
-Fresh memory costs as much time as arithmetic, because the operating system clears each page when it
-is first written to. The forward loop therefore writes to workspace buffers that the caller may pass
-in, and that it gets back for the next step. JAX returns them as if they were gradients.
+Using newly allocated memory takes as much time as the computation, because the operating system
+clears each page when it is first written to. The forward loop therefore writes to workspace
+buffers, which the caller can pass in and reuse in the next step. `lstm` returns the buffers as the
+"gradient" with respect to them.
 
-**Embedding.** The gradient with respect to an embedding matrix is as large as the matrix, though a
-micro-batch reads a few hundred of its rows. Training differentiates with respect to the vectors
-that were looked up instead, and adds them up by token afterwards.
+**Embedding.** The gradient with respect to an embedding matrix is as large as the matrix, although
+a micro-batch uses only a few hundred rows. In training, the gradient is therefore computed with
+respect to the looked-up vectors, and then summed by token.
 """
 
 from __future__ import annotations
@@ -41,14 +43,14 @@ LoopState = tuple[Array, Array, tuple[Array, ...], tuple[Array, ...]]
 Residuals = tuple[Array, tuple[Array, Array], Workspace, tuple[Array, Array]]
 
 # Candidates for the number of steps whose kernel gradients are computed in one matrix product, all
-# divisors of the first. The first one is used whose product is small enough for XLA's library to
-# run on one thread: several threads for each of several micro-batches would wait for one another.
+# divisors of the first one. The first candidate is used for which XLA computes the product in a
+# single thread. Several threads for each of the parallel micro-batches would block one another.
 _CHUNKS = (4, 2, 1)
 _MAX_MULTIPLICATIONS = 1_500_000
-# Workspace buffers that the forward loop fills for the backward loop, which uses the others.
+# Number of workspace buffers that the forward loop fills. The others are used by the backward loop.
 _N_SAVED = 4
-# XLA compiles matrix products of so few columns itself, which takes several times as long as to
-# compile a call of Eigen, and gives functions that are no faster.
+# For matrix products with at most this many columns, XLA generates its own code instead of calling
+# Eigen. This takes several times as long to compile and is not faster.
 _FEW_COLUMNS = 128
 
 _workspaces: ContextVar[Iterator[Workspace] | None] = ContextVar("workspaces", default=None)
@@ -68,8 +70,8 @@ def lstm(x: Array, mask: Array, weights: Weights, workspace: Workspace, sequence
         Kernel, recurrent kernel and bias, of shapes (n_inputs, 4 * units), (units, 4 * units) and
         (4 * units,), with the gates in the order of `sklstm._network.spec.GATES`.
     workspace : tuple of array
-        Buffers of `workspace_shapes`, for `n_steps` or more. Their content is ignored. The
-        "gradient" with respect to them is the overwritten buffers.
+        Buffers of the shapes `workspace_shapes`, for `n_steps` or more steps. Their content is
+        ignored. The "gradient" with respect to them contains the overwritten buffers.
     sequences : bool
         Whether to return the state after each step, or after the last one only.
 
@@ -92,7 +94,7 @@ def workspace_shapes(
 
 @contextmanager
 def use_workspaces(workspaces: Sequence[Workspace]) -> Iterator[None]:
-    """Let the LSTM layers called in this thread use the given buffers, in order."""
+    """Assign the given buffers, in order, to the LSTM layers called in this thread."""
     token = _workspaces.set(iter(workspaces))
     try:
         yield
@@ -131,7 +133,8 @@ def _run(
     x = _pad(x)
     start, end = span = _span(mask)
     kernels = _with_many_columns(jnp.concatenate([kernel, recurrent_kernel, bias[None]]))
-    # With the bias as a row of the kernels, one matrix product gives all gradients.
+    # The bias is a row of the kernels, so one matrix product also includes the bias and its
+    # gradient.
     one = np.ones((n_rows, 1), x.dtype)
     is_cell_input = (np.arange(4 * units) // units == 2).astype(x.dtype)
     scale = (1 + is_cell_input) / 2
@@ -192,7 +195,7 @@ def _backward(sequences: bool, residuals: Residuals, dh: Array) -> tuple[object,
     by_transposed, by_recurrent_transposed = map(_product_with_transposed, kernels)
     if sequences:
         dh_of_steps = _pad(dh)
-        # The steps after the span repeat its last state.
+        # The state does not change after the span, so add up the gradients of those steps.
         dh_last = lax.fori_loop(
             end, n_padded, lambda t, total: total + _at(dh_of_steps, t), jnp.zeros_like(dh[0])
         )
@@ -226,7 +229,7 @@ def _backward(sequences: bool, residuals: Residuals, dh: Array) -> tuple[object,
     state = lax.fori_loop(0, (end - start) // chunk_steps, chunk, state)
     _, _, dz, dx, dkernel, dothers = state
     drecurrent, dbias = dothers[:units], dothers[units]
-    # Outside the span dx holds old values.
+    # Outside the span, dx contains values of earlier calls.
     by_x = jnp.where(is_taken[:, :, None], dx, 0.0)[: len(mask)]
     return by_x, None, (dkernel, drecurrent, dbias), (*saved, dx, dz)
 
@@ -284,7 +287,7 @@ def _span(mask: Array) -> tuple[Array, Array]:
     return jnp.minimum(first // chunk * chunk, behind), behind
 
 
-# No index is negative: a check would take a separate kernel at each step.
+# Indices are never negative. Checking them would take an additional kernel at each step.
 
 
 def _at(array: Array, t: Array) -> Array:
@@ -314,8 +317,8 @@ class LookupGradient:
     Attributes
     ----------
     slot : array of shape (n_steps, n_rows, vector_size)
-        An argument of the differentiated function, whose values are ignored. The gradient with
-        respect to it is that with respect to the vectors.
+        An argument of the differentiated function. Its values are ignored; the gradient with
+        respect to it is the gradient with respect to the looked-up vectors.
     ids : array of int32 of shape (n_steps, n_rows), or None
         The rows that were looked up; None before the lookup.
     """
@@ -363,7 +366,7 @@ def lookup(embeddings: Array, ids: Array) -> Array:
 
 def add_rows(matrix: Array, ids: Sequence[Array], vectors: Sequence[Array]) -> Array:
     """Add arrays of vectors to the rows `ids` of a matrix, one array after the other."""
-    # XLA's CPU compiler works in this form, and would copy arrays of any other.
+    # With this form of the scatter operation, XLA's CPU compiler makes no copies.
     windows = lax.ScatterDimensionNumbers(
         update_window_dims=(1, 2), inserted_window_dims=(), scatter_dims_to_operand_dims=(0,)
     )

@@ -1,7 +1,7 @@
-"""A network on JAX: compiled functions of this package in place of the loops of Keras.
+"""JaxNetwork: training step and scoring on JAX, without the training loop of Keras.
 
-On a CPU a batch is computed in micro-batches, which fit the cache of the processor and can run on
-several cores at once. Their gradients are summed in a fixed order, so that the result does not
+On a CPU a batch is computed in micro-batches, which fit in the cache of the processor and run in
+parallel on several cores. Their gradients are summed in a fixed order, so that the result does not
 depend on the number of cores.
 """
 
@@ -28,15 +28,16 @@ from sklstm._network.network import Logs, MicroBatch, Network, named_weights
 from sklstm._network.spec import EMBEDDINGS, Floats, Ids, NetworkSpec, TrainingSpec, Weights
 from sklstm._runtime import ParallelMap, keras, process_cores
 
-# Rows of a micro-batch. More rows gain little on long documents, and fewer rows keep several cores
-# busy to the end of a step; on short documents the calls would cost too much.
+# Rows of a micro-batch. For long documents, more rows are hardly faster, and with fewer rows the
+# work is distributed more evenly over the cores. For short documents, the overhead of many calls
+# would be too large.
 _ROWS_SHORT = 32
 _ROWS_LONG = 16
-# Mean tokens per document from which on documents count as long.
+# Minimum mean number of tokens per document for `_ROWS_LONG`.
 _LONG = 64
-# Upper bound for how often a layer draws from its dropout state in one pass over a micro-batch.
+# Upper bound for the draws of a layer from its dropout state in one pass over a micro-batch.
 _MAX_DRAWS = 16
-# Workspace memory that is kept between micro-batches; more is released.
+# Maximum workspace memory in bytes that is kept between micro-batches.
 _MAX_WORKSPACE_BYTES = 2**28
 
 Shape = tuple[int, ...]
@@ -48,14 +49,14 @@ JaxFunction = Callable[..., Any]
 
 
 class JaxNetwork(Network):
-    """A `Network` that trains and scores by functions that JAX compiles."""
+    """A `Network` that trains and scores with its own JAX-compiled functions."""
 
     is_thread_safe = True
 
     def __init__(self, spec: NetworkSpec) -> None:
         _platform()
         super().__init__(spec)
-        # Layers of Keras must not be traced by two threads at once.
+        # Keras layers must not be traced by several threads at the same time.
         self._tracing = Lock()
         self._score_functions, self._n_rows = {}, {}
         for kind, model in self._models.items():
@@ -72,7 +73,7 @@ class JaxNetwork(Network):
             return tuple(kernels.workspace_shapes(width, n_rows, *size) for size in sizes)
 
         self._workspaces, self._workspace_shapes = _WorkspacePool(), workspace_shapes
-        # Keras searches all layers for them.
+        # Stored, because Keras searches all layers in each access.
         self._n_trainable = len(self.model.trainable_variables)
         self._frozen = self.model.non_trainable_variables
         self._n_trained = 0
@@ -81,7 +82,7 @@ class JaxNetwork(Network):
         places = [i for i, v in enumerate(self.model.trainable_variables) if v is embeddings]
         self._embeddings_at = places[0] if places else None
         self._by_embeddings: Array | None = None
-        # Weights and optimizer state after the last step, while the model does not hold them.
+        # Weights and optimizer state after the last step, if not yet copied to the model.
         self._pending: list[Array] | None = None
         self._add_rows = self._jit(kernels.add_rows, (0,), one_core=False)
         self._means: list[Array] = []
@@ -149,7 +150,7 @@ class JaxNetwork(Network):
 
     def update_model(self) -> None:
         """Copy the state after the last step to `model`."""
-        # Too slow to do at each step.
+        # Too slow for every step.
         for variable, value in zip(self._updated, self._pending or [], strict=False):
             variable.assign(value)
         self._pending = None
@@ -212,7 +213,7 @@ class JaxNetwork(Network):
             self._gradients = self._jit(function, (1,), one_core=True)
         optimizer = self.model.optimizer
         self._updated = [*self.model.trainable_variables, *optimizer.variables]
-        # The attribute of the optimizer is the value of the variable.
+        # Not from `optimizer.learning_rate`, which is the value and not the variable.
         names = [variable.name for variable in self._updated]
         self._learning_rate_at = names.index("learning_rate")
         function = _update_function(optimizer, self._embeddings_at)
@@ -235,7 +236,7 @@ class JaxNetwork(Network):
 
 
 class _Jitted:
-    """A function of `jax.jit` that only one thread at a time traces and compiles.
+    """A function of `jax.jit` that is traced and compiled by only one thread at a time.
 
     Parameters
     ----------
@@ -263,8 +264,8 @@ class _Jitted:
 class _WorkspacePool:
     """Workspace buffers of the LSTM layers, reused by micro-batches of the same shape.
 
-    Each worker has its own buffers: JAX lets a function wait whose arguments are still being
-    written to.
+    Each worker has its own buffers, because JAX delays a function while one of its arguments is
+    still being written.
     """
 
     def __init__(self) -> None:
@@ -279,7 +280,7 @@ class _WorkspacePool:
             if free is not None:
                 self._n_bytes -= _n_bytes(shapes)
                 return free
-        # jax.numpy would compile a function for each shape.
+        # Created with numpy, because jax.numpy would compile a function for each shape.
         empty = partial(np.empty, dtype=np.float32)
         return [tuple(jax.device_put(empty(shape)) for shape in layer) for layer in shapes]
 
@@ -308,7 +309,7 @@ def _score_function(model: keras.Model) -> JaxFunction:
 
 
 def _input_gradient_function(model: keras.Model) -> JaxFunction:
-    """Return a pure function to scores and to their gradient by the embedding matrix."""
+    """Return a pure function that computes scores and their gradient by the embedding matrix."""
     logits_of = _score_function(model)
 
     def scores_and_gradient(
@@ -331,26 +332,27 @@ def _gradient_function(
     loss_function: Callable[..., Array],
     is_correct: Callable[[Array, Array], Array],
 ) -> JaxFunction:
-    """Return a pure function to the loss of a micro-batch and its gradients.
+    """Return a pure function that computes the loss of a micro-batch and its gradients.
 
     Parameters
     ----------
     model : keras.Model
-        From ids to logits.
+        Model from ids to logits.
     spec : NetworkSpec
-        Its architecture.
+        The architecture of the model.
     embeddings_at : int or None
         Position of the embeddings among the trainable weights; None if they are frozen.
     loss_function, is_correct : callable
-        From targets and logits to the loss, and to whether each row is predicted correctly.
+        Functions of targets and logits that return the loss, and whether each row is predicted
+        correctly.
 
     Returns
     -------
     gradients : callable
         Takes trainable weights, workspace buffers of the LSTM layers, frozen weights, ids, targets
-        and document weights. Returns the workspace buffers; the loss, and the weight of the
-        documents predicted correctly; gradients by the trainable weights except the embeddings;
-        ids and gradients of the embeddings that were looked up.
+        and document weights. Returns the workspace buffers, a tuple of the loss and the total
+        weight of the correctly predicted documents, the gradients by the trainable weights except
+        the embeddings, and the ids and gradients of the looked-up embeddings.
     """
 
     def gradients(
@@ -382,7 +384,7 @@ def _gradient_function(
         (total, (n_correct, looked_up)), by = compute(others, workspaces, slot)
         by_others, workspaces, *by_vectors = by
         by_looked_up = (looked_up, *by_vectors) if by_vectors else None
-        # The buffers come first: JAX matches results to donated arguments in this order.
+        # The buffers come first, because JAX matches results to donated arguments in order.
         return workspaces, (total, n_correct), by_others, by_looked_up
 
     return gradients
@@ -419,8 +421,8 @@ def _update_function(optimizer: keras.Optimizer, embeddings_at: int | None) -> J
         updated = [*trainable, *state]
         if embeddings_at is None:
             return updated, None
-        # Computed from the updated embeddings, so that XLA can reuse the memory of the gradient
-        # without a copy.
+        # Zeros are computed from the updated embeddings, so that XLA can reuse the memory of the
+        # gradient without a copy.
         return updated, lax.optimization_barrier(updated[embeddings_at]) * 0.0
 
     return update
@@ -433,11 +435,11 @@ def _update_means(means: list[Array], values: list[Array], fraction: Array) -> l
 
 @cache
 def _platform() -> str:
-    """Start JAX with as many threads as the process may use; return the platform it computes on.
+    """Initialize JAX with one thread per core of the process, and return its platform.
 
-    XLA starts one thread per core of the machine, and ignores ``OMP_NUM_THREADS``, which joblib,
-    dask, Ray and Spark set for their workers. If JAX is running already, its threads stay as they
-    are. A ``PJRT_NPROC`` set by the user is respected.
+    By default, XLA starts one thread per core of the machine, and ignores ``OMP_NUM_THREADS``,
+    which joblib, dask, Ray and Spark set for their workers. If JAX is already initialized, its
+    threads do not change. A ``PJRT_NPROC`` set by the user is respected.
     """
     if "PJRT_NPROC" in os.environ:
         return jax.default_backend()
@@ -452,10 +454,11 @@ def _platform() -> str:
 def _compiler_options(*, one_core: bool) -> dict[str, Any]:
     """Return options for XLA's CPU compiler.
 
-    Less optimization compiles faster, to functions that are not slower. A function that computes a
-    micro-batch stays on one core: other micro-batches use the others, and its matrix products are
-    too small for several threads. Options that the user sets in ``XLA_FLAGS`` are respected. The
-    options are internal to XLA; a release that does not accept them gets none.
+    A lower optimization level reduces the compilation time, and the functions are not slower. A
+    function that computes a micro-batch runs on one core, because the other cores compute other
+    micro-batches, and its matrix products are too small for several threads. Options that the user
+    sets in ``XLA_FLAGS`` are respected. The options are internal to XLA; if a release does not
+    accept them, none are used.
     """
     if _platform() != "cpu":
         return {}
@@ -479,7 +482,8 @@ def _n_bytes(shapes: WorkspaceShapes) -> int:
 def _group_by_shape(by_vectors: Sequence[Pair | None]) -> list[tuple[Any, ...]]:
     """Group the gradients of looked-up vectors by shape for `add_rows`.
 
-    One call costs less than several, but no function must be compiled for each mixture of shapes.
+    A single call is faster than several, but is used only if all shapes are equal. Otherwise a
+    function would be compiled for each combination of shapes.
 
     Parameters
     ----------
@@ -489,7 +493,8 @@ def _group_by_shape(by_vectors: Sequence[Pair | None]) -> list[tuple[Any, ...]]:
     Returns
     -------
     groups : list of tuple
-        The shape to compile for, ids, and gradients: of all micro-batches, or of each one.
+        Shape, ids and gradients of each call: one group of all micro-batches if their shapes are
+        equal, otherwise one group per micro-batch.
     """
     pairs = [pair for pair in by_vectors if pair is not None]
     has_one_shape = len({ids.shape for ids, _ in pairs}) == 1

@@ -1,4 +1,4 @@
-"""Keras layers, initializers and losses of the networks, faster than or missing in Keras."""
+"""Layers, initializers and losses that are faster than those of Keras, or missing in Keras."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 class FastLSTM(keras.layers.LSTM):
-    """An LSTM layer with the weights and results of the stock layer and a faster loop over time.
+    """LSTM layer with the weights and results of `keras.layers.LSTM` and a faster loop over time.
 
-    On JAX on a CPU the loop is `sklstm._network.jax_kernels.lstm`, on torch
-    `sklstm._network.torch_lstm`. TensorFlow, for which there is no faster loop, and what the fast
-    loops do not support (other activations, recurrent dropout, half precision) run the loop of the
-    stock layer.
+    The fast loop is `sklstm._network.jax_kernels.lstm` on JAX on a CPU, and
+    `sklstm._network.torch_lstm` on torch. Other backends and devices use the loop of Keras, and so
+    do layers with other activations, recurrent dropout or half precision, which the fast loops do
+    not support.
 
     Sequences start from a state of zeros. The final cell state is not returned.
     """
@@ -68,7 +68,7 @@ class FastLSTM(keras.layers.LSTM):
 
     @property
     def has_fast_loop(self) -> bool:
-        """Whether the loop over time is not that of the stock layer."""
+        """Whether the layer uses a fast loop instead of the loop of Keras."""
         activations = keras.activations
         return (
             _backend_has_fast_loop()
@@ -89,10 +89,10 @@ def _backend_has_fast_loop() -> bool:
 
 
 class FastEmbedding(keras.layers.Embedding):
-    """An embedding layer with the weights and results of the stock layer and a faster lookup.
+    """Embedding layer with the weights and results of `keras.layers.Embedding`, but faster.
 
-    On JAX the result is laid out in memory by time step, as an LSTM reads it. Ids are not checked:
-    they must lie within the vocabulary.
+    On JAX the result is stored in memory by time step, in the order in which an LSTM reads it. Ids
+    are not checked; they must be less than the number of rows.
     """
 
     def call(self, inputs: KerasTensor) -> KerasTensor:
@@ -107,7 +107,7 @@ class FastEmbedding(keras.layers.Embedding):
 
 
 class NumpyZeros(keras.initializers.Initializer):
-    """Zeros from numpy. For those of Keras, JAX compiles a function for each shape."""
+    """Zeros from numpy, because JAX compiles a function for each shape of Keras's own zeros."""
 
     def __call__(self, shape: tuple[int, ...], dtype: str | None = None) -> KerasTensor:
         return to_device(np.zeros(shape, dtype))
@@ -147,16 +147,16 @@ def ngram_scores(ids: KerasTensor, max_length: int, n_buckets: int, n_outputs: i
     counts = ops.cast(is_ngram, "float32")
     n_tokens = ops.sum(ops.cast(ids > 0, "float32"), axis=1, keepdims=True)
     total = ops.sum(table(buckets) * ops.expand_dims(counts, -1), axis=1)
-    # An embedding with one row is the stock layer that adds a weight per output.
+    # Keras has no layer that only adds a bias, so use an embedding with a single row.
     bias = embedding(1, n_outputs, name="ngram_bias")(ops.zeros_like(ids[:, 0]))
     return total * (GAIN / ops.sqrt(ops.maximum(n_tokens, 1.0))) + bias
 
 
 class MeanOfHeads(keras.layers.Layer):
-    """The mean of two heads' scores; in training the scores of both, ``(n, 2, n_outputs)``.
+    """Return the mean of the scores of two heads; in training both scores, ``(n, 2, n_outputs)``.
 
-    Each head is trained on its own loss. If their mean were trained, the head that learns faster
-    would leave the other one nothing to learn.
+    Each head is trained with its own loss. With a single loss on the mean, the head that learns
+    faster would leave almost no training signal for the other one.
     """
 
     def call(self, scores: list[KerasTensor], training: bool = False) -> KerasTensor:
@@ -166,7 +166,7 @@ class MeanOfHeads(keras.layers.Layer):
 
 
 def split_heads(scores: KerasTensor) -> list[KerasTensor]:
-    """Split the output of `MeanOfHeads` into tensors ``(n, n_outputs)``: two, or their mean."""
+    """Split the output of `MeanOfHeads` into the scores of the heads, or return ``[mean]``."""
     return [scores] if len(scores.shape) == 2 else [scores[:, 0], scores[:, 1]]
 
 

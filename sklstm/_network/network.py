@@ -1,4 +1,4 @@
-"""Networks for training and prediction: Keras models whose whole state can be read and set."""
+"""Network: a Keras model with the operations needed for training, prediction and inspection."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ MicroBatch = tuple[Ids, Floats, Floats]
 #: Values by name, such as "loss" and "accuracy".
 Logs = dict[str, float]
 Scorer = Callable[[Ids], Floats]
-#: From an embedding matrix, ids and output weights to scores, and their gradient by the matrix.
+#: Maps an embedding matrix, ids and output weights to scores and their gradient by the matrix.
 InputGradient = Callable[[Floats, Ids, Floats], tuple[Floats, Floats]]
 OptimizerState = list[NDArray[np.generic]]
 
 
 class BaseNetwork(ABC):
-    """A Keras model as the training loop and the classifiers use it.
+    """Interface of a network to the training loop and the classifiers.
 
     Attributes
     ----------
     model : keras.Model
         The compiled model.
     skips_padding : bool
-        Whether steps at which all documents are padded cost almost no time.
+        Whether time steps that are padding in all documents take almost no time.
     is_thread_safe : bool
-        Whether several threads may use `scorer` at once, and while the network is trained.
+        Whether several threads may use `scorer` at the same time, also during training.
     divergence_remedy : str
         Advice in the error for a loss that is not finite.
     """
@@ -76,17 +76,17 @@ class BaseNetwork(ABC):
         ----------
         micro_batches : sequence of tuple of ndarray
             Ids ``(n_rows, width)``, targets ``(n_rows, n_outputs)`` and weights ``(n_rows,)`` of
-            documents. The documents of a batch precede rows that fill it up, of weight 0.
+            documents. Each micro-batch is filled up with rows of weight 0 after its documents.
         n_documents : int
-            Documents in the batch, by which the sum of the losses is divided.
+            Number of documents in the batch, by which the sum of the losses is divided.
         parallel_map : callable
             As provided by `sklstm._runtime.worker_threads`.
 
         Returns
         -------
         result : callable
-            Without arguments; waits for the gradients, and returns the loss and metrics of the
-            batch before the step.
+            Function without arguments that waits for the step, and returns the loss and metrics of
+            the batch, computed before the update.
         """
 
     def micro_batch_rows(self, mean_length: float) -> int | None:
@@ -118,7 +118,7 @@ class BaseNetwork(ABC):
         if not n_before:
             self._mean_weights = {}
         for name, weight in self.weights().items():
-            # The states of dropout are integers.
+            # Dropout states are integers and have no mean.
             if weight.dtype.kind == "f":
                 mean = self._mean_weights.setdefault(name, np.zeros_like(weight))
                 mean += (weight - mean) / (n_before + 1)
@@ -128,7 +128,7 @@ class BaseNetwork(ABC):
         return self._mean_weights
 
     def update_model(self) -> None:  # noqa: B027
-        """Copy the state after the last step to `model`, if it is held elsewhere."""
+        """Copy the state after the last step to `model`, if it is stored elsewhere."""
 
     def finish_training(self) -> None:
         """Release the memory that only training needs."""
@@ -136,7 +136,7 @@ class BaseNetwork(ABC):
 
 
 class Network(BaseNetwork):
-    """The network of a spec, trained and scored by Keras itself on any backend.
+    """Network of a spec, trained and scored by Keras on any backend.
 
     Parameters
     ----------
@@ -146,10 +146,10 @@ class Network(BaseNetwork):
     Attributes
     ----------
     vocab_size : int
-        Rows of the embedding matrix in use, at most those of `spec`. The other rows are zeros that
-        no id refers to, and are not part of `weights`.
+        Number of rows of the embedding matrix in use, at most that of `spec`. The other rows are
+        zero, are not used by any id, and are not part of `weights`.
     training_spec : TrainingSpec or None
-        The settings that `model` is compiled with.
+        The settings with which `model` is compiled.
     """
 
     divergence_remedy = "Lower learning_rate, set clipnorm=1.0, or keep activation='tanh'."
@@ -162,7 +162,7 @@ class Network(BaseNetwork):
         self.model, encoder = build_models(spec, stock=False)
         self._models = {"logits": self.model, "document_vectors": encoder}
         self._variables = named_weights(self.model)
-        # Before compiling, which adds the variables of the metrics.
+        # Determined before compiling, which adds the variables of the metrics.
         weights = {id(variable) for variable in self.model.weights}
         self._dropout_states = [v for v in self.model.variables if id(v) not in weights]
         self._dropout_seeds: list[int] = []
@@ -192,7 +192,7 @@ class Network(BaseNetwork):
         Parameters
         ----------
         training_spec : TrainingSpec
-            Settings to compile the training step with; nothing is compiled for equal settings.
+            Settings of the training step. The network is compiled only if they have changed.
         learning_rate : float
             Step size of the optimizer.
         dropout_seed : int
@@ -214,7 +214,7 @@ class Network(BaseNetwork):
     def load_optimizer_state(self, state: OptimizerState) -> None:
         """Set the variables of the optimizer, except the learning rate.
 
-        If the state is that of a network with fewer tokens, it is padded with zeros.
+        The state of a network with fewer tokens is padded with zeros.
         """
         learning_rate = float(self.model.optimizer.learning_rate)
         for variable, value in zip(self.model.optimizer.variables, state, strict=True):
@@ -255,8 +255,8 @@ class Network(BaseNetwork):
     def input_gradient(self, weights: Mapping[str, Floats]) -> InputGradient:
         """Return a function that differentiates scores with respect to the embedding matrix.
 
-        If each position of each document has a row of the matrix to itself, the gradient with
-        respect to that row is the one with respect to the vector read at that position.
+        If each position of each document has its own row of the matrix, the gradient with respect
+        to this row is the gradient with respect to the vector at this position.
 
         Parameters
         ----------
@@ -268,8 +268,8 @@ class Network(BaseNetwork):
         -------
         gradient : callable
             Maps an embedding matrix with ``spec.vocab_size`` rows, ids ``(n_rows, width)`` and the
-            weight of each output in the score ``(n_rows, n_outputs)`` to the scores ``(n_rows,)``
-            and to the gradient of their sum, which has the shape of the matrix.
+            weights of the outputs in the score ``(n_rows, n_outputs)`` to the scores ``(n_rows,)``
+            and the gradient of their sum with respect to the matrix.
         """
         self.load({**weights, EMBEDDINGS: weights[EMBEDDINGS][:0]})
         embeddings = self._variables[EMBEDDINGS]
@@ -310,7 +310,7 @@ class Network(BaseNetwork):
         return MultiHeadLoss(loss) if self.spec.ngrams else loss
 
     def _is_correct(self, targets: KerasTensor, scores: KerasTensor) -> KerasTensor:
-        """Return whether each row is predicted correctly: its class, or all labels."""
+        """Return whether the class, or all labels, of each row are predicted correctly."""
         ops = keras.ops
         if self.spec.ngrams:
             scores = sum(split_heads(scores))
@@ -322,18 +322,18 @@ class Network(BaseNetwork):
 def named_weights(model: keras.Model) -> dict[str, keras.Variable]:
     """Return the weights of a model from `build_models` by their names in ``weights_``.
 
-    A name is the path of layers and weight, such as ``"lstm_1/kernel"``.
+    A name is the path of the weight, such as ``"lstm_1/kernel"``.
     """
 
     def name(path: str) -> str:
-        """Remove what Keras adds to the path of a variable."""
+        """Remove the parts that Keras adds to the path of a variable."""
         return re.sub(r"/(forward|backward)_\1", r"/\1", path.replace("/lstm_cell", ""))
 
     return {name(variable.path): variable for variable in model.weights}
 
 
 def stock_model(spec: NetworkSpec, weights: Mapping[str, Floats]) -> keras.Model:
-    """Return a model of stock layers with the given weights, from ids to probabilities."""
+    """Return a model of standard Keras layers with the given weights, from ids to probabilities."""
     model, _ = build_models(spec, stock=True, has_ngram_ids=specs.NGRAM_IDS in weights)
     for name, variable in named_weights(model).items():
         variable.assign(weights[name])
@@ -351,13 +351,13 @@ def as_floats(logs: Mapping[str, Any]) -> Logs:
 
 
 def pad_rows(array: NDArray[Any], n_rows: int) -> NDArray[Any]:
-    """Append rows of zeros to a matrix, up to `n_rows`; arrays of that length are returned."""
+    """Append rows of zeros to a matrix, up to `n_rows` rows."""
     missing = n_rows - len(array)
     return np.pad(array, ((0, missing), (0, 0))) if missing else array
 
 
 def _use_numpy_zeros(optimizer: keras.optimizers.Optimizer) -> None:
-    """Keep an optimizer that is not built yet from compiling a function for each shape."""
+    """Initialize the variables of an unbuilt optimizer with `NumpyZeros`, without compilation."""
     add_variable = optimizer.add_variable_from_reference
 
     def add_variable_from_reference(

@@ -1,4 +1,4 @@
-"""Keep compiled networks for reuse, so that an equal architecture is not compiled again."""
+"""Pool of compiled networks, so that an architecture is compiled only once."""
 
 from __future__ import annotations
 
@@ -24,15 +24,16 @@ def acquire_network(
 ) -> Iterator[Network]:
     """Provide a network for exclusive use by one thread.
 
-    Its weights are undefined: load some before use. It is dropped if the block raises an error.
+    The weights of the network are undefined: load weights before use. If the block raises an error,
+    the network is not reused.
 
     Parameters
     ----------
     spec : NetworkSpec
         The architecture.
     training_spec : TrainingSpec, optional
-        The settings to train with; a network compiled for them is preferred. Without them the
-        network is for scoring only: a thread-safe one may then be provided to several threads.
+        Settings for training; a network compiled with these settings is preferred. None requests a
+        network for scoring only. If it is thread-safe, several threads may get the same network.
     keep : bool
         Whether the network may be reused.
 
@@ -73,7 +74,7 @@ def _put(network: Network) -> None:
 
 
 def _take(spec: NetworkSpec, training_spec: TrainingSpec | None) -> Network | None:
-    """Take an idle network, of equal ones the last used one that is compiled for the training."""
+    """Take an idle network, preferably one compiled for `training_spec`, most recent first."""
     candidates = [network for network in _idle if network.spec == spec]
     compiled = [n for n in candidates if n.training_spec == training_spec]
     for network in (compiled or candidates)[-1:]:

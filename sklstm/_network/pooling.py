@@ -1,7 +1,7 @@
-"""Poolings: how the outputs of the last LSTM layer become one vector per document.
+"""Pooling methods, which combine the outputs of the last LSTM layer into one document vector.
 
-A pooling is one class and one entry in `POOLINGS`. It defines the size of its output, its Keras
-layers, its ONNX nodes, and its line in `LSTMTextClassifier.summary`.
+Each method is a class with an entry in `POOLINGS`. The class defines the size of the output, the
+Keras layers, the ONNX nodes, and the description in `LSTMTextClassifier.summary`.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ import numpy as np
 if TYPE_CHECKING:
     from keras import KerasTensor
 
-# Added to the values of padding before a maximum or softmax, so that they have no effect.
+# Added to the values at padding before a maximum or softmax, so that padding has no effect.
 _LOWEST = -1e9
 
 
 class DenseLayer(NamedTuple):
-    """A dense layer with weights that belongs to a pooling, applied to the outputs at each token.
+    """A dense layer of a pooling method, applied to the outputs at each token.
 
     Attributes
     ----------
     name : str
-        First part of the names of its weights.
+        Name of the layer, which is also the first part of the names of its weights.
     description : str
-        Its line in the summary.
+        Description in the summary.
     units : int
         Outputs per token.
     activation : str
@@ -62,16 +62,16 @@ class KerasInputs:
     Attributes
     ----------
     x : KerasTensor of shape (n_documents, width, n_outputs)
-        Outputs of the last LSTM layer; its last output, (n_documents, n_outputs), if the pooling
-        does not need the sequence.
+        Outputs of the last LSTM layer. Without `needs_sequence`, only the last output, of shape
+        (n_documents, n_outputs).
     mask : KerasTensor of bool of shape (n_documents, width), or None
         True at tokens; None if padding is not masked.
     units : int
         Units of the layer in each direction.
     bidirectional : bool
-        Whether the second half of the outputs is that of the backward direction.
+        Whether the second half of the outputs belongs to the backward direction.
     dense : callable
-        Makes the Keras layer of a `DenseLayer`.
+        Creates the Keras layer of a `DenseLayer`.
     """
 
     x: KerasTensor
@@ -99,8 +99,8 @@ class OnnxInputs:
     size : int
         Size of the document vector.
     dense : callable
-        Adds the product with the kernel of a layer, and its bias, without the activation. Takes the
-        name of the layer and its input.
+        Adds the nodes of a dense layer without its activation. Takes the name of the layer and the
+        name of the input, and returns the name of the output.
     """
 
     graph: OnnxGraph
@@ -116,13 +116,13 @@ class Pooling(ABC):
 
     #: Line in the summary.
     description: ClassVar[str]
-    #: Whether it reads the outputs at all tokens, not only the last one.
+    #: Whether the pooling uses the outputs at all tokens, not only the last one.
     needs_sequence: ClassVar[bool] = True
-    #: Whether its size depends on the width of the rows.
+    #: Whether the output size depends on the width of the rows.
     depends_on_width: ClassVar[bool] = False
 
     def output_size(self, n_outputs: int, width: int | None) -> int:
-        """Return the size of the document vector, from the outputs per token and the width."""
+        """Return the size of the document vector, given the outputs per token and the width."""
         return n_outputs
 
     def dense_layers(self, n_outputs: int) -> tuple[DenseLayer, ...]:
@@ -145,7 +145,7 @@ class Last(Pooling):
     needs_sequence = False
 
     def keras(self, inputs: KerasInputs) -> KerasTensor:
-        """Return the input, which is the last output already."""
+        """Return the input, which is already the last output."""
         return inputs.x
 
     def onnx(self, inputs: OnnxInputs) -> str:
@@ -205,7 +205,7 @@ class Attention(Pooling):
     description = "mean over tokens, weighted by relevance"
 
     def dense_layers(self, n_outputs: int) -> tuple[DenseLayer, ...]:
-        """Return the hidden layer, and the one that scores the relevance of each token."""
+        """Return the hidden layer, and the layer that computes the relevance of each token."""
         return (
             DenseLayer("attention_hidden", "dense, tanh", n_outputs, "tanh", True),
             DenseLayer("attention_relevance", "relevance of each token", 1, "linear", False),
@@ -236,7 +236,7 @@ class Attention(Pooling):
 
 
 class Concat(Pooling):
-    """The last output, the maximum and the mean, side by side."""
+    """Concatenation of the last output, the maximum and the mean."""
 
     description = "last, maximum and mean over tokens"
 
@@ -256,7 +256,7 @@ class Concat(Pooling):
 
 
 class Flatten(Pooling):
-    """The outputs at all positions, one after the other; zeros at padding."""
+    """Concatenation of the outputs at all positions, with zeros at padding."""
 
     description = "the outputs at all positions, concatenated"
     depends_on_width = True
@@ -299,7 +299,7 @@ def _keras() -> ModuleType:
 
 
 def _as_weights(mask: KerasTensor, x: KerasTensor) -> KerasTensor:
-    """Convert a mask to 1 and 0 in the type of `x`, with an axis for its outputs."""
+    """Convert a mask to 1 and 0 in the dtype of `x`, with an additional last axis."""
     ops = _keras().ops
     return ops.expand_dims(ops.cast(mask, x.dtype), -1)
 

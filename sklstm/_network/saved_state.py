@@ -1,4 +1,4 @@
-"""Check the loaded state of an `LSTMTextClassifier` against the network that it describes."""
+"""Validate the loaded state of an `LSTMTextClassifier`."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _FITTED: Constraints = {
     "_seed": [Interval(Integral, 0, None, closed="left")],
     "_n_calls": _COUNT,
 }
-# Fields of a spec that depend on the data, or differ in form from the parameter.
+# Fields of a spec that depend on the data, or whose values differ from those of the parameter.
 _ARCHITECTURE: Constraints = {
     "vocab_size": _SIZE,
     "n_outputs": _COUNT,
@@ -51,10 +51,10 @@ _ARCHITECTURE: Constraints = {
 def check_saved_state(
     attributes: Mapping[str, Any], owner: type, constraints: Constraints
 ) -> dict[str, Any]:
-    """Check the attributes of a loaded `LSTMTextClassifier`, and return them.
+    """Validate the attributes of a loaded `LSTMTextClassifier`, and return them.
 
-    The network that they describe must have exactly the weights that they contain. It can therefore
-    not be larger than the file.
+    The names and shapes of the saved weights must match the saved architecture exactly. The network
+    can therefore not be larger than the file.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
-"""Plain descriptions of a network and its training: parts, names, shapes and initial weights.
+"""Descriptions of a network and its training as plain data, weight shapes and initial weights.
 
-Nothing here needs Keras.
+This module does not use Keras.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Shapes = dict[str, tuple[int, ...]]
 EMBEDDINGS = "embedding/embeddings"
 NGRAM_WEIGHTS = "ngrams/embeddings"
 NGRAM_BIAS = "ngram_bias/embeddings"
-#: Only in exported models, and not trained: the id that stands for each token id in n-grams.
+#: Frozen weight of exported models only: the id that replaces each token id in n-grams.
 NGRAM_IDS = "ngram_ids/embeddings"
 
 #: Order of the gates in the kernels and biases of an LSTM, as in Keras.
@@ -48,8 +48,8 @@ class Activation(NamedTuple):
     Attributes
     ----------
     onnx : callable
-        Adds its nodes to an ONNX graph. Takes the graph and the name of the input, and returns the
-        name of the output.
+        Adds the nodes of the activation to an ONNX graph. Takes the graph and the name of the
+        input, and returns the name of the output.
     onnx_lstm : OnnxLSTMActivation or None
         The same function in the ONNX operator LSTM; None if the operator lacks it.
     """
@@ -99,13 +99,13 @@ ACTIVATIONS = {
     "tanh": Activation(_operator("Tanh"), _LSTM("Tanh")),
 }
 
-#: Optimizers of Keras; those that are True treat a matrix as a whole, so that rows of zeros added
-#: to the embeddings would change their steps.
+#: Keras optimizers. True if an update depends on the shape of the whole matrix, so that additional
+#: zero rows in the embeddings would change it.
 OPTIMIZERS = {"adadelta": False, "adafactor": True, "adagrad": False, "adam": False}
 OPTIMIZERS |= dict.fromkeys(("adamax", "adamw", "ftrl", "lion", "nadam", "rmsprop", "sgd"), False)
 
 # Vocabulary sizes are rounded up to one of this many sizes per doubling, so that the folds of a
-# corpus, whose vocabularies differ a little, share a compiled network.
+# corpus use the same compiled network although their vocabulary sizes differ slightly.
 _SIZES_PER_DOUBLING = 8
 
 
@@ -121,7 +121,7 @@ class NetworkSpec:
     n_outputs: int
     output_activation: str
     width: int | None = None
-    """Token ids per row; None where the network does not depend on it."""
+    """Token ids per row; None if the network does not depend on the width."""
     embedding_dim: int = 64
     trainable_embeddings: bool = True
     units: tuple[int, ...] = (64,)
@@ -139,8 +139,8 @@ class NetworkSpec:
     ngrams: int = 0
     ngram_buckets: int = 0
     ngram_rows: int = 0
-    """Number of leading rows of the embedding that n-grams are built from: those seen in training.
-    Later rows count as out of vocabulary in n-grams. 0 stands for all rows."""
+    """Number of leading embedding rows that are used for n-grams: the rows of tokens seen in
+    training. Later rows are treated as out-of-vocabulary in n-grams. 0 means all rows."""
 
     @property
     def lstm_outputs(self) -> int:
@@ -154,13 +154,13 @@ class NetworkSpec:
 
     @property
     def depends_on_width(self) -> bool:
-        """Whether the network only takes rows of a fixed width."""
+        """Whether the network accepts only rows of a fixed width."""
         return not self.mask_padding or POOLINGS[self.pooling].depends_on_width
 
 
 @dataclass(frozen=True)
 class TrainingSpec:
-    """Settings that the compiled training step of a network depends on, besides its spec."""
+    """Settings that, in addition to the spec of a network, determine its compiled training step."""
 
     optimizer: str = "adam"
     clipnorm: float | None = None
@@ -175,7 +175,7 @@ def probabilities(logits: Floats, output_activation: str) -> Floats:
 
 
 def padded_size(n_rows: int) -> int:
-    """Round a number of embedding rows up, to the same size for similar numbers."""
+    """Round up a number of embedding rows, so that similar numbers give the same size."""
     step = max(1, 2 ** (n_rows.bit_length() - 1) // _SIZES_PER_DOUBLING)
     return ceil(n_rows / step) * step
 
@@ -209,7 +209,7 @@ def _dense_shapes(name: str, n_inputs: int, n_outputs: int, use_bias: bool = Tru
 
 
 def initial_weights(shapes: Mapping[str, tuple[int, ...]], rng: np.random.Generator) -> Weights:
-    """Draw weights as the layers of Keras do by default, the same ones under every backend.
+    """Draw weights with the default initializers of Keras layers, independent of the backend.
 
     Embeddings are uniform in [-0.05, 0.05], input kernels Glorot uniform [1]_, recurrent kernels
     orthogonal across all four gates [2]_, biases zero except for those of the forget gates, which

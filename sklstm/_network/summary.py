@@ -1,4 +1,4 @@
-"""Describe the layers of a network: one source for `summary` and `NetworkDisplay`."""
+"""Describe the layers of a network, for `summary` and `NetworkDisplay`."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Layer(NamedTuple):
     Attributes
     ----------
     name : str
-        First part of the names of its weights.
+        Name of the layer, which is also the first part of the names of its weights.
     description : str
-        Its function in a few words.
+        Short description of the layer.
     shape : tuple of str or int
         Shape of its output.
     n_weights : int
@@ -31,7 +31,7 @@ class Layer(NamedTuple):
     is_dropout : bool
         Whether it is only active in training.
     part_of : str
-        Name of the layer that it is drawn with, if it has no box of its own in a diagram.
+        Name of the layer whose box in a diagram includes this layer; empty for a separate box.
     """
 
     name: str

@@ -1,1 +1,1 @@
-"""How weights come about."""
+"""Training: preparation of the data, batches, and the training loop."""

@@ -1,4 +1,4 @@
-"""Group documents into batches of similar length, with little padding and few shapes."""
+"""Batches of documents of similar length, with little padding and few array shapes."""
 
 from __future__ import annotations
 
@@ -19,20 +19,21 @@ Widths = NDArray[np.int64]
 #: Rows of a batch, by length bucket.
 Batch = list[Rows]
 
-# Batches whose documents are sorted by length together: enough for little padding, few enough for
-# different batches in every epoch.
+# Number of batches whose documents are sorted by length together. It is large enough that there is
+# little padding, and small enough that the batches differ in every epoch.
 _BATCHES_PER_POOL = 32
-# Length buckets per batch. With one bucket, a batch would have only short or only long documents,
-# and training would be less stable if the length depends on the class.
+# Length buckets per batch. With a single bucket, a batch would contain only short or only long
+# documents, and training would be less stable if the length correlates with the class.
 _BUCKETS_PER_BATCH = 2
 # A batch with fewer rows per bucket is not split into micro-batches.
 _MIN_ROWS = 16
-# Cost of compiling one more shape: the token positions trained in that time on a laptop.
+# Cost of compiling one more shape, as the number of token positions that a laptop trains in the
+# same time.
 _COMPILE_COST = 400_000
 # Cost of a position after the last token, in positions, for a network that skips padding.
 _SKIPPED_COST = 0.2
-# Candidate widths are close enough to lose little, and the same for similar data, so that networks
-# compiled for one data set serve another.
+# Ratio of consecutive candidate widths. They are close enough that there is little padding, and the
+# same for similar data sets, so that compiled networks can be reused.
 _WIDTH_RATIO = 1.25
 _MIN_WIDTH = 8
 _MIN_SKIPPING_WIDTH = 64
@@ -40,7 +41,7 @@ _PREDICTION_ROWS = (1, 8, 64)
 
 
 def width_candidates(width: int) -> Widths:
-    """Return increasing widths up to `width`, each about 1.25 times the one before."""
+    """Return increasing widths up to `width`, each about 1.25 times the previous one."""
     candidates = [width]
     while candidates[-1] > _MIN_WIDTH:
         candidates.append(max(_MIN_WIDTH, int(candidates[-1] / _WIDTH_RATIO)))
@@ -48,10 +49,10 @@ def width_candidates(width: int) -> Widths:
 
 
 def skipping_widths(width: int) -> Widths:
-    """Return increasing widths, each twice the one before, of which the last is at least `width`.
+    """Return increasing widths, each twice the previous one; the last one is at least `width`.
 
-    They are for networks that skip padding. They do not depend on the data, so that all data sets
-    share the compiled functions.
+    They are used for networks that skip padding. They do not depend on the data, so that the
+    compiled functions can be reused for all data sets.
     """
     n_doublings = max(0, ceil(log2(width / _MIN_SKIPPING_WIDTH)))
     return _MIN_SKIPPING_WIDTH * 2 ** np.arange(n_doublings + 1)
@@ -60,8 +61,8 @@ def skipping_widths(width: int) -> Widths:
 def bucket_widths(lengths: Lengths, width: int, n_epochs: int, *, skips_padding: bool) -> Widths:
     """Choose the widths that documents are padded to in training.
 
-    The choice minimizes the cost of padding plus that of compiling for each width, by dynamic
-    programming over `width_candidates` or `skipping_widths`.
+    The widths minimize the total cost of padding and compilation. They are selected from
+    `width_candidates` or `skipping_widths` by dynamic programming.
 
     Parameters
     ----------
@@ -77,14 +78,14 @@ def bucket_widths(lengths: Lengths, width: int, n_epochs: int, *, skips_padding:
     Returns
     -------
     widths : ndarray of int64
-        In increasing order; the last one fits the longest document.
+        Widths in increasing order; the last one fits the longest document.
     """
     candidates = skipping_widths(width) if skips_padding else width_candidates(width)
     candidates = candidates[: np.searchsorted(candidates, lengths.max()) + 1]
     counts = np.bincount(np.searchsorted(candidates, lengths), minlength=len(candidates))
     n_up_to = np.concatenate([[0], np.cumsum(counts)])
     cost_of_position = n_epochs * (_SKIPPED_COST if skips_padding else 1.0)
-    # cost[k]: minimal cost of the documents of the first k candidate widths.
+    # cost[k]: minimal cost of the documents that fit in the first k candidate widths.
     cost = np.zeros(len(candidates) + 1)
     previous = np.zeros(len(candidates) + 1, dtype=int)
     for k in range(1, len(candidates) + 1):
@@ -119,7 +120,7 @@ def shuffled_batches(lengths: Lengths, batch_size: int, rng: np.random.Generator
     Returns
     -------
     batches : list of list of ndarray of int64
-        Row numbers, by batch and bucket; each row is in one batch.
+        Row indices by batch and bucket; each row is in exactly one batch.
     """
     n_batches = ceil(len(lengths) / batch_size)
     parts = np.array_split(rng.permutation(len(lengths)), n_batches)
@@ -138,7 +139,7 @@ def shuffled_batches(lengths: Lengths, batch_size: int, rng: np.random.Generator
 
 
 def ordered_batches(n_documents: int, batch_size: int) -> list[Batch]:
-    """Divide documents into batches of about the same size, in their order."""
+    """Divide documents into batches of about the same size without shuffling."""
     rows = np.arange(n_documents)
     return [[part] for part in np.array_split(rows, ceil(n_documents / batch_size))]
 
@@ -172,10 +173,10 @@ def make_micro_batches(
     batch : list of ndarray of int64
         Rows of the batch, from `shuffled_batches` or `ordered_batches`.
     n_micro_batches, n_rows : int
-        Number of micro-batches, and rows of each, from `micro_batch_sizes`. They are filled up with
-        documents without tokens, of weight 0.
+        Number of micro-batches and rows per micro-batch, from `micro_batch_sizes`. Micro-batches
+        are filled up with empty documents of weight 0.
     widths : ndarray of int64
-        Increasing widths; each micro-batch has the smallest one that fits its documents.
+        Increasing widths; each micro-batch has the smallest width that fits its documents.
     """
     if n_micro_batches == 1:
         split = [np.concatenate(batch)]
@@ -194,7 +195,7 @@ def make_micro_batches(
 
 
 def prediction_widths(network: BaseNetwork, width: int) -> Widths:
-    """Return the few increasing widths that documents of up to `width` ids are padded to."""
+    """Return increasing widths to which documents of up to `width` ids are padded in prediction."""
     if network.skips_padding:
         return skipping_widths(width)
     return width_candidates(width)[::-1][::2][::-1]
@@ -217,7 +218,7 @@ def predict_in_batches(network: BaseNetwork, score: Scorer, ids: Ids, lengths: L
     Returns
     -------
     values : ndarray of float32 of shape (n, n_outputs)
-        In the order of the documents.
+        Output of the scorer for each document, in the order of the documents.
     """
     widths = prediction_widths(network, ids.shape[1])
     by_length = np.argsort(lengths, kind="stable")
@@ -235,7 +236,7 @@ def predict_in_batches(network: BaseNetwork, score: Scorer, ids: Ids, lengths: L
 
 
 def _padded_block(ids: Ids, lengths: Lengths, rows: Rows, n_rows: int, widths: Widths) -> Ids:
-    """Copy rows of ids to a block of `n_rows`, of the smallest of `widths` that fits them."""
+    """Copy rows of ids to a block of `n_rows` rows with the smallest width that fits them."""
     width = widths[np.searchsorted(widths, lengths[rows].max(initial=0))]
     block = np.zeros((n_rows, width), dtype=np.int32)
     n_columns = min(width, ids.shape[1])

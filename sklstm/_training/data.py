@@ -1,4 +1,4 @@
-"""Prepare training data: encode labels, weight documents, split off validation; compute metrics."""
+"""Prepare training data: labels, document weights, validation split; compute metrics."""
 
 from __future__ import annotations
 
@@ -72,9 +72,9 @@ class TrainingData:
     validation : Documents or None
         Validation documents, if there are any.
     rows : ndarray of int or None
-        Rows of X that are trained on; None for all.
+        Rows of X that are used for training; None for all rows.
     classes : ndarray of shape (n_classes,)
-        Class labels; column numbers of a label indicator.
+        Class labels, or the column indices of a label indicator.
     """
 
     ids: Ids
@@ -90,29 +90,29 @@ class TrainingData:
 
     @property
     def n_outputs(self) -> int:
-        """Outputs of a network: one for two classes, else one per class or label."""
+        """Number of network outputs: one for two classes, otherwise one per class or label."""
         return 1 if len(self.classes) == 2 and not self.is_multilabel else len(self.classes)
 
     @property
     def output_activation(self) -> str:
-        """Activation that turns logits into probabilities."""
+        """Activation that converts logits to probabilities."""
         return "sigmoid" if self.n_outputs == 1 or self.is_multilabel else "softmax"
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Documents in the form that a network trains on.
+    """Encoded documents for training.
 
     Attributes
     ----------
     ids : ndarray of int32 of shape (n, width)
         Rows of the embedding matrix. If padding is masked, zeros follow the tokens.
     targets : ndarray of float32 of shape (n, n_outputs)
-        1 at the classes of each document, else 0.
+        1 at the classes of each document, otherwise 0.
     weights : ndarray of float32 of shape (n,)
         Non-negative document weights with mean 1.
     lengths : ndarray of int64 of shape (n,)
-        Leading ids of each row that the network must read.
+        Number of leading ids of each row that the network must process.
     """
 
     ids: Ids
@@ -123,7 +123,7 @@ class Examples:
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """What a subclass supplies for one call of `fit` or `partial_fit`.
+    """Data, network and functions of a subclass for one call of `fit` or `partial_fit`.
 
     Attributes
     ----------
@@ -140,14 +140,14 @@ class TrainingRun:
     callbacks : list of keras.callbacks.Callback
         Keras callbacks.
     network : context manager
-        Provides the network, loaded and prepared for training.
+        Provides the network with its initial weights, prepared for training.
     evaluate : callable
-        Returns the metrics of the network on the validation data, by names with "val_". With early
-        stopping "val_accuracy" must be among them.
+        Returns the metrics of the network on the validation data, with the prefix "val_". With
+        early stopping, they must include "val_accuracy".
     fitted_attributes : callable
-        Returns further fitted attributes by name, from the weights; may modify the weights.
+        Takes the weights, which it may modify, and returns additional fitted attributes by name.
     derived_attributes : dict of str to object
-        Attributes that are set after training and never copied or saved.
+        Attributes that are set after training, but not copied or saved.
     """
 
     training: Examples
@@ -163,7 +163,7 @@ class TrainingRun:
 
 
 def draw_seed(random_state: int | np.random.RandomState | None) -> int:
-    """Draw a seed; for None from the operating system, not from numpy's global generator."""
+    """Draw a seed; for None, use entropy of the operating system, not numpy's global generator."""
     if random_state is None:
         return int(np.random.SeedSequence().generate_state(1)[0])
     return int(check_random_state(random_state).randint(2**31 - 1))
@@ -185,7 +185,7 @@ def document_weights(
 
 
 def _scale(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Scale weights by a power of two, which is exact, so that no sum overflows."""
+    """Scale weights so that sums do not overflow; a power of two causes no rounding."""
     return np.ldexp(weights, -np.frexp(weights.max())[1])
 
 
@@ -215,12 +215,12 @@ def encode_labels(labels: Labels, classes: Labels, n_outputs: int, name: str = "
 def split_off_validation(
     labels: Labels, validation_fraction: float, seed: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Draw training rows and validation rows, stratified unless `labels` is an indicator.
+    """Split rows into training and validation rows, stratified unless `labels` is an indicator.
 
     Raises
     ------
     ValueError
-        If a class would have no documents in one of the two.
+        If a class would have no documents in the training or validation rows.
     """
     rows = np.arange(len(labels))
     stratify = labels if labels.ndim == 1 else None
@@ -260,7 +260,7 @@ class RunningMeans:
 
 
 def accuracy(logits: Floats, targets: Floats, weights: Floats, output_activation: str) -> float:
-    """Return the weighted fraction of documents whose class, or whose every label, is correct."""
+    """Return the weighted accuracy; for multilabel data, all labels must be correct."""
     if output_activation == "softmax":
         is_correct = logits.argmax(axis=1) == targets.argmax(axis=1)
     else:

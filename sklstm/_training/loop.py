@@ -22,34 +22,35 @@ from sklstm._training.data import RunningMeans, TrainingRun
 #: One value per epoch of the loss and each metric.
 History = dict[str, list[float]]
 
-# Fraction of the steps of the one-cycle schedule in which the learning rate increases, and its
-# first and last value relative to the peak: close to torch.optim.lr_scheduler.OneCycleLR.
+# One-cycle schedule, similar to torch.optim.lr_scheduler.OneCycleLR: fraction of the steps in which
+# the learning rate increases, and first and last learning rate relative to the peak.
 _WARM_UP = 0.25
 _FIRST, _LAST = 0.04, 0.001
 
-# Steps in which text classifiers learn what generalizes, and bounds for small and large corpora.
+# epochs="auto": target number of steps, and limits for large and small corpora. More steps overfit
+# small data sets without improving accuracy.
 _AUTO_STEPS = 400
 _MIN_AUTO_EPOCHS, _MAX_AUTO_EPOCHS = 3, 12
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long to train, in which order, and when to stop.
+    """Settings of the training loop.
 
     Attributes
     ----------
     epochs : int
         Maximum number of epochs.
     one_cycle : bool
-        Whether the learning rate follows the one-cycle schedule, or is constant.
+        Whether the learning rate follows the one-cycle schedule; otherwise it is constant.
     early_stopping : bool
         Whether to stop when the validation score no longer improves.
     n_iter_no_change : int
-        Epochs without improvement before early stopping.
+        Number of epochs without improvement after which training stops.
     tol : float
         Minimum improvement of the validation score.
     average_weights : bool
-        Whether an epoch ends with the mean of the weights after its steps.
+        Whether to use the mean of the weights over the steps of an epoch as its result.
     shuffle : bool
         Whether each epoch has a new random order.
     """
@@ -88,7 +89,7 @@ def one_cycle(progress: float) -> float:
     Parameters
     ----------
     progress : float
-        Fraction of all steps that are done, from 0 to 1.
+        Fraction of completed steps, from 0 to 1.
 
     References
     ----------
@@ -109,7 +110,7 @@ def auto_epochs(n_documents: int, batch_size: int) -> int:
 
 
 class ProgressCallback(keras.callbacks.Callback):
-    """Shows the progress of training; it does not access the model.
+    """Callback that displays the progress of training, without access to the model.
 
     Parameters
     ----------
@@ -150,15 +151,16 @@ def train(
     Parameters
     ----------
     network : BaseNetwork
-        Prepared for training; left in the state of the last epoch, or of the best one.
+        Network that is prepared for training. Afterwards it has the weights of the last epoch, or
+        of the best epoch with early stopping.
     run : TrainingRun
         Data, callbacks and settings.
     schedule : Schedule
-        How long to train, and when to stop.
+        Settings of the training loop.
     rng : numpy.random.Generator
         Source of the order of the documents.
     tasks : FitTasks or None
-        Notified of each epoch.
+        Notifies scikit-learn callbacks of each epoch.
     fitted_attributes : callable
         Returns the fitted attributes by name, from weights and history, for `tasks`.
     verbose : {0, 1, 2}
@@ -223,8 +225,8 @@ def train(
                 network.update_model()
             if schedule.average_weights:
                 network.add_to_mean(step)
-            # Unless a callback may access the model, a step is computed while Python prepares the
-            # next one.
+            # Without callbacks, which may access the model, Python prepares the next step while
+            # this one is computed.
             if callbacks or len(running) > 1:
                 finish_step()
         while running:
@@ -234,7 +236,7 @@ def train(
 
     with closing(progress(schedule.epochs, verbose)) as display, ExitStack() as at_end:
         for callback in callbacks:
-            # A callback that keeps the model could not be pickled with its classifier.
+            # Remove the model from callbacks, so that the classifier can be pickled with them.
             at_end.callback(keras.callbacks.Callback.set_model, callback, None)
         hooks = keras.callbacks.CallbackList(
             [*callbacks, *([ProgressCallback(display)] if verbose else [])],

@@ -41,34 +41,36 @@ def compare(
         Unfitted classifiers by name, for example
         ``{"lstm": pipeline, **classic_baselines()}``. They are cloned and not changed.
     X : array-like of shape (n_documents,) or (n_documents, n_columns)
-        Documents in any form that all classifiers accept: texts for pipelines that begin
-        with `TextSequencer` and for `classic_baselines`.
+        Documents in a form that all classifiers accept, such as texts for `classic_baselines` and
+        for pipelines that begin with `TextSequencer`.
     y : array-like of shape (n_documents,) or (n_documents, n_labels)
         Class labels, or a multilabel indicator matrix.
     cv : int, splitter, iterable of (train, test) or None, default=5
-        An int is a number of shuffled folds, stratified by class unless y is multilabel. Otherwise
-        as in `sklearn.model_selection.cross_validate`; ``RepeatedStratifiedKFold`` repeats folds.
+        An int is the number of folds, which are shuffled and, unless y is multilabel, stratified by
+        class. Other values are as in `sklearn.model_selection.cross_validate`; use
+        ``RepeatedStratifiedKFold`` for repeated cross-validation.
     scoring : str, sequence of str, callable or dict, default=("accuracy", "f1_macro")
-        As in `sklearn.model_selection.cross_validate`; greater is better. The first score
+        As in `sklearn.model_selection.cross_validate`; greater scores are better. The first score
         determines the order of the table. A callable ``scorer(classifier, X, y)`` returns one
-        number, called "score"; a dict maps names to scorers.
+        number, and its score is named "score"; a dict maps names to scorers.
     groups : array-like of shape (n_documents,) or None, default=None
         Group labels of the documents, for a `cv` such as ``StratifiedGroupKFold``.
     n_jobs : int or None, default=None
-        Number of folds that run in parallel, as in joblib. Times are then measured on a shared
-        machine.
+        Number of folds that run in parallel, as in joblib. Folds that run in parallel slow each
+        other down, which increases the measured times.
     verbose : int, default=0
         If positive, print one line per finished fold with an estimate of the remaining time.
     memory : str, path, joblib.Memory or None, default=None
-        Folder that caches the result of every finished fold. After an interruption the same call
-        resumes, and only classifiers that are added or changed are run.
+        Folder in which the result of each finished fold is cached. After an interruption, the same
+        call continues with the remaining folds. If classifiers are added or changed, only these are
+        run.
     random_state : int, RandomState instance or None, default=0
         Seed of the folds if `cv` is an int. None draws different folds at each call.
 
     Returns
     -------
     comparison : Comparison
-        Table, scores of the folds, tests of the differences, predictions, plot.
+        Table of means, fold scores, tests of the differences, predictions, and plot.
 
     Raises
     ------
@@ -76,13 +78,14 @@ def compare(
         If `classifiers` is not a dict of classifiers, X is a single text, or `memory` is not a
         folder.
     ValueError
-        If names, `scoring`, `cv` or `y` are invalid, X and y differ in length, or `memory` is given
-        and the folds, a classifier or a scorer cannot be reproduced by another call.
+        If a name, `scoring`, `cv` or `y` is invalid, if X and y differ in length, or if `memory` is
+        given and the folds, a classifier or a scorer would differ in another call.
 
     Warns
     -----
     FitFailedWarning
-        If a classifier raised an error. It is not run on the other folds; the others continue.
+        If a classifier raises an error. This classifier is not run on the remaining folds; the
+        other classifiers are.
 
     See Also
     --------
@@ -93,9 +96,9 @@ def compare(
     -----
     The key of a cached result consists of the name and parameters of the classifier, the rows of
     the split, X, y, `scoring`, and the versions of sklstm, scikit-learn and Keras. It does not
-    include the code of your own functions and classes: empty the folder when that changes. The
-    files are pickles, so load them only from a trusted source. For a classifier without
-    `random_state` the first result is cached.
+    include the code of your own functions and classes: empty the folder after changing the code.
+    The files are pickles, so use only a folder that you trust. A cached result is also reused for a
+    classifier without `random_state`.
 
     Examples
     --------
@@ -199,7 +202,7 @@ def _check_memory(memory: object) -> joblib.Memory:
 
 
 def _check_reproducible(cv: CrossValidation, random_state: RandomState) -> None:
-    """Raise an error for folds that differ at each call: their results are never used again."""
+    """Raise an error for folds that differ in each call, because no result could be reused."""
     if hasattr(cv, "split"):
         unseeded = getattr(cv, "random_state", 0) is None and getattr(cv, "shuffle", True)
         parameter = f"cv={cv!r}"

@@ -61,10 +61,10 @@ class _Outcome(NamedTuple):
 def make_splits(
     cv: CrossValidation, X: object, y: object, groups: object, random_state: RandomState
 ) -> list[Split]:
-    """Draw all splits once, so that every classifier has the same ones.
+    """Draw all splits once, so that all classifiers are evaluated on the same splits.
 
-    A repeat is a run of splits with disjoint test sets. This identifies the repeats of any
-    splitter, and no document has two predictions within a repeat.
+    A repeat is a sequence of consecutive splits with disjoint test sets. This definition identifies
+    the repeats of any splitter, and no document has two predictions within a repeat.
     """
     if cv is None or (isinstance(cv, Integral) and not isinstance(cv, bool)):
         stratified = type_of_target(y, input_name="y") in ("binary", "multiclass")
@@ -74,7 +74,7 @@ def make_splits(
     all_rows = np.arange(num_samples(y))
     repeat, fold, tested = 1, 0, np.zeros(len(all_rows), bool)
     for train, test in check_cv(cv).split(X, y, groups):
-        # Masks become numbers of rows.
+        # Convert boolean masks to row indices.
         train, test = all_rows[train], all_rows[test]
         fold += 1
         if tested[test].any():
@@ -165,7 +165,7 @@ def _try_fold(
 
 
 def _run_fold(
-    name: str,  # Distinguishes unseeded copies of a classifier in the memory.
+    name: str,  # Distinguishes unseeded copies of a classifier in the cache.
     model: BaseEstimator,
     scoring: Scoring,
     split: Split,
@@ -174,7 +174,7 @@ def _run_fold(
     X: object,
     y: object,
 ) -> FoldResult:
-    """Fit a clone, then score and predict; all arguments but X and y are the key in the memory."""
+    """Fit a clone, score and predict; the cache key is all arguments except X and y."""
     model = clone(model)
     X_train, y_train = safe_indexing(X, split.train), safe_indexing(y, split.train)
     X_test, y_test = safe_indexing(X, split.test), safe_indexing(y, split.test)
@@ -188,7 +188,7 @@ def _run_fold(
     start = perf_counter()
     model.fit(X_train, y_train)
     fitted = perf_counter()
-    # Scorers of one `check_scoring` share a call of `predict`.
+    # With a single `check_scoring`, all scorers use the same call of `predict`.
     scorers = {**scoring, _PREDICTIONS: make_scorer(record)}
     scores = check_scoring(model, scoring=scorers)(model, X_test, y_test)
     scored = perf_counter()
@@ -207,7 +207,7 @@ def _run_fold(
 def _hash_data(data: object) -> str:
     """Hash data once by its content, instead of once per fold."""
     if isinstance(data, pd.Series | pd.DataFrame):
-        # The bytes of a pickled Series depend on more than its values.
+        # Two Series with equal values can have different pickles, and so different hashes.
         columns = list(data.columns) if isinstance(data, pd.DataFrame) else []
         data = columns, pd.util.hash_pandas_object(data, index=False).to_numpy()
     return joblib.hash(data)

@@ -1,4 +1,4 @@
-"""Results of a comparison: data frames of all folds, tests of the differences, and the plot."""
+"""Results of a comparison: data frames, significance tests and plot."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _SPLIT_COLUMNS = ["repeat", "fold", "n_train", "n_test"]
-# Columns of the frames, which are not available as names of scores or classifiers.
+# Columns of the data frames, which cannot be names of scores or classifiers.
 RESERVED_SCORES = {"classifier", *_SPLIT_COLUMNS, "fit_time", "score_time", "error"}
 RESERVED_NAMES = {"repeat", "fold", "y"}
 
@@ -36,9 +36,10 @@ class Comparison:
     Attributes
     ----------
     table : DataFrame
-        One row per classifier, the best first and those that failed last: mean of each score over
-        the folds, and its sample standard deviation as ``<score>_std``; ``fit_time`` and
-        ``score_time``, mean seconds per fold; ``error``, empty unless the classifier failed.
+        One row per classifier, sorted by the first score from best to worst, with failed
+        classifiers last. Columns: mean of each score over the folds, and its sample standard
+        deviation as ``<score>_std``; ``fit_time`` and ``score_time``, mean seconds per fold;
+        ``error``, empty unless the classifier failed.
     classifiers : tuple of str
         Names of all classifiers, in the order of the argument.
     scoring : tuple of str
@@ -49,9 +50,9 @@ class Comparison:
         ``score_time``, seconds; and one column per score.
     predictions : DataFrame
         Out-of-fold predictions, with the index of X: ``repeat`` and ``fold`` in which the document
-        was in the test set, its label ``y``, and one column per classifier that did not fail.
-        Repeats are concatenated, each without the documents that are in none of its test sets.
-        Multilabel entries are tuples.
+        was in the test set, its label ``y``, and one column per classifier that did not fail. With
+        repeated cross-validation, there is one row per repeat and test document. Multilabel entries
+        are tuples.
     errors : dict of str to str
         Error in one line, and traceback, of each classifier that failed.
 
@@ -102,28 +103,30 @@ class Comparison:
     def differences(self, scoring: str | None = None, *, alpha: float = 0.05) -> pd.DataFrame:
         r"""Test all pairs of classifiers by the corrected resampled t-test.
 
-        The folds of a cross-validation share training documents, so that an ordinary t-test on
-        their scores has too many false positives. This test uses
-        :math:`(1/k + n_{test}/n_{train}) s^2` as the variance of the mean difference over k folds,
-        whose sample variance is :math:`s^2`, and k - 1 degrees of freedom [1]_. It is also valid
-        for repeated cross-validation [2]_, where k counts the folds of all repeats.
+        The training sets of cross-validation folds overlap, so that an ordinary t-test on the fold
+        scores has too many false positives. This test uses
+        :math:`(1/k + n_{test}/n_{train}) s^2` as the variance of the mean difference, where k is
+        the number of folds and :math:`s^2` the sample variance of the differences, and k - 1
+        degrees of freedom [1]_. The test is also valid for repeated cross-validation [2]_, where k
+        is the number of folds of all repeats together.
 
         Parameters
         ----------
         scoring : str or None, default=None
             Name of the score; None for the first.
         alpha : float, default=0.05
-            Family-wise error rate: probability of a significant difference if there is none.
+            Family-wise error rate: the probability of at least one significant result if there are
+            no differences.
 
         Returns
         -------
         differences : DataFrame
             One row per pair of classifiers that did not fail: ``first``, the one with the greater
             mean, and ``second``; ``difference`` of the means; its corrected ``std_error``;
-            ``ci_low`` and ``ci_high``, the ends of its ``1 - alpha`` confidence interval; ``t``;
+            ``ci_low`` and ``ci_high``, the limits of its ``1 - alpha`` confidence interval; ``t``;
             ``p_value``, two-sided; ``p_adjusted``, adjusted for the number of pairs by Holm's
-            method [3]_; and ``better``, the name of the first if ``p_adjusted`` is below `alpha`,
-            else empty.
+            method [3]_; and ``better``, the name of the first classifier if ``p_adjusted`` is less
+            than `alpha`, otherwise empty.
 
         Raises
         ------
@@ -133,10 +136,11 @@ class Comparison:
         Notes
         -----
         A difference that is not significant is not evidence of equality: the confidence interval
-        has the differences that are compatible with the data. Holm's method requires stronger
-        evidence the more classifiers there are; use ``p_value`` for a single pair that was chosen
-        in advance. If the difference is the same in all folds, its variance is zero, and p is 0 (or
-        1, if it is zero). This happens by chance with few small folds: repeat them.
+        contains all differences that are compatible with the data. With more classifiers, Holm's
+        method requires stronger evidence; use ``p_value`` for a single pair that was chosen in
+        advance. If the difference is the same in all folds, its variance is zero, and the p value
+        is 0, or 1 if the difference is zero. With a few small folds this can happen by chance; use
+        repeated cross-validation.
 
         References
         ----------
@@ -163,9 +167,9 @@ class Comparison:
     ) -> Axes:
         """Plot the score of each fold, the means, and their confidence intervals.
 
-        The intervals use the same corrected variance as `differences`. Overlapping intervals do not
-        imply that there is no difference, because the classifiers have the same folds: use
-        `differences` to test for it.
+        The intervals use the same corrected variance as `differences`. Two classifiers can differ
+        significantly even if their intervals overlap, because they are evaluated on the same folds.
+        Use `differences` to test a pair.
 
         Parameters
         ----------
@@ -259,8 +263,8 @@ class ComparisonDisplay(Display):
     Parameters
     ----------
     rows : sequence of Row
-        Name, scores of the folds, mean, and ends of the confidence interval of each classifier, or
-        its error, from top to bottom.
+        One row per classifier, from top to bottom: name, fold scores, mean, and limits of the
+        confidence interval, or the error.
     label : str
         Name of the score.
     confidence : float, default=0.95
@@ -372,7 +376,7 @@ class ComparisonDisplay(Display):
                 failed = ax.text(0.02, height, f"failed: {kind}", color=GREY, fontsize="small")
                 failed.set(transform=ax.get_yaxis_transform(), verticalalignment="center")
                 continue
-            # Below the line, where the interval does not hide the points.
+            # Draw the points below the interval, which would hide them.
             below = [height + 0.22] * len(row.scores)
             ax.plot(row.scores, below, "o", c=BLUE, markersize=4.5, alpha=0.6, label="a fold")
             interval = [[row.mean - row.ci_low], [row.ci_high - row.mean]]

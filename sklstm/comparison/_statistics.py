@@ -1,4 +1,4 @@
-"""Inference on cross-validation scores, whose training sets overlap."""
+"""Significance tests for cross-validation scores, whose training sets overlap."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scipy import stats
 
 
 class CorrectedTest(NamedTuple):
-    """Mean over folds, its standard error and confidence interval, and a test that it is zero."""
+    """Mean over folds, its standard error and confidence interval, and a t-test against zero."""
 
     mean: float
     std_error: float
@@ -40,8 +40,9 @@ def corrected_t_test(values: ArrayLike, test_ratio: float, alpha: float = 0.05) 
     Returns
     -------
     test : CorrectedTest
-        The result, with a two-sided ``p_value``. If all values are equal, p is 1 if they are zero
-        and 0 otherwise. All but the mean is NaN for fewer than two folds or if a value is NaN.
+        The result, with a two-sided ``p_value``. If all values are equal, the p value is 1 if they
+        are zero, and 0 otherwise. With fewer than two folds or a NaN value, all fields except the
+        mean are NaN.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Graph: the nodes and constants of an ONNX graph, and the model made of them."""
+"""Graph: build an ONNX model from nodes and constants."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from numpy.typing import DTypeLike, NDArray
 if TYPE_CHECKING:
     import onnx
 
-# Operator set 18 is the first one with all operators used here. The file format is as old as it,
-# because runtimes reject a format that is newer than they are.
+# Operator set 18 is the first one with all operators used here. The file format is equally old,
+# because runtimes reject formats that are newer than they support.
 _OPSET = 18
 _FORMAT = 8
 
@@ -44,8 +44,8 @@ class Graph:
     def add(self, operator: str, *inputs: object, **attributes: object) -> str:
         """Add a node with one output, and return the name of the output.
 
-        An input is the name of a value, or a constant: an array, numbers, or a number. Integers
-        become int64, floats float32.
+        An input is the name of a value, or a constant: an array, a list of numbers or a number.
+        Integers are converted to int64, and floats to float32.
         """
         return self.add_many(operator, 1, *inputs, **attributes)[0]
 
@@ -95,7 +95,7 @@ class Graph:
                 used.update(node.input)
                 needed.insert(0, node)
         for node in needed:
-            # An output without a name is not computed.
+            # Outputs without a name are not computed.
             node.output[:] = [name if name in used else "" for name in node.output]
         constants = {name: array for name, array in self._constants.items() if name in used}
         arrays = [numpy_helper.from_array(array, name) for name, array in constants.items()]

@@ -1,4 +1,4 @@
-"""to_onnx: a fitted classifier as an ONNX model, and the settings of its tokenizer as JSON."""
+"""to_onnx: export a fitted classifier to ONNX, and its tokenizer settings to JSON."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ _WORD_CALLABLES = {
 
 
 def to_onnx(estimator: LSTMTextClassifier | Pipeline, path: str | os.PathLike[str]) -> list[Path]:
-    """Write a fitted classifier to an ONNX model.
+    """Export a fitted classifier to an ONNX file.
 
-    The model maps token ids to the results of `predict_proba` and `predict`. It needs an ONNX
-    runtime, but not Python, Keras or scikit-learn. For a pipeline, the settings and the vocabulary
-    of its `TextSequencer` are written to a second file, for programs that convert texts to the same
-    token ids.
+    The ONNX model maps token ids to the results of `predict_proba` and `predict`. Running it
+    requires an ONNX runtime, but not Python, Keras or scikit-learn. For a pipeline, a second file
+    contains the settings and the vocabulary of the `TextSequencer`, with which other programs can
+    convert texts to the same token ids.
 
     Parameters
     ----------
@@ -70,15 +70,15 @@ def to_onnx(estimator: LSTMTextClassifier | Pipeline, path: str | os.PathLike[st
     Returns
     -------
     files : list of Path
-        The files that were written: the model, and for a pipeline the settings.
+        The files that were written: the model and, for a pipeline, the tokenizer settings.
 
     Raises
     ------
     TypeError
-        If `estimator` is anything else, or ONNX does not support the type of its class labels.
+        If `estimator` is not supported, or ONNX does not support the type of its class labels.
     ValueError
-        If ONNX does not support its `activation`, if the weights are too large for a file, or if
-        the `TextSequencer` calls functions. Nothing is written in these cases.
+        If ONNX does not support its `activation`, if the weights are too large for an ONNX file, or
+        if a parameter of the `TextSequencer` needs Python code. No file is written in these cases.
     NotFittedError
         If `estimator` is not fitted.
     ImportError
@@ -93,11 +93,11 @@ def to_onnx(estimator: LSTMTextClassifier | Pipeline, path: str | os.PathLike[st
     Notes
     -----
     The input "ids" is an int32 array ``(n_documents, n_ids)``. Zeros are padding, on either side,
-    and ids outside the vocabulary are read as the out-of-vocabulary token. The width is arbitrary,
-    unless ``mask_padding=False``. The output "probabilities" is a float32 array ``(n_documents,
-    n_classes)``. The output "label" contains the class labels ``(n_documents,)``, or an int64
-    indicator ``(n_documents, n_labels)``. The property "classes" of the model is a JSON list of the
-    classes in the order of the columns.
+    and ids outside the vocabulary are treated as the out-of-vocabulary token. The number of columns
+    is arbitrary, unless ``mask_padding=False``. The output "probabilities" is a float32 array
+    ``(n_documents, n_classes)``. The output "label" contains the class labels ``(n_documents,)``
+    or, for multilabel data, an int64 indicator matrix ``(n_documents, n_labels)``. The model
+    property "classes" is a JSON list of the classes in the order of the columns.
 
     With `WordVectors` the model contains the vectors of all words, not only of those in the
     training texts.
@@ -236,7 +236,7 @@ class NetworkGraph(Graph):
         lengths = mask = None
         if network.mask_padding:
             ids, lengths = self._left_align(ids)
-        # From here on time comes first, as in the operator LSTM.
+        # The operator LSTM expects time as the first axis.
         steps = self.add("Transpose", ids, perm=[1, 0])
         if network.mask_padding:
             is_token = self.cast(self.cast(steps, np.bool_), np.float32)
@@ -276,9 +276,10 @@ class NetworkGraph(Graph):
         return self.constant(self._weights[name], name)
 
     def _left_align(self, ids: str) -> tuple[str, str]:
-        """Move the padding of each row behind its tokens; return the ids and the tokens per row.
+        """Move the padding of each row to its end; return the ids and the tokens per row.
 
-        The result has the width of the network, or else that of the longest row.
+        The result has the width of the network, or the width of the longest row if the network
+        takes any width.
         """
         is_token = self.cast(ids, np.bool_)
         n_before = self.add("CumSum", self.cast(is_token, np.int32), 1)
@@ -387,7 +388,7 @@ def tokenizer_settings(sequencer: TextSequencer) -> dict[str, object]:
     Raises
     ------
     ValueError
-        If a parameter is a function, or there is a stemmer, which is one too.
+        If a parameter is a function, or if there is a stemmer, which also needs Python code.
     """
     callables = _CALLABLES | (_WORD_CALLABLES if sequencer.analyzer == "word" else {})
     for name, remedy in callables.items():
@@ -408,7 +409,7 @@ def tokenizer_settings(sequencer: TextSequencer) -> dict[str, object]:
     }
     if sequencer.indexing == "vocabulary":
         settings["tokens"] = sequencer.tokens_.tolist()
-        # The first tokens have a vector; other words are respelled as these.
+        # The first tokens have a vector; `_tokens.respell` maps other words to them.
         vectors = sequencer.vocabulary
         settings["n_vectors"] = len(vectors) if isinstance(vectors, WordVectors) else 0
     return settings

@@ -29,9 +29,9 @@ _Doubles = NDArray[np.float64]
 _Codes = NDArray[np.int64]
 
 _METHODS = ("integrated_gradients", "occlusion")
-# Variants of documents that occlusion scores in one call.
+# Maximum number of occluded documents per call.
 _MAX_VARIANTS = 4096
-# Logits of probabilities closer to 0 or 1 are not distinct in float32.
+# Probabilities are clipped, because float32 cannot distinguish values closer to 0 or 1.
 _MIN_PROBABILITY = float(np.finfo(np.float32).eps)
 
 
@@ -48,11 +48,11 @@ class TokenAttributions:
     target : object
         The class, as in ``classes_``.
     score : float
-        The logit of `target`, as returned by `decision_function`; its negative for the first of two
-        classes. For a classifier without `decision_function` the log-odds of `target`.
+        The logit of `target`: the value of `decision_function`, or its negative for the first of
+        two classes. For a classifier without `decision_function`, the log-odds of `target`.
     baseline_score : float
-        The score of the baseline input: all embedding vectors are zero or, with occlusion, all
-        tokens are out of vocabulary. Integrated gradients sum to ``score - baseline_score``.
+        The score of the baseline input, in which all embedding vectors are zero or, with occlusion,
+        all tokens are out-of-vocabulary. Integrated gradients sum to ``score - baseline_score``.
     """
 
     tokens: NDArray[np.generic]
@@ -80,22 +80,24 @@ def token_attributions(
     X : list, Series or array
         Texts for a pipeline, token ids for a classifier.
     target : object, default=None
-        A class or, for multilabel data, a label, as in ``classes_``. None explains the predicted
-        class of each document; for multilabel data its most probable label.
+        A class or, for multilabel data, a label, as in ``classes_``. None selects the predicted
+        class of each document or, for multilabel data, its most probable label.
     method : {"integrated_gradients", "occlusion"}, default="integrated_gradients"
-        Integrated gradients [1]_ scale the embedding vectors of all tokens from zero to their
-        values, and attribute the change of the score to the tokens completely. Occlusion [2]_
-        replaces one token at a time with the out-of-vocabulary token, and attributes the decrease
-        of the score to it.
+        "integrated_gradients" [1]_ integrates the gradient of the score along a path that scales
+        the embedding vectors of all tokens from zero to their values. The values sum to the change
+        of the score along the path. "occlusion" [2]_ replaces one token at a time with the
+        out-of-vocabulary token; the value of the token is the decrease of the score.
     n_steps : int, default=30
-        Initial number of gradients per document for integrated gradients: the points of a
-        Gauss-Legendre quadrature. If the values of a document do not sum to the difference of its
-        scores, the segments of the path with the largest errors are halved and integrated again.
+        Initial number of gradients per document for integrated gradients, which is the number of
+        points of a Gauss-Legendre quadrature. If the values of a document do not sum to the
+        difference of its scores, the segments of the path with the largest errors are halved and
+        integrated again.
 
     Returns
     -------
     attributions : list of TokenAttributions, length n_documents
-        Tokens, their values in logits, the class, its score, and the score of the baseline input.
+        One element per document: tokens, their values in logits, the class, its score, and the
+        score of the baseline input.
 
     Raises
     ------
@@ -109,8 +111,8 @@ def token_attributions(
     Warns
     -----
     ConvergenceWarning
-        If the sum of the integrated gradients of a document differs from the difference of the
-        scores by more than 1 % of it, and by more than 0.001 logits.
+        If the sum of the integrated gradients of a document differs from ``score -
+        baseline_score`` by more than 1 % and by more than 0.001 logits.
 
     See Also
     --------
@@ -120,21 +122,22 @@ def token_attributions(
 
     Notes
     -----
-    **Integrated gradients.** The baseline input has the same number of tokens, with vectors of
-    zeros: the LSTM runs for as many steps without any information. No text has these vectors, and
-    `baseline_score` is rarely zero. The values of a document sum to ``score - baseline_score`` with
-    an error of at most 1 % of it, or 0.001 logits if that is more. If the network reads its padding
-    (``mask_padding=False``), the padding is the same in the baseline input, and has no values.
+    **Integrated gradients.** The baseline input has the same number of tokens, but all their
+    vectors are zero. No real text has these vectors, and `baseline_score` is rarely zero. The
+    values of a document sum to ``score - baseline_score`` with an error of at most 1 % or 0.001
+    logits, whichever is greater. With ``mask_padding=False``, the padding keeps its vectors in the
+    baseline input, and no contribution is attributed to it.
 
-    With `ngrams`, a score is the mean of the scores of the LSTM and the n-grams. The latter is a
-    sum over n-grams, and each term is divided equally among the tokens of the n-gram, which is
-    exact. The baseline input has no n-grams.
+    With `ngrams`, the score is the mean of the LSTM score and the n-gram score. The n-gram score is
+    a sum over n-grams. Each term is divided equally among the tokens of the n-gram, so this half of
+    the attribution is exact. The baseline input has no n-grams.
 
-    **Occlusion.** A hidden token is replaced with the out-of-vocabulary token (id 1), so that all
-    others keep their positions. In the baseline input all tokens are out of vocabulary. The values
-    do not sum to a difference: if two tokens have the same meaning, hiding either of them may not
-    change the score. The cost is one prediction per token. A score is the value of
-    `decision_function` or, without that method, the log-odds of `predict_proba`.
+    **Occlusion.** Each occluded token is replaced with the out-of-vocabulary token (id 1), so that
+    all other tokens keep their positions. In the baseline input all tokens are out-of-vocabulary.
+    The values do not sum to ``score - baseline_score``: if two tokens have the same meaning,
+    occluding only one of them may not change the score. The cost is one prediction per token. The
+    score is the value of `decision_function` or, for classifiers without this method, the log-odds
+    computed from `predict_proba`.
 
     Neither method predicts the effect of replacing a token with another word.
 
@@ -198,7 +201,7 @@ def read_ids(sequencer: TextSequencer | None, classifier: BaseEstimator, X: obje
 def token_names(
     sequencer: TextSequencer | None, ids: Ids, *, keep_padding: bool = False
 ) -> list[NDArray[np.generic]]:
-    """Return the tokens of each row; their ids if the sequencer does not know the tokens."""
+    """Return the tokens of each row, or their ids if the tokens are not known."""
     names = getattr(sequencer, "tokens_", None)
     rows = [row if keep_padding else row[row != 0] for row in ids]
     return [row if names is None else names[row] for row in rows]
@@ -215,7 +218,7 @@ def _class_scores(classifier: BaseEstimator, ids: Ids) -> _Doubles:
 
 
 def _target_codes(labels: Sequence[object], scores: _Doubles, target: object) -> _Codes:
-    """Return the column of the target in the scores, or that of the largest score.
+    """Return the column of the target in the scores; for None, that of the largest score.
 
     Raises
     ------
@@ -234,7 +237,7 @@ def _target_codes(labels: Sequence[object], scores: _Doubles, target: object) ->
 
 
 def _python_labels(classes: Labels) -> list[object]:
-    """Return the classes, as Python objects where NumPy only wraps them."""
+    """Return the classes, with NumPy scalars converted to Python objects."""
     scalars = (np.str_, np.bool_, np.number)
     return [label.item() if isinstance(label, scalars) else label for label in classes]
 
@@ -251,7 +254,7 @@ def _integrate(
         output_weights = np.eye(spec.n_outputs, dtype=np.float32)[codes]
     values, baselines = np.zeros(inputs.shape), np.zeros(len(inputs))
     if spec.ngrams:
-        # The score is the mean of two.
+        # The score is the mean of the LSTM score and the n-gram score.
         output_weights /= 2
         values, baselines = _split_ngram_scores(spec, weights, inputs, output_weights)
     lstm_values, lstm_baselines = integrated_gradients(
@@ -283,7 +286,7 @@ def _split_ngram_scores(
     values : ndarray of float64 of shape (n_documents, width)
         Score of the n-grams at each position.
     baselines : ndarray of float64 of shape (n_documents,)
-        Score of the n-grams of a document without n-grams.
+        N-gram score of a document without n-grams.
     """
     values = np.zeros(inputs.shape)
     inputs = map_unseen_to_oov(inputs, spec.ngram_rows, np)

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 _LINE_HEIGHT, _FONT_SIZE = 0.27, 9.0
 _CHARACTER_WIDTH = 0.602 * _FONT_SIZE / 72
 _TEXT_WIDTH = 5.0
-# Smallest range of colors and bars in logits, so that negligible values look negligible.
+# Minimum range of colors and bars in logits, so that negligible values have pale colors and short
+# bars.
 _MIN_RANGE = 0.01
 # Values below this fraction of the largest one are not underlined.
 _MIN_UNDERLINED = 0.1
@@ -143,7 +144,8 @@ class TokenAttributionDisplay(Display):
         Parameters
         ----------
         kind : {"text", "bar"}, default="text"
-            Colored words in lines, or horizontal bars in the order of the tokens.
+            "text" plots the tokens as lines of colored text, and "bar" one horizontal bar per
+            token.
         ax : matplotlib Axes or None, default=None
             Axes to plot on; None for a new figure.
 
@@ -284,7 +286,7 @@ class TrainingHistoryDisplay(Display):
     best_epoch : int or None, default=None
         Epoch to mark, counted from 1.
     is_kept : bool, default=False
-        Whether the classifier has the weights of that epoch.
+        Whether the classifier has the weights of `best_epoch`.
 
     Attributes
     ----------
@@ -297,7 +299,7 @@ class TrainingHistoryDisplay(Display):
 
     See Also
     --------
-    LSTMTextClassifier : Its attribute ``history_`` is plotted.
+    LSTMTextClassifier : Classifier with the attribute ``history_``.
 
     Examples
     --------
@@ -333,8 +335,8 @@ class TrainingHistoryDisplay(Display):
     ) -> Self:
         """Plot the training history of a fitted classifier.
 
-        With early stopping, the epoch whose weights were kept is marked. With other validation
-        data, the epoch with the best validation accuracy is marked.
+        With early stopping, the epoch whose weights were restored is marked. If there is validation
+        data but no early stopping, the epoch with the best validation accuracy is marked.
 
         Parameters
         ----------
@@ -382,7 +384,7 @@ class TrainingHistoryDisplay(Display):
         Raises
         ------
         ValueError
-            If the number of Axes differs from that of the metrics.
+            If the number of Axes differs from the number of metrics.
         ImportError
             If matplotlib is not installed.
         """

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 _Doubles = NDArray[np.float64]
 _Ints = NDArray[np.int64]
 
-# Rows of a batch. Each position in it has its own row of an embedding matrix.
+# Rows of a batch. Each position of a batch has its own row of an embedding matrix.
 _BATCH_ROWS = 32
-# How often segments are halved.
+# Maximum number of times that segments are halved.
 _MAX_HALVINGS = 16
 # Tolerated error of a sum: this fraction of the difference of the scores, or this many logits.
 _RELATIVE_TOLERANCE, _ABSOLUTE_TOLERANCE = 0.01, 0.001
@@ -46,12 +46,13 @@ def integrated_gradients(
     weights : dict of str to ndarray of float32
         Weights by name.
     inputs, lengths : ndarray of int of shapes (n_documents, width) and (n_documents,)
-        Rows of the embedding matrix, and how many of them to read, as returned by `network_inputs`.
+        Rows of the embedding matrix, and the number of positions of each document, as returned by
+        `network_inputs`.
     output_weights : ndarray of float32 of shape (n_documents, n_outputs)
         Weight of each logit in the score.
     other_differences : ndarray of float64 of shape (n_documents,)
-        Difference of the scores that is attributed elsewhere; the tolerance is relative to the
-        total.
+        Difference of the n-gram scores, which are attributed separately. The tolerance is relative
+        to the total difference.
     n_steps : int
         Initial number of points of the quadrature.
 
@@ -70,7 +71,8 @@ def integrated_gradients(
     from sklstm._network.pool import acquire_network
     from sklstm._training.batches import prediction_widths
 
-    # The widest batch: networks that skip padding read up to twice the width, and at least 64 ids.
+    # Size of the widest batch: if a network skips padding, the padded width is at least 64 ids and
+    # less than twice the width of the documents.
     n_positions = _BATCH_ROWS * 2 * max(32, inputs.shape[1])
     lstm_spec = replace(spec, ngrams=0, ngram_buckets=0, ngram_rows=0, trainable_embeddings=True)
     lstm_weights = {name: w for name, w in weights.items() if not name.startswith("ngram")}
@@ -101,7 +103,7 @@ def integrated_gradients(
             f"difference of their scores: for document {worst} the error is {errors[worst]:.2g} of "
             f"{differences[worst]:.2g} logits. Raise n_steps."
         )
-        # The level is that of the caller of token_attributions.
+        # Report the line that calls token_attributions.
         warnings.warn(message, ConvergenceWarning, stacklevel=4)
     return values, baselines
 
@@ -134,10 +136,10 @@ class _Segments(NamedTuple):
         return self.end_score - self.start_score - self.values.sum(axis=1)
 
     def are_inaccurate(self, tolerance: _Doubles) -> NDArray[np.bool_]:
-        """Return the segments with the largest errors, if those of a document exceed a tolerance.
+        """Return a mask of the segments to halve.
 
-        The errors are summed without sign. All segments whose error is at least half of the largest
-        one are returned.
+        A document is inaccurate if the sum of the absolute errors of its segments exceeds its
+        tolerance. Its segments whose error is at least half of the largest error are selected.
         """
         errors = np.abs(self.errors)
         largest = np.zeros(len(tolerance))
@@ -150,22 +152,22 @@ class _Segments(NamedTuple):
         return _Segments._make(column[mask] for column in self)
 
     def append(self, others: _Segments) -> _Segments:
-        """Return these segments, then other ones."""
+        """Return these segments, followed by other segments."""
         return _Segments._make(map(np.concatenate, zip(self, others, strict=True)))
 
 
 @dataclass(frozen=True)
 class _Paths:
-    """Straight paths from vectors of zeros to those of documents.
+    """Straight paths from vectors of zeros to the vectors of documents.
 
     Attributes
     ----------
     gradient : callable
         As returned by `Network.input_gradient`.
     is_thread_safe : bool
-        Whether several threads may use it at once.
+        Whether several threads may call `gradient` at the same time.
     n_rows : int
-        Rows of the embedding matrix that it takes.
+        Number of rows of the embedding matrix that `gradient` takes.
     widths : ndarray of int64
         Increasing widths of batches.
     matrix : ndarray of float32 of shape (n_tokens, embedding_dim)
@@ -195,7 +197,7 @@ class _Paths:
     ) -> _Segments:
         """Return segments, integrated at `n_steps` points each."""
         points, weights = np.polynomial.legendre.leggauss(n_steps)
-        # The last point is for the score at the end.
+        # The additional last point computes the score at the end of the segment.
         points, weights = np.append((points + 1) / 2, 1.0), np.append(weights / 2, 0.0)
         size = (end - start)[:, None]
         scores, values = self.weighted_gradients(document, start[:, None] + size * points, weights)
@@ -244,12 +246,12 @@ class _Paths:
         There are at most `_BATCH_ROWS` documents; each is evaluated at one point of its path.
         """
         n, n_steps = len(documents), max(1, int(self.lengths[documents].max()))
-        # Repetitions fill up the batch.
+        # Fill up the batch by repetition.
         documents, points = np.resize(documents, _BATCH_ROWS), np.resize(points, _BATCH_ROWS)
         width = self.widths[np.searchsorted(self.widths, n_steps)]
         rows = np.zeros((_BATCH_ROWS, width), dtype=np.int32)
         rows[:, :n_steps] = self.inputs[documents, :n_steps]
-        # Padding that is read keeps its vector.
+        # Padding that is not masked keeps its vector.
         ids = np.where(rows != 0, np.arange(1, rows.size + 1).reshape(rows.shape), 0)
         vectors = self.matrix[rows]
         scaled = points[:, None, None].astype(np.float32) * vectors

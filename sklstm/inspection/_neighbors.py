@@ -1,4 +1,4 @@
-"""Tokens with similar vectors in a trained embedding."""
+"""nearest_tokens: tokens with similar vectors in a trained embedding."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def nearest_tokens(estimator: Pipeline, token: str, *, n_tokens: int = 10) -> pd
     estimator : Pipeline
         Fitted pipeline of `TextSequencer` and `LSTMTextClassifier`.
     token : str
-        A token of the vocabulary, in the form produced by the `TextSequencer`, such as lowercase.
+        A token of the vocabulary, in the form that `TextSequencer` produces (lowercase by default).
     n_tokens : int, default=10
         Maximum number of tokens to return.
 
@@ -34,15 +34,15 @@ def nearest_tokens(estimator: Pipeline, token: str, *, n_tokens: int = 10) -> pd
     -------
     tokens : DataFrame
         Columns ``token`` and ``similarity``, the cosine similarity of the two vectors, from -1 to
-        1; in decreasing order.
+        1. Rows are in decreasing order of similarity.
 
     Raises
     ------
     TypeError
         If `estimator` is not supported, `token` is not a str, or `n_tokens` is not an integer.
     ValueError
-        If `token` is not in the vocabulary or has no vector, `n_tokens` is not positive, or the
-        `TextSequencer` hashes tokens.
+        If `token` is not in the vocabulary or has no vector, if `n_tokens` is not positive, or if
+        the `TextSequencer` has ``indexing="hash"``.
     NotFittedError
         If `estimator` is not fitted.
 
@@ -52,10 +52,10 @@ def nearest_tokens(estimator: Pipeline, token: str, *, n_tokens: int = 10) -> pd
 
     Notes
     -----
-    An embedding that is trained from scratch only separates the classes: words that indicate the
-    same class become similar, whatever their meaning. Vectors of rare tokens are still close to
-    their random initialization, and tokens unseen in training have no vector. With `WordVectors`,
-    all words with a vector are candidates.
+    An embedding that is trained from scratch only separates the classes, so words that indicate the
+    same class become similar even if their meanings differ. Vectors of rare tokens are still close
+    to their random initialization, and tokens unseen in training have no vector. With
+    `WordVectors`, all words with a pretrained vector are candidates.
 
     Examples
     --------
@@ -72,7 +72,8 @@ def nearest_tokens(estimator: Pipeline, token: str, *, n_tokens: int = 10) -> pd
     check_scalar(token, "token", str)
     check_scalar(n_tokens, "n_tokens", Integral, min_val=1)
     if sequencer is None:
-        raise TypeError("estimator has no tokens; pass the pipeline of a TextSequencer and it.")
+        problem = "estimator is a classifier without TextSequencer, so its tokens are unknown"
+        raise TypeError(f"{problem}; pass a pipeline of TextSequencer and LSTMTextClassifier.")
     if not hasattr(sequencer, "tokens_"):
         raise ValueError("indexing='hash' keeps no tokens; fit with indexing='vocabulary'.")
     tokens, vocabulary = sequencer.tokens_, sequencer.vocabulary_
@@ -84,7 +85,7 @@ def nearest_tokens(estimator: Pipeline, token: str, *, n_tokens: int = 10) -> pd
     ids, vectors = _vectors(classifier._fitted_network(), tokens)
     is_token = ids == vocabulary[token]
     if not is_token.any():
-        problem = "has no vector, because it is unseen in training; pass another token"
+        problem = "has no vector, because it does not occur in the training texts; pass another one"
         raise ValueError(f"token={token!r:.60} {problem}.")
     similarity = cosine_similarity(vectors, vectors[is_token])[:, 0]
     order = np.argsort(-similarity, kind="stable")
@@ -98,7 +99,7 @@ def _vectors(fitted: FittedNetwork, tokens: NDArray[np.object_]) -> tuple[Ids, N
     ids = np.arange(N_RESERVED, min(len(tokens), table.vocab_size), dtype=np.int32)
     rows, _, weights = fitted.resolve(ids)
     matrix = weights[EMBEDDINGS]
-    # Rows after those of training are pretrained vectors.
+    # The rows that follow the trained embedding are pretrained vectors.
     is_known = np.append(table.is_known, np.ones(len(matrix) - len(table.is_known), dtype=bool))
     has_vector = (rows != OOV_ID) & is_known[rows] & (tokens[ids] != "")
     return ids[has_vector], matrix[rows[has_vector]].astype(np.float64)

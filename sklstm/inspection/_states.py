@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 _Doubles = NDArray[np.float64]
 _Activation = Callable[[_Doubles], _Doubles]
 
-# Documents that are computed together.
+# Maximum number of documents per batch.
 _BATCH_ROWS = 64
-# Rows of a heat map with a tick.
+# Maximum number of row ticks of a heat map.
 _MAX_TICKS = 6
 
 
@@ -37,15 +37,15 @@ _MAX_TICKS = 6
 class LSTMStates:
     """Gates and states of one LSTM layer for each token of a document.
 
-    Columns are the units; in a bidirectional layer the units of the forward direction precede those
-    of the backward direction. Rows are the tokens in the order of the text, for both directions:
-    the backward direction ends at the first row.
+    Columns are the units. In a bidirectional layer, the units of the forward direction precede
+    those of the backward direction. Rows are the tokens in the order of the text, in both
+    directions. The final state of the backward direction is therefore in the first row.
 
     Attributes
     ----------
     tokens : ndarray of str or int of shape (n_tokens,)
-        The tokens, or their ids if there is no sequencer. Padding is only included if the network
-        reads it, as "" or 0.
+        The tokens, or their ids if there is no sequencer. With ``mask_padding=False``, padding is
+        included as "" or 0.
     input_gate : ndarray of float32 of shape (n_tokens, n_units)
         Fraction of the candidate that is added to the cell state, in [0, 1].
     forget_gate : ndarray of float32 of shape (n_tokens, n_units)
@@ -59,11 +59,11 @@ class LSTMStates:
     hidden_state : ndarray of float32 of shape (n_tokens, n_units)
         Output of the unit after the token.
     is_bidirectional : bool
-        Whether the second half of the units reads backward.
+        Whether the second half of the units belongs to the backward direction.
     """
 
     tokens: NDArray[np.generic]
-    # The one table of the quantities: everything else follows its order, names and metadata.
+    # Computation and plots use the order, names and metadata of these fields.
     input_gate: Floats = field(metadata={"label": "input gate", "is_gate": True})
     forget_gate: Floats = field(metadata={"label": "forget gate", "is_gate": True})
     candidate: Floats = field(metadata={"label": "candidate", "is_gate": False})
@@ -133,9 +133,10 @@ def lstm_states(estimator: BaseEstimator, X: object, *, layer: int = 0) -> list[
 
     Notes
     -----
-    In step t, the inputs of the layer are :math:`x_t`, the vector of a token or the output of the
-    previous layer, and its own hidden state :math:`h_{t-1}` and cell state :math:`c_{t-1}`, both
-    zero before the first token [1]_ [2]_:
+    In step t, the input of the layer is :math:`x_t`, the vector of a token or the output of the
+    previous layer. The new hidden state :math:`h_t` and cell state :math:`c_t` also depend on the
+    previous states :math:`h_{t-1}` and :math:`c_{t-1}`, which are zero before the first token [1]_
+    [2]_:
 
     .. math::
 
@@ -146,12 +147,13 @@ def lstm_states(estimator: BaseEstimator, X: object, *, layer: int = 0) -> list[
         c_t &= f_t \odot c_{t-1} + i_t \odot g_t \\
         h_t &= o_t \odot \phi(c_t)
 
-    These are the input gate, forget gate, candidate, output gate, cell state and hidden state;
-    :math:`\sigma` is the sigmoid function, and :math:`\phi` the parameter `activation`. They are
-    computed from ``weights_`` by these equations, in double precision.
+    The left-hand sides are the input gate, forget gate, candidate, output gate, cell state and
+    hidden state. :math:`\sigma` is the sigmoid function, and :math:`\phi` is the function given by
+    the parameter `activation`. The quantities are computed from ``weights_`` by these equations, in
+    double precision.
 
-    Documents longer than the width of the `TextSequencer` are truncated as in `predict`. Padding
-    has no rows, unless the network reads it (``mask_padding=False``).
+    Documents longer than `max_len_` of the `TextSequencer` are truncated as in `predict`. Padding
+    has no rows, unless ``mask_padding=False``.
 
     References
     ----------
@@ -281,7 +283,7 @@ def _numpy_activation(name: str) -> _Activation:
 
 
 class LSTMStateDisplay(Display):
-    """Heat maps of the gates and states of an LSTM layer: units by tokens.
+    """Heat maps of the gates and states of an LSTM layer, with units as rows and tokens as columns.
 
     It is recommended to use `from_estimator` to create a display.
 
@@ -290,11 +292,11 @@ class LSTMStateDisplay(Display):
     states : LSTMStates
         States of one document.
     quantities : sequence of str or None, default=None
-        Which of "input_gate", "forget_gate", "candidate", "output_gate", "cell_state" and
-        "hidden_state" to plot; None for all.
+        Quantities to plot, from "input_gate", "forget_gate", "candidate", "output_gate",
+        "cell_state" and "hidden_state"; None for all.
     units : array-like of int or None, default=None
-        Which units to plot, counted from 0. In a bidirectional layer the units of the forward
-        direction precede those of the backward direction. None for all.
+        Units to plot, counted from 0; None for all. In a bidirectional layer, the units of the
+        forward direction precede those of the backward direction.
 
     Attributes
     ----------
@@ -402,8 +404,8 @@ class LSTMStateDisplay(Display):
         Raises
         ------
         ValueError
-            If a quantity or unit does not exist, there are no tokens, or the number of Axes differs
-            from that of the quantities.
+            If a quantity or unit does not exist, if there are no tokens, or if the number of Axes
+            differs from the number of quantities.
         ImportError
             If matplotlib is not installed.
         """

@@ -1,4 +1,4 @@
-"""The classic baselines learn from raw texts, and NB-SVM is the method of its paper."""
+"""classic_baselines learn from raw texts, and NBSVMClassifier matches its paper."""
 
 import pickle
 

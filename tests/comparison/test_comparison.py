@@ -1,4 +1,4 @@
-"""compare() gives all classifiers the same folds, and tells real differences from chance."""
+"""compare() evaluates all classifiers on the same folds and tests their differences."""
 
 import pickle
 import re

@@ -1,4 +1,4 @@
-"""In compare(), a classifier that fails is a row with its error."""
+"""compare() lists a classifier that fails with its error and runs the others."""
 
 import pytest
 from comparing import FITS, FORKED_BY_OLD_JOBLIB, LABELS, MODELS, TEXTS, Coin, words

@@ -1,4 +1,4 @@
-"""compare() resumes after an interruption, and never takes one thing for another."""
+"""compare(memory=...) resumes after an interruption and never reuses a wrong result."""
 
 import subprocess
 import sys

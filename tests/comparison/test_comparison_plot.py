@@ -1,4 +1,4 @@
-"""The plot of a comparison shows what its table says."""
+"""The plot of a comparison agrees with its table."""
 
 import builtins
 

@@ -1,4 +1,4 @@
-"""The corrected resampled t-test is that of Nadeau and Bengio, and pairs are adjusted for."""
+"""Corrected resampled t-test of Nadeau and Bengio, and Holm's adjustment for the pairs."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""LSTMTextClassifier: what its parameters and methods do."""
+"""LSTMTextClassifier: effects of its parameters and methods."""
 
 from __future__ import annotations
 

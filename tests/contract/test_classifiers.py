@@ -1,4 +1,4 @@
-"""The contract of a scikit-learn classifier holds for both classifiers of token ids."""
+"""Both classifiers of token ids follow the scikit-learn classifier API."""
 
 from __future__ import annotations
 

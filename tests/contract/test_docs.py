@@ -1,4 +1,4 @@
-"""The code of the documentation runs from top to bottom, page by page, and prints what is shown."""
+"""The code of each documentation page runs and prints the output that the page shows."""
 
 import re
 from collections import Counter
@@ -19,7 +19,7 @@ def blocks_of(page):
 
 
 def words(printed):
-    """Return the words of a text. Figures are left out: they depend on the machine."""
+    """Return the words of a text without numbers, which depend on the machine."""
     return Counter(re.findall(r"[^\W\d]+", printed))
 
 

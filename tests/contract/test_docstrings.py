@@ -1,4 +1,4 @@
-"""Docstrings of everything public are complete, agree with the code, and have examples that run."""
+"""Public docstrings are complete, agree with the code, and have runnable examples."""
 
 from __future__ import annotations
 

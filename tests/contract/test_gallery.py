@@ -1,4 +1,4 @@
-"""The gallery has every example, in an order, with what the documentation's build installs."""
+"""The gallery contains all examples in order, and their requirements are installed."""
 
 import ast
 import importlib.util

@@ -1,4 +1,4 @@
-"""KerasTextClassifier: a custom Keras model behaves like any scikit-learn classifier."""
+"""KerasTextClassifier: a custom Keras model behaves like a scikit-learn classifier."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The package as a whole: light to import, and its public names are where they are said to be."""
+"""The package: `import sklstm` is fast, and the public names are where they are documented."""
 
 import ast
 import subprocess

@@ -1,7 +1,7 @@
-"""LSTMTextClassifier, whatever it is given: it keeps its promises, or refuses by documented errors.
+"""LSTMTextClassifier: properties for generated input, and documented errors otherwise.
 
-A network is compiled for each architecture and each shape of data. So most examples differ in what
-costs no compiling, and a few in the architecture.
+A network is compiled for each architecture and each shape of the data. Most examples therefore
+differ in parameters that need no compilation, and only a few in the architecture.
 """
 
 from __future__ import annotations

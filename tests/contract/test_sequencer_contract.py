@@ -1,4 +1,4 @@
-"""TextSequencer keeps scikit-learn's contract: its checks, and what they cannot ask."""
+"""TextSequencer passes the scikit-learn estimator checks and additional API tests."""
 
 import copy
 import io

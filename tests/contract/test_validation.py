@@ -1,4 +1,4 @@
-"""Every kind of bad input has an error that names it and says what to do."""
+"""Each kind of invalid input raises an error that names the problem and the remedy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A network in ONNX gives what the classifier gives."""
+"""The ONNX model of a classifier gives the same predictions as the classifier."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A pipeline in ONNX classifies texts without sklstm, scikit-learn and Keras."""
+"""An exported pipeline classifies texts without sklstm, scikit-learn and Keras."""
 
 from __future__ import annotations
 

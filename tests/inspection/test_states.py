@@ -1,4 +1,4 @@
-"""Gates and states equal those of the equations and stock Keras layers; nearest tokens."""
+"""Gates and states equal the equations and Keras layers; nearest tokens."""
 
 from __future__ import annotations
 
@@ -228,7 +228,7 @@ def test_a_token_outside_the_vocabulary_is_an_error_that_names_similar_ones(pipe
 
 
 def test_nearest_tokens_need_a_vocabulary(pipeline):
-    with pytest.raises(TypeError, match="pass the pipeline"):
+    with pytest.raises(TypeError, match="pass a pipeline of TextSequencer"):
         nearest_tokens(pipeline[1], "dull")
     sequencer = TextSequencer(indexing="hash", max_tokens=50)
     hashing = make_pipeline(sequencer, small_classifier(epochs=1)).fit(TEXTS, LABELS)

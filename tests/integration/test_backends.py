@@ -1,4 +1,4 @@
-"""What one backend has trained, every other one scores the same."""
+"""A model trained with one backend gives the same scores with all other backends."""
 
 from __future__ import annotations
 

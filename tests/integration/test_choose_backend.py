@@ -1,4 +1,4 @@
-"""Which Keras backend is used, and that the user's choice is respected."""
+"""The choice of the Keras backend, which respects the choice of the user."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Searches on the workers of joblib and dask: the same numbers, the vectors once, and deaths."""
+"""Searches on joblib and dask workers: equal results, shared vectors, killed workers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Searches on the workers of ray and Spark, where they are installed."""
+"""Searches on ray and Spark workers, if these packages are installed."""
 
 from __future__ import annotations
 

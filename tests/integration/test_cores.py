@@ -1,4 +1,4 @@
-"""How many cores a fit may use."""
+"""The number of cores that a fit uses."""
 
 from __future__ import annotations
 

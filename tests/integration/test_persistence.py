@@ -1,4 +1,4 @@
-"""What is saved is plain, and does the same in another process."""
+"""A saved model contains plain data and gives the same results in another process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""make_text_classifier: pipelines whose parameters are already set well."""
+"""make_text_classifier: pipelines with the parameters of a preset."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_pipeline_with_vectors_is_cross_validated_and_cloned_without_copies():
     scores = cross_val_score(model, TEXTS, LABELS, cv=3, error_score="raise")
     assert np.isfinite(scores).all()
     assert clone(model)[1].embedding_weights is VECTORS
-    # Training never meets "splendid"; its vector is known all the same.
+    # "splendid" does not occur in the training texts but has a vector.
     fitted = model.fit(TEXTS, LABELS)
     one, other = fitted.decision_function(["splendid", "zzz"])
     assert one != other

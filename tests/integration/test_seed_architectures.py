@@ -1,4 +1,4 @@
-"""The networks of the tutorials that people learn from, layer by layer and weight by weight."""
+"""The networks of common tutorials are reproduced, layer by layer and weight by weight."""
 
 from __future__ import annotations
 

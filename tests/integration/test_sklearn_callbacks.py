@@ -1,4 +1,4 @@
-"""The callbacks of scikit-learn hear of each epoch, alone, in a pipeline and in a search."""
+"""scikit-learn callbacks are called in each epoch, also in a pipeline and a search."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ IDS, Y = make_ids()
 
 
 class Recorder:
-    """Keeps what it is told; `stop_after` ends training after so many epochs."""
+    """Records its calls, and ends training after `stop_after` epochs."""
 
     def __init__(self, stop_after=None, fail_in=None):
         self.stop_after = stop_after

@@ -1,4 +1,4 @@
-"""Models go through skops files: whole, and without running what a file says."""
+"""skops files preserve models, and loading them executes no code from the file."""
 
 from __future__ import annotations
 

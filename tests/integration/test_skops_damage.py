@@ -1,4 +1,4 @@
-"""Whatever becomes of a skops file, loading it ends soon, in an error or in a model that works."""
+"""Loading a damaged skops file soon raises an error or returns a working model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A saved state is plain, cheap to read, and checked before anything is made of it."""
+"""A saved state is plain and small, and is validated on load."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def test_packed_tokens_that_are_no_list_of_str_are_refused(states, content):
     owner, state = states["sequencer"]
     packed = np.frombuffer(content, np.uint8)
     with pytest.raises(
-        ValueError, match=r"tokens_ (cannot be read|holds values that are not tokens)"
+        ValueError, match=r"tokens_ (cannot be read|contains values that are not tokens)"
     ):
         loaded(owner, altered(state, ["tokens_"], packed))
 
@@ -322,7 +322,7 @@ def test_shapes_of_weights_are_those_of_keras(fields):
 
 def test_a_sequencer_that_failed_to_fit_can_be_stored():
     sequencer = TextSequencer()
-    with pytest.raises(ValueError, match="holds no tokens"):
+    with pytest.raises(ValueError, match="contains no tokens"):
         sequencer.fit(["", ""])
     again = pickle.loads(pickle.dumps(sequencer))
     assert again.fit(TEXTS, LABELS).n_tokens_ == TextSequencer().fit(TEXTS).n_tokens_

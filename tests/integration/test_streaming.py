@@ -1,4 +1,4 @@
-"""Streams of documents: what is read, in which order it is learned, and how much is held."""
+"""fit_stream: reading, shuffling, training and memory use."""
 
 import gc
 import json

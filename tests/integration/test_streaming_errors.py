@@ -1,4 +1,4 @@
-"""What is no stream of documents, or no model for one, is refused and left alone."""
+"""fit_stream rejects invalid streams and models, and leaves the model unchanged."""
 
 from pathlib import Path
 

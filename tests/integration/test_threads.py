@@ -1,4 +1,4 @@
-"""Eight threads at once: they get what one thread gets, to the bit."""
+"""Eight concurrent threads get bit-identical results to a single thread."""
 
 from __future__ import annotations
 

@@ -123,7 +123,7 @@ def test_trained_words_keep_their_ids_from_chunk_to_chunk():
     assert sequencer.vocabulary_ == {"film": 2, "fine": 3, "a": 4, "dull": 5, "long": 6}
     assert sequencer.token_counts_.tolist() == [0, 1, 2, 0, 3, 3, 2]
     sequencer.vocabulary = WordVectors(["film", "plot"], np.eye(2))
-    with pytest.raises(ValueError, match="differs from the one of the calls before"):
+    with pytest.raises(ValueError, match="differs from that of previous calls"):
         sequencer.partial_fit(["a film"])
 
 

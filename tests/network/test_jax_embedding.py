@@ -1,4 +1,4 @@
-"""Looking up embeddings on JAX: values, and gradients by the rows that were looked up."""
+"""Embedding lookup on JAX: values, and gradients with respect to the looked-up rows."""
 
 from __future__ import annotations
 

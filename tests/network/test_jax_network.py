@@ -1,4 +1,4 @@
-"""Our own steps on JAX against Keras's, and against themselves on other numbers of cores."""
+"""The JAX training step equals that of Keras, on any number of cores."""
 
 from __future__ import annotations
 

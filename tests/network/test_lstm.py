@@ -1,4 +1,4 @@
-"""The fast LSTM layer against the stock one and the equations."""
+"""The fast LSTM layer equals the Keras layer and the equations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The network against the equations, and what padding must not do to it."""
+"""The network equals the equations, and padding has no effect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scores by n-grams beside those of the LSTM."""
+"""N-gram scores, which are averaged with the scores of the LSTM."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_each_kind_of_scores_learns_by_itself():
 
 
 def test_ngrams_learn_what_needs_pairs():
-    # The class is told by two tokens together, in an order that only pairs see.
+    # The class depends on the order of two tokens, so only bigrams can distinguish the classes.
     rng = np.random.default_rng(0)
     ids = rng.integers(4, 30, (200, 8))
     y = rng.integers(0, 2, 200)

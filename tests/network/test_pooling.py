@@ -1,4 +1,4 @@
-"""Each pooling equals its formula, in the network, in ONNX, in the summary and in the diagram."""
+"""Each pooling method equals its formula, in Keras and ONNX, and has a description."""
 
 from __future__ import annotations
 

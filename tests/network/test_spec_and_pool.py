@@ -1,4 +1,4 @@
-"""Initial weights, scores in plain arrays, and networks that are used again."""
+"""Initial weights, probabilities, and reuse of compiled networks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The LSTM loop for torch against the equations, and its gradients against a plain loop."""
+"""The LSTM loop for torch equals the equations, and its gradients those of a plain loop."""
 
 from __future__ import annotations
 

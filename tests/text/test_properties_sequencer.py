@@ -1,4 +1,4 @@
-"""TextSequencer, whatever it is given: it keeps its promises, or refuses by documented errors."""
+"""TextSequencer: properties for generated input, and documented errors otherwise."""
 
 from __future__ import annotations
 

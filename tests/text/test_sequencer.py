@@ -1,4 +1,4 @@
-"""What TextSequencer makes of texts, against CountVectorizer and a restated pad_sequences."""
+"""TextSequencer equals CountVectorizer and a reimplementation of pad_sequences."""
 
 import os
 import subprocess
@@ -263,11 +263,11 @@ def test_stemming_changes_the_texts_but_not_a_fixed_vocabulary():
             TypeError,
             r"vocabulary is one value, array\(.film.*pass a list of tokens",
         ),
-        (["film", 3], TypeError, "vocabulary holds 3 with id 3; a token must be a str"),
-        ({"film": 2.0}, TypeError, "vocabulary holds 'film' with id 2.0"),
+        (["film", 3], TypeError, "vocabulary contains 3 with id 3; a token must be a str"),
+        ({"film": 2.0}, TypeError, "vocabulary contains 'film' with id 2.0"),
         ({"film": True}, TypeError, "'film' with id True"),
-        (["film", "good", "film"], ValueError, "vocabulary holds 'film' twice"),
-        (["", "[UNK]", "film"], ValueError, "vocabulary holds '' as a token"),
+        (["film", "good", "film"], ValueError, "vocabulary contains 'film' twice"),
+        (["", "[UNK]", "film"], ValueError, "vocabulary contains '' as a token"),
         ({"film": 1}, ValueError, "gives 'film' the id 1, which is reserved"),
         ({"film": 2, "good": 2}, ValueError, "gives 'good' the id 2, which is also.*'film'"),
         ([], ValueError, "vocabulary is empty"),
@@ -329,14 +329,14 @@ def test_chunks_may_leave_no_token_until_the_last():
 
 def test_another_fixed_vocabulary_between_chunks_is_refused():
     sequencer = TextSequencer(vocabulary=["film"]).partial_fit(TEXTS)
-    with pytest.raises(ValueError, match="vocabulary differs from the one of the calls before"):
+    with pytest.raises(ValueError, match="vocabulary differs from that of previous calls"):
         sequencer.set_params(vocabulary=["good"]).partial_fit(TEXTS)
 
 
 @pytest.mark.parametrize("kind", CHUNKED)
 def test_a_chunk_of_no_documents_is_refused_at_any_time(kind):
     for sequencer in (TextSequencer(**CHUNKED[kind]), TextSequencer(**CHUNKED[kind]).fit(TEXTS)):
-        with pytest.raises(ValueError, match="X holds no tokens, in 0 documents"):
+        with pytest.raises(ValueError, match="X contains no tokens, in 0 documents"):
             sequencer.partial_fit([])
 
 

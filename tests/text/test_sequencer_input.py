@@ -1,4 +1,4 @@
-"""What TextSequencer takes for texts, and what it refuses."""
+"""TextSequencer: valid input, and errors for invalid input."""
 
 import numpy as np
 import pandas as pd
@@ -71,13 +71,16 @@ def test_a_bare_string_is_refused_as_scikit_learn_does(method, X):
 @pytest.mark.parametrize(
     ("X", "message"),
     [
-        (["a film", 3], r"Row 1 of X holds 3 \(int\); it must be a str"),
-        ([b"a film"], r"Row 0 of X holds b'a film' \(bytes\)"),
-        (["a film", ["a", "film"]], r"Row 1 of X holds \['a', 'film'\] \(list\)"),
-        (np.arange(3.0), r"Row 0 of X holds 0.0 \(float\)"),
-        (["a film", pd.NaT], r"Row 1 of X holds NaT"),
-        (pd.DataFrame({"text": ["a"], "stars": [5]}), r"Row 0 of column 'stars' of X holds 5"),
-        (np.array([["a", "b"], ["c", 1]], dtype=object), r"Row 1 of column 1 of X holds 1 \(int\)"),
+        (["a film", 3], r"Row 1 of X contains 3 \(int\); it must be a str"),
+        ([b"a film"], r"Row 0 of X contains b'a film' \(bytes\)"),
+        (["a film", ["a", "film"]], r"Row 1 of X contains \['a', 'film'\] \(list\)"),
+        (np.arange(3.0), r"Row 0 of X contains 0.0 \(float\)"),
+        (["a film", pd.NaT], r"Row 1 of X contains NaT"),
+        (pd.DataFrame({"text": ["a"], "stars": [5]}), r"Row 0 of column 'stars' of X contains 5"),
+        (
+            np.array([["a", "b"], ["c", 1]], dtype=object),
+            r"Row 1 of column 1 of X contains 1 \(int\)",
+        ),
         (sparse.csr_array((2, 2)), "Sparse data was passed"),
         ((text for text in TEXTS), r"such as list\(X\); got generator"),
         ({"a": "film"}, r"got dict"),
@@ -98,8 +101,8 @@ def test_what_is_not_texts_is_a_type_error_that_says_where(X, message):
         (np.array("a film"), "X has 0 dimensions"),
         (np.full((2, 2, 2), "a"), "X has 3 dimensions"),
         (pd.DataFrame(index=[0, 1]), r"X has shape \(2, 0\): no columns"),
-        ([], "X holds no tokens, in 0 documents"),
-        (["", None, "?!"], r"X holds no tokens, in 3 documents.*stop_words"),
+        ([], "X contains no tokens, in 0 documents"),
+        (["", None, "?!"], r"X contains no tokens, in 3 documents.*stop_words"),
     ],
 )
 def test_what_holds_no_texts_is_a_value_error(X, message):
@@ -108,7 +111,7 @@ def test_what_holds_no_texts_is_a_value_error(X, message):
 
 
 def test_texts_of_stop_words_only_are_refused():
-    with pytest.raises(ValueError, match="X holds no tokens, in 2 documents"):
+    with pytest.raises(ValueError, match="X contains no tokens, in 2 documents"):
         TextSequencer(stop_words="english").fit(["the", "and of"])
 
 

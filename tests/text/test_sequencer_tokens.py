@@ -1,4 +1,4 @@
-"""The tokens that TextSequencer cuts a text into: patterns, stop words, stems, characters."""
+"""TextSequencer: tokenization by patterns, stop words, stemming and characters."""
 
 import pytest
 import snowballstemmer

@@ -1,4 +1,4 @@
-"""Tokens found segment by segment are those of scikit-learn's analyzer for any characters."""
+"""Segmentwise tokenization equals scikit-learn's analyzer for all characters."""
 
 import sys
 

@@ -207,7 +207,7 @@ def test_coverage_counts_words_with_vectors():
     assert vectors.coverage(["The film is good", "the plot"]) == 5 / 6
     # "do" "n't" twice, and "film" "'s", the second part of which is unknown.
     assert vectors.coverage(["don't", "DON\u2019T film's"]) == 5 / 6
-    with pytest.raises(ValueError, match="texts holds no words"):
+    with pytest.raises(ValueError, match="texts contains no words"):
         vectors.coverage(["", None])
 
 

@@ -1,4 +1,4 @@
-"""Batches: every document once, little padding, few shapes, order restored."""
+"""Batches contain every document once, with little padding and few shapes."""
 
 from __future__ import annotations
 

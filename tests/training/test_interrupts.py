@@ -1,4 +1,4 @@
-"""Ctrl-C and kill -9: nothing is half trained, and no file half written."""
+"""After Ctrl-C or kill -9, no estimator is partially trained and no file is incomplete."""
 
 from __future__ import annotations
 

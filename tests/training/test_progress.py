@@ -1,4 +1,4 @@
-"""Progress of training: one line in a terminal and a notebook, plain lines in a log."""
+"""Progress of training: a bar in a terminal or notebook, one line per epoch elsewhere."""
 
 from __future__ import annotations
 

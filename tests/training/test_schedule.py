@@ -1,4 +1,4 @@
-"""Epochs and learning rates that follow from the data and the progress of training."""
+"""Number of epochs and learning rate schedule."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How LSTMTextClassifier trains: early stopping, callbacks, averages, going on."""
+"""Training: early stopping, callbacks, averaged weights, warm start."""
 
 from __future__ import annotations
 
