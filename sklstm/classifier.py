@@ -67,8 +67,9 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     Parameters
     ----------
     units : int or sequence of int, default=64
-        Units of the LSTM layer; a sequence stacks several layers. Twice as many units take slightly
-        more than twice the time. On short texts, more than 64 units improved accuracy little.
+        Number of units of the LSTM layer; a sequence stacks several layers. Doubling the number of
+        units slightly more than doubles the training time. On short texts, more than 64 units
+        hardly improved the accuracy.
     bidirectional : bool, default=False
         Whether each layer processes the text in both directions, with `units` units per direction
         [2]_, which doubles the training time of the layer. On short texts the gain in accuracy was
@@ -84,8 +85,8 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         Size of the token vectors. Not used if `embedding_weights` is given. The number of embedding
         weights is proportional to this size; the training time grows more slowly.
     embedding_weights : WordVectors, array-like or None, default=None
-        Pretrained token vectors of shape (vocab_size, embedding_dim). With `WordVectors`, time and
-        memory depend only on the number of words seen in training, and unseen words have vectors at
+        Pretrained token vectors of shape (vocab_size, embedding_dim). With `WordVectors`, only the
+        words seen in training take time and memory in the network, and unseen words have vectors at
         prediction. With few or short texts, pretrained vectors improve accuracy more than any other
         parameter.
     trainable_embeddings : bool, default=True
@@ -102,7 +103,7 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         Keras activation of the cell input and output in the LSTM layers. Any activation other than
         "tanh" disables the fast loop over time.
     dense_activation : str, default="relu"
-        Keras activation of the dense layers. Its effect on time is negligible.
+        Keras activation of the dense layers. The effect on time is negligible.
     ngrams : int, default=0
         Maximum length, in tokens, of the n-grams used by an additional linear model: 0 for no
         n-grams, 1 for unigrams, 2 for unigrams and bigrams, up to 5. The score of a document is the
