@@ -76,23 +76,31 @@ def layer_steps(row, classifier, layer):
     return steps
 
 
-def pool(states, weights, pooling, units, width):
-    last = np.concatenate([states[-1, :units], states[0, units:]])
-    if pooling == "last":
-        return last
-    if pooling == "max":
-        return states.max(axis=0)
-    if pooling == "mean":
-        return states.mean(axis=0)
-    if pooling == "concat":
-        return np.concatenate([last, states.max(axis=0), states.mean(axis=0)])
-    if pooling == "flatten":
-        padded = np.zeros((width, states.shape[1]))
-        padded[: len(states)] = states
-        return padded.ravel()
+def last(states, units):
+    """Return the outputs after the last token; the backward direction ends at the first one."""
+    return np.concatenate([states[-1, :units], states[0, units:]])
+
+
+def attention(states, weights):
     hidden = np.tanh(states @ weights["attention_hidden/kernel"] + weights["attention_hidden/bias"])
     relevance = np.exp((hidden @ weights["attention_relevance/kernel"]).ravel())
     return (relevance / relevance.sum()) @ states
+
+
+# From the outputs (n_tokens, n_outputs) at the tokens of a document, the weights of the network,
+# the units of the last layer, and the width of the row.
+POOLINGS = {
+    "last": lambda states, weights, units, width: last(states, units),
+    "max": lambda states, *_: states.max(axis=0),
+    "mean": lambda states, *_: states.mean(axis=0),
+    "attention": lambda states, weights, *_: attention(states, weights),
+    "concat": lambda states, weights, units, width: np.concatenate(
+        [last(states, units), states.max(axis=0), states.mean(axis=0)]
+    ),
+    "flatten": lambda states, weights, units, width: np.pad(
+        states, ((0, width - len(states)), (0, 0))
+    ).ravel(),
+}
 
 
 def logits(ids, classifier):
@@ -106,7 +114,7 @@ def logits(ids, classifier):
         x = weights["embedding/embeddings"][tokens]
         for number in range(1, len(units) + 1):
             x = recurrent_layer(x, weights, f"lstm_{number}", classifier.bidirectional, activation)
-        x = pool(x, weights, classifier.pooling, units[-1], len(row))
+        x = POOLINGS[classifier.pooling](x, weights, units[-1], len(row))
         for number in range(1, len(np.atleast_1d(classifier.dense_units)) + 1):
             x = x @ weights[f"dense_{number}/kernel"] + weights[f"dense_{number}/bias"]
             x = ACTIVATIONS[classifier.dense_activation](x)

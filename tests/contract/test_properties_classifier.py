@@ -20,6 +20,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from sklstm import LSTMTextClassifier, WordVectors
+from sklstm._network.pooling import POOLINGS
 from sklstm._network.spec import ACTIVATIONS, OPTIMIZERS
 from sklstm._runtime import keras
 
@@ -287,7 +288,7 @@ def test_nothing_is_predicted_before_fit():
 ARCHITECTURES = {
     "units": st.one_of(st.integers(1, 3), st.lists(st.integers(1, 3), min_size=1, max_size=2)),
     "bidirectional": st.booleans(),
-    "pooling": st.sampled_from(["last", "max", "mean", "attention", "concat", "flatten"]),
+    "pooling": st.sampled_from(sorted(POOLINGS)),
     "embedding_dim": st.integers(1, 3),
     "embedding_weights": st.sampled_from([None, VECTORS, np.eye(N_TOKENS, 3)]),
     "trainable_embeddings": st.booleans(),

@@ -14,6 +14,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 
 from sklstm import KerasTextClassifier, TextSequencer, WordVectors, token_attributions
+from sklstm._network.pooling import POOLINGS
 from sklstm.inspection import _integrated_gradients
 
 IDS, Y = make_ids(n_documents=40)
@@ -82,7 +83,7 @@ def test_values_sum_to_the_difference_of_the_scores(parameters, n_outputs):
 @pytest.mark.slow
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
 @pytest.mark.parametrize("bidirectional", [False, True])
-@pytest.mark.parametrize("pooling", ["last", "max", "mean", "attention", "concat", "flatten"])
+@pytest.mark.parametrize("pooling", POOLINGS)
 @pytest.mark.parametrize(("ngrams", "mask_padding"), [(0, True), (2, False)])
 def test_values_of_every_architecture_sum_to_the_difference_of_the_scores(
     activation, bidirectional, pooling, ngrams, mask_padding

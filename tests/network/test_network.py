@@ -7,7 +7,7 @@ import pytest
 from conftest import make_ids, small_classifier
 from reference import logits as reference_logits
 
-POOLINGS = ["last", "max", "mean", "attention", "concat", "flatten"]
+from sklstm._network.pooling import POOLINGS
 
 
 def post_padded(ids):

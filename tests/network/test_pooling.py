@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from exporting import WIDTH, with_random_weights
+from reference import POOLINGS as FORMULAS
 
 from sklstm import NetworkDisplay, lstm_states, to_onnx
 from sklstm._network.pooling import POOLINGS
@@ -12,30 +13,6 @@ from sklstm._network.spec import NetworkSpec, weight_shapes
 
 IDS = np.random.default_rng(0).integers(1, 20, (6, WIDTH))
 IDS[np.arange(WIDTH) < np.array([0, 3, 8, 5, 0, 7])[:, None]] = 0
-
-
-def last(h, weights, units):
-    """Return the outputs after the last token; the backward direction ends at the first one."""
-    return np.concatenate([h[-1, :units], h[0, units:]])
-
-
-def attention(h, weights, units):
-    hidden = np.tanh(h @ weights["attention_hidden/kernel"] + weights["attention_hidden/bias"])
-    relevance = np.exp(hidden @ weights["attention_relevance/kernel"])
-    return (relevance / relevance.sum() * h).sum(axis=0)
-
-
-# From the outputs at the tokens of a document, of shape (n_tokens, n_outputs).
-REFERENCES = {
-    "last": last,
-    "max": lambda h, weights, units: h.max(axis=0),
-    "mean": lambda h, weights, units: h.mean(axis=0),
-    "attention": attention,
-    "concat": lambda h, weights, units: np.concatenate(
-        [last(h, weights, units), h.max(axis=0), h.mean(axis=0)]
-    ),
-    "flatten": lambda h, weights, units: np.pad(h, ((0, WIDTH - len(h)), (0, 0))).ravel(),
-}
 
 
 @pytest.fixture(params=[False, True], ids=["forward", "bidirectional"])
@@ -48,8 +25,8 @@ def make(request):
     return make
 
 
-def test_every_pooling_has_a_reference():
-    assert REFERENCES.keys() == POOLINGS.keys()
+def test_every_pooling_has_a_formula():
+    assert FORMULAS.keys() == POOLINGS.keys()
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)
@@ -57,7 +34,7 @@ def test_document_vectors_equal_the_formula(make, pooling):
     classifier = make(pooling)
     weights = {name: w.astype(np.float64) for name, w in classifier.weights_.items()}
     expected = [
-        REFERENCES[pooling](states.hidden_state.astype(np.float64), weights, 4)
+        FORMULAS[pooling](states.hidden_state.astype(np.float64), weights, 4, WIDTH)
         for states in lstm_states(classifier, IDS)
     ]
     np.testing.assert_allclose(classifier.transform(IDS), expected, atol=1e-5)
