@@ -22,38 +22,38 @@ def test_left_align_keeps_the_tokens_in_order():
     np.testing.assert_array_equal(lengths, [2, 2, 2, 0])
 
 
-def whole(dealt):
-    return [np.concatenate(groups) for groups in dealt]
+def whole(shuffled):
+    return [np.concatenate(buckets) for buckets in shuffled]
 
 
 @pytest.mark.parametrize("batch_size", [1, 5, 32])
 @pytest.mark.parametrize("n_documents", [1, 31, 64, 65, 5000])
 def test_each_document_is_in_one_batch_of_at_most_the_batch_size(n_documents, batch_size):
-    dealt = whole(
+    shuffled = whole(
         batches.shuffled_batches(LENGTHS[:n_documents], batch_size, np.random.default_rng(0))
     )
-    assert sorted(np.concatenate(dealt)) == list(range(n_documents))
-    sizes = {len(batch) for batch in dealt}
+    assert sorted(np.concatenate(shuffled)) == list(range(n_documents))
+    sizes = {len(batch) for batch in shuffled}
     assert max(sizes) <= batch_size
     assert max(sizes) - min(sizes) <= 1
-    assert len(dealt) == -(-n_documents // batch_size)
+    assert len(shuffled) == -(-n_documents // batch_size)
 
 
-def padded_share(dealt):
-    slots = sum(len(batch) * LENGTHS[batch].max() for batch in dealt)
+def padding_fraction(shuffled):
+    slots = sum(len(batch) * LENGTHS[batch].max() for batch in shuffled)
     return 1 - LENGTHS.sum() / slots
 
 
-def test_groups_hold_documents_of_like_length():
-    dealt = batches.shuffled_batches(LENGTHS, 32, np.random.default_rng(0))
-    plain = np.array_split(np.random.default_rng(0).permutation(len(LENGTHS)), len(dealt))
-    groups = [group for batch in dealt for group in batch]
-    assert padded_share(groups) < 0.15 < 0.6 < padded_share(plain)
+def test_buckets_contain_documents_of_similar_length():
+    shuffled = batches.shuffled_batches(LENGTHS, 32, np.random.default_rng(0))
+    plain = np.array_split(np.random.default_rng(0).permutation(len(LENGTHS)), len(shuffled))
+    buckets = [bucket for batch in shuffled for bucket in batch]
+    assert padding_fraction(buckets) < 0.15 < 0.6 < padding_fraction(plain)
 
 
-def test_batches_hold_groups_of_independent_lengths():
-    dealt = batches.shuffled_batches(LENGTHS, 32, np.random.default_rng(0))
-    means = np.array([[LENGTHS[group].mean() for group in batch] for batch in dealt])
+def test_batches_contain_buckets_of_independent_lengths():
+    shuffled = batches.shuffled_batches(LENGTHS, 32, np.random.default_rng(0))
+    means = np.array([[LENGTHS[bucket].mean() for bucket in batch] for batch in shuffled])
     assert means.shape[1] == 2
     assert abs(np.corrcoef(means.T)[0, 1]) < 0.25
 
@@ -69,8 +69,8 @@ def test_batches_differ_in_every_epoch_and_follow_from_the_seed():
 
 
 def test_batches_of_an_epoch_are_not_sorted_by_length():
-    dealt = batches.shuffled_batches(LENGTHS, 32, np.random.default_rng(0))
-    longest = np.array([LENGTHS[batch].max() for batch in whole(dealt)])
+    shuffled = batches.shuffled_batches(LENGTHS, 32, np.random.default_rng(0))
+    longest = np.array([LENGTHS[batch].max() for batch in whole(shuffled)])
     order = np.corrcoef(np.arange(len(longest)), longest)[0, 1]
     assert abs(order) < 0.25
 
@@ -138,7 +138,7 @@ def test_make_micro_batches_are_filled_up_with_documents_of_no_weight():
     np.testing.assert_array_equal(other_weights, [1, 0, 0])
 
 
-def test_a_batch_of_one_part_holds_all_groups():
+def test_a_single_micro_batch_contains_all_buckets():
     ids = np.arange(1, 4, dtype=np.int32)[:, None]
     examples = Examples(ids, ids * 1.0, np.ones(3, dtype=np.float32), np.ones(3, dtype=int))
     ((block, _, _),) = batches.make_micro_batches(
@@ -149,27 +149,29 @@ def test_a_batch_of_one_part_holds_all_groups():
 
 @pytest.mark.parametrize("micro_batch_rows", [None, 16, 32])
 @pytest.mark.parametrize("n_most", [1, 7, 16, 31, 32, 50, 64, 96, 250])
-def test_parts_have_room_for_every_batch(n_most, micro_batch_rows):
-    n_parts, n_rows = batches.micro_batch_sizes(n_most, micro_batch_rows)
+def test_micro_batches_have_room_for_every_batch(n_most, micro_batch_rows):
+    n_micro_batches, n_rows = batches.micro_batch_sizes(n_most, micro_batch_rows)
     for n_documents in {n_most, max(1, n_most - 1)}:
-        groups = np.array_split(np.arange(n_documents), 2)
+        buckets = np.array_split(np.arange(n_documents), 2)
         cut = (
             np.split(np.arange(n_documents), [])
-            if n_parts == 1
-            else [rows for group in groups for rows in np.array_split(group, n_parts // 2)]
+            if n_micro_batches == 1
+            else [
+                rows for bucket in buckets for rows in np.array_split(bucket, n_micro_batches // 2)
+            ]
         )
-        assert len(cut) == n_parts
+        assert len(cut) == n_micro_batches
         assert max(map(len, cut)) <= n_rows
     if micro_batch_rows and n_most >= 32:
-        assert n_parts > 1
+        assert n_micro_batches > 1
         assert n_rows <= micro_batch_rows
 
 
 def test_a_part_without_documents_is_of_the_smallest_width():
     ids = np.ones((1, 9), dtype=np.int32)
     examples = Examples(ids, ids[:, :1] * 1.0, np.ones(1, dtype=np.float32), np.array([9]))
-    groups = [np.array([0]), np.array([], dtype=int)]
-    _, (block, _, weights) = batches.make_micro_batches(examples, groups, 2, 3, np.array([4, 9]))
+    buckets = [np.array([0]), np.array([], dtype=int)]
+    _, (block, _, weights) = batches.make_micro_batches(examples, buckets, 2, 3, np.array([4, 9]))
     assert block.shape == (3, 4)
     assert not block.any()
     assert not weights.any()
