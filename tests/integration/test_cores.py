@@ -106,7 +106,7 @@ def test_xla_has_no_more_threads_than_the_process_may_use(limit):
         capture_output=True,
         text=True,
         timeout=100,
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[1],
         env=os.environ | {"KERAS_BACKEND": "jax", "OMP_NUM_THREADS": str(limit)},
     )
     assert done.returncode == 0, done.stderr
