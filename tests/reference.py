@@ -97,6 +97,7 @@ POOLINGS = {
     "concat": lambda states, weights, units, width: np.concatenate(
         [last(states, units), states.max(axis=0), states.mean(axis=0)]
     ),
+    "max_mean": lambda states, *_: np.concatenate([states.max(axis=0), states.mean(axis=0)]),
     "flatten": lambda states, weights, units, width: np.pad(
         states, ((0, width - len(states)), (0, 0))
     ).ravel(),

@@ -255,6 +255,25 @@ class Concat(Pooling):
         return inputs.graph.add("Concat", *parts, axis=1)
 
 
+class MaxMean(Pooling):
+    """Concatenation of the maximum and the mean."""
+
+    description = "maximum and mean over tokens"
+
+    def output_size(self, n_outputs: int, width: int | None) -> int:
+        """Return twice the outputs per token."""
+        return 2 * n_outputs
+
+    def keras(self, inputs: KerasInputs) -> KerasTensor:
+        """Concatenate the two poolings."""
+        parts = [Max().keras(inputs), Mean().keras(inputs)]
+        return _keras().layers.Concatenate(name="pooling")(parts)
+
+    def onnx(self, inputs: OnnxInputs) -> str:
+        """Concatenate the two poolings."""
+        return inputs.graph.add("Concat", Max().onnx(inputs), Mean().onnx(inputs), axis=1)
+
+
 class Flatten(Pooling):
     """Concatenation of the outputs at all positions, with zeros at padding."""
 
@@ -288,6 +307,7 @@ POOLINGS: dict[str, Pooling] = {
     "mean": Mean(),
     "attention": Attention(),
     "concat": Concat(),
+    "max_mean": MaxMean(),
     "flatten": Flatten(),
 }
 
