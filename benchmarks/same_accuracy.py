@@ -1,7 +1,7 @@
 """Effect of length-bucketed batches and fast kernels on accuracy.
 
 Trains one network in four ways, each with several seeds: sklstm, whose batches consist of two
-groups of similar length; the same with batches of a single length; the same with randomly shuffled
+length buckets; the same with batches of a single length; the same with randomly shuffled
 batches; and stock Keras layers in the Keras training step. Prints mean, standard deviation and
 minimum of the test accuracy. If the means differ by less than about one standard deviation, the
 optimizations do not reduce the accuracy. The documents are IMDB film reviews, or with --data a CSV
@@ -29,7 +29,7 @@ from sklstm._runtime import keras
 
 
 def plainly_shuffled(lengths, batch_size, rng):
-    """Assign documents to batches of two groups at random, regardless of their lengths."""
+    """Assign documents to batches of two buckets at random, regardless of their lengths."""
     batches = np.array_split(rng.permutation(len(lengths)), -(-len(lengths) // batch_size))
     return [np.array_split(batch, 2) for batch in batches]
 
