@@ -264,14 +264,20 @@ def _tokenize_segments(texts: Iterable[str], analyzer: Analyzer) -> Corpus:
     numbers: defaultdict[bytes, int] = defaultdict(count().__next__)
     blocks = [_number_segments(block, numbers) for block in _blocks(texts, analyzer.preprocess)]
 
-    def split(encoded: bytes) -> Iterable[str]:
+    tokens: list[str] = []
+    ends = [0]
+    is_stop_word = analyzer.stop_words.__contains__
+    for encoded in numbers:
         segment = encoded.decode("utf-8", "surrogatepass")
         # All segment patterns match two or more letters or digits as a single token.
-        if len(segment) > 1 and segment.isalnum() and segment not in analyzer.stop_words:
-            return [segment]
-        return filterfalse(analyzer.stop_words.__contains__, analyzer.tokenize(segment))
-
-    found = _number_tokens(map(split, numbers))
+        if len(segment) > 1 and segment.isalnum() and not is_stop_word(segment):
+            tokens.append(segment)
+        else:
+            tokens += filterfalse(is_stop_word, analyzer.tokenize(segment))
+        ends.append(len(tokens))
+    index: defaultdict[str, int] = defaultdict(count().__next__)
+    codes = np.fromiter(map(index.__getitem__, tokens), dtype=np.int32, count=len(tokens))
+    found = Corpus(list(index), codes, np.diff(ends))
     parts = [_expand(segments, lengths, found) for segments, lengths in blocks]
     return Corpus(found.tokens, *map(np.concatenate, zip(*parts, strict=True)))
 
