@@ -384,7 +384,6 @@ class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, m
                 n_iter_no_change=self.n_iter_no_change,
                 tol=self.tol,
                 average_weights=self.average_weights,
-                shuffle=getattr(self, "shuffle", True),
             )
             tasks = None
             if not is_partial:

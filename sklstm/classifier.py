@@ -616,15 +616,15 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             }
 
         return TrainingRun(
-            training,
-            validation,
-            self.batch_size,
-            self.learning_rate,
-            self.optimizer,
-            callbacks,
-            training_network(),
-            evaluate,
-            fitted_attributes,
+            training=training,
+            validation=validation,
+            batch_size=self.batch_size,
+            peak_rate=self.learning_rate,
+            optimizer=self.optimizer,
+            callbacks=callbacks,
+            network=training_network(),
+            evaluate=evaluate,
+            fitted_attributes=fitted_attributes,
         )
 
     def _network_spec(

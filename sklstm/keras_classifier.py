@@ -348,16 +348,17 @@ class KerasTextClassifier(BaseTextClassifier, BaseWrapper):
         training = encode(data.training, "y")
         optimizer = network.model.optimizer
         return TrainingRun(
-            training,
-            None if data.validation is None else encode(data.validation, "y_val"),
-            batch_rows(self.batch_size, len(training.ids)),
-            float(keras.ops.convert_to_numpy(optimizer.learning_rate)),
-            type(optimizer).__name__,
-            network.make_callbacks(),
-            training_network(),
-            evaluate,
-            fitted_attributes,
-            {"_network": network},
+            training=training,
+            validation=None if data.validation is None else encode(data.validation, "y_val"),
+            batch_size=batch_rows(self.batch_size, len(training.ids)),
+            peak_rate=float(keras.ops.convert_to_numpy(optimizer.learning_rate)),
+            optimizer=type(optimizer).__name__,
+            callbacks=network.make_callbacks(),
+            network=training_network(),
+            evaluate=evaluate,
+            fitted_attributes=fitted_attributes,
+            shuffle=self.shuffle,
+            derived_attributes={"_network": network},
         )
 
     def _describe(self, data: TrainingData, n_ids: int | None) -> dict[str, Any]:

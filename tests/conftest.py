@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import os
 import subprocess
 import sys
@@ -114,3 +115,16 @@ def assert_same_weights(one, other, **tolerance):
             np.testing.assert_allclose(one[name], other[name], err_msg=name, **tolerance)
         else:
             np.testing.assert_array_equal(one[name], other[name], err_msg=name)
+
+
+@pytest.fixture
+def without_matplotlib(monkeypatch):
+    """Let imports of matplotlib fail."""
+    real = builtins.__import__
+
+    def importing(name, *args, **kwargs):
+        if name.startswith("matplotlib"):
+            raise ImportError(name)
+        return real(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", importing)

@@ -146,6 +146,8 @@ class TrainingRun:
         early stopping, they must include "val_accuracy".
     fitted_attributes : callable
         Takes the weights, which it may modify, and returns additional fitted attributes by name.
+    shuffle : bool
+        Whether to shuffle the documents in each epoch.
     derived_attributes : dict of str to object
         Attributes that are set after training, but not copied or saved.
     """
@@ -159,6 +161,7 @@ class TrainingRun:
     network: AbstractContextManager[BaseNetwork]
     evaluate: Callable[[BaseNetwork, Examples], Logs]
     fitted_attributes: Callable[[Weights], dict[str, Any]]
+    shuffle: bool = True
     derived_attributes: dict[str, Any] = field(default_factory=dict)
 
 

@@ -51,8 +51,6 @@ class Schedule:
         Minimum improvement of the validation score.
     average_weights : bool
         Whether to use the mean of the weights over the steps of an epoch as its result.
-    shuffle : bool
-        Whether each epoch has a new random order.
     """
 
     epochs: int
@@ -61,7 +59,6 @@ class Schedule:
     n_iter_no_change: int
     tol: float
     average_weights: bool
-    shuffle: bool
 
 
 @dataclass(frozen=True)
@@ -205,11 +202,11 @@ def train(
             if hooks.callbacks:
                 hooks.on_train_batch_end(step, means.logs())
 
-        if schedule.shuffle:
-            dealt = batches.shuffled_batches(examples.lengths, batch_size, rng)
+        if run.shuffle:
+            epoch_batches = batches.shuffled_batches(examples.lengths, batch_size, rng)
         else:
-            dealt = batches.ordered_batches(len(examples.ids), batch_size)
-        for step, batch in enumerate(dealt):
+            epoch_batches = batches.ordered_batches(len(examples.ids), batch_size)
+        for step, batch in enumerate(epoch_batches):
             micro_batches = batches.make_micro_batches(
                 examples, batch, n_micro_batches, n_rows, widths
             )

@@ -1,7 +1,5 @@
 """The plot of a comparison agrees with its table."""
 
-import builtins
-
 import numpy as np
 import pytest
 from comparing import LABELS, MODELS, TEXTS, scored
@@ -46,14 +44,6 @@ def test_plot_of_a_single_fold_has_no_interval(plt):
     ax.figure.canvas.draw()
 
 
-def test_plot_says_that_matplotlib_is_missing(comparison, monkeypatch):
-    real = builtins.__import__
-
-    def without_matplotlib(name, *args, **kwargs):
-        if name.startswith("matplotlib"):
-            raise ImportError(name)
-        return real(name, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, "__import__", without_matplotlib)
+def test_plot_says_that_matplotlib_is_missing(comparison, without_matplotlib):
     with pytest.raises(ImportError, match=r"needs matplotlib.*pip install matplotlib"):
         comparison.plot()

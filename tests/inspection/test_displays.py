@@ -1,6 +1,5 @@
 """Displays plot the fitted attributes of an estimator, on given axes or a new figure."""
 
-import builtins
 from html.parser import HTMLParser
 
 import numpy as np
@@ -315,14 +314,6 @@ def test_comparison_is_drawn_as_its_plot_is(plt):
     ],
     ids=lambda display: type(display).__name__,
 )
-def test_without_matplotlib_a_display_names_what_to_install(display, monkeypatch):
-    real = builtins.__import__
-
-    def without_matplotlib(name, *args, **kwargs):
-        if name.startswith("matplotlib"):
-            raise ImportError(name)
-        return real(name, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, "__import__", without_matplotlib)
+def test_without_matplotlib_a_display_names_what_to_install(display, without_matplotlib):
     with pytest.raises(ImportError, match=f"{type(display).__name__} needs matplotlib.*pip instal"):
         display.plot()
