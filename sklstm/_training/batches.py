@@ -132,9 +132,9 @@ def shuffled_batches(lengths: Lengths, batch_size: int, rng: np.random.Generator
         sizes = np.array([len(b) for part in pooled for b in _split(part, _BUCKETS_PER_BATCH)])
         places = rng.permutation(len(sizes))
         buckets = np.split(by_length, np.cumsum(sizes[places])[:-1])
-        dealt = [buckets[i] for i in np.argsort(places)]
-        starts = range(0, len(dealt), _BUCKETS_PER_BATCH)
-        batches += [dealt[i : i + _BUCKETS_PER_BATCH] for i in starts]
+        shuffled = [buckets[i] for i in np.argsort(places)]
+        starts = range(0, len(shuffled), _BUCKETS_PER_BATCH)
+        batches += [shuffled[i : i + _BUCKETS_PER_BATCH] for i in starts]
     return batches
 
 
