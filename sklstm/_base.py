@@ -3,26 +3,40 @@
 from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
+from copy import copy
+from dataclasses import replace
+from functools import cache, partial
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import logit
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.utils import Tags
 
 from sklstm import _sklearn
 from sklstm import _validation as check
+from sklstm._network.spec import probabilities
 from sklstm._persistence import pack_state
 from sklstm._sklearn import CallbackSupportMixin, Interval, StrOptions, fit_context
 from sklstm._training import data as prepare
 from sklstm._training.data import Documents, TrainingData, TrainingRun
+from sklstm._training.thresholds import choose_thresholds
 
 if TYPE_CHECKING:
+    from sklstm._network.network import BaseNetwork, Logs
     from sklstm._network.spec import Floats, Weights
     from sklstm._training.loop import History
 
+Thresholds = NDArray[np.float64]
+
 _POSITIVE = [Interval(Integral, 1, None, closed="left")]
+# Multilabel thresholds without validation data: fraction of the documents on which they are chosen,
+# after a fit to the others, and the number of documents from which on this is done.
+_THRESHOLD_FRACTION = 0.2
+_MIN_DOCUMENTS_FOR_THRESHOLDS = 50
 
 #: Constraints on the parameters that all text classifiers share.
 SHARED_CONSTRAINTS: dict[str, list[Any]] = {
@@ -31,11 +45,13 @@ SHARED_CONSTRAINTS: dict[str, list[Any]] = {
     "learning_rate_schedule": [StrOptions({"constant", "one_cycle"})],
     "epochs": [*_POSITIVE, StrOptions({"auto"})],
     "average_weights": ["boolean"],
-    "class_weight": [dict, StrOptions({"balanced"}), None],
+    "class_weight": [dict, list, StrOptions({"balanced"}), None],
     "early_stopping": ["boolean"],
     "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
     "n_iter_no_change": _POSITIVE,
     "tol": [Interval(Real, 0, None, closed="left")],
+    "scoring": [StrOptions({"loss"} | set(get_scorer_names())), callable],
+    "threshold": [Interval(Real, 0, 1, closed="neither"), "array-like", StrOptions({"auto"})],
     "warm_start": ["boolean"],
     "random_state": ["random_state"],
 }
@@ -49,6 +65,8 @@ class Seeds(NamedTuple):
     dropout: int
     split: int
     vectors: int
+    ngrams: int
+    thresholds: int
 
 
 class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
@@ -64,8 +82,10 @@ class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, m
     _derived: ClassVar[frozenset[str]] = frozenset()
 
     classes_: check.Labels
+    thresholds_: Thresholds
     weights_: Weights
     vocab_size_: int
+    _is_multilabel: bool
 
     @fit_context
     def fit(
@@ -194,7 +214,7 @@ class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, m
         -------
         y : ndarray of shape (n_documents,) or (n_documents, n_labels)
             Class labels; for multilabel data an indicator matrix of the labels whose probability is
-            greater than 0.5.
+            greater than their threshold in ``thresholds_``.
 
         Raises
         ------
@@ -205,9 +225,10 @@ class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, m
         """
         scores = self.decision_function(X)
         if self._is_multilabel:
-            return (scores > 0).astype(int)
-        codes = (scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(axis=1)
-        return np.asarray(self.classes_[codes])
+            return (scores > logit(self.thresholds_)).astype(int)
+        is_binary = scores.ndim == 1
+        codes = scores > logit(self.thresholds_) if is_binary else scores.argmax(axis=1)
+        return np.asarray(self.classes_[codes.astype(int)])
 
     def predict_proba(self, X: ArrayLike) -> Floats:
         """Predict the probability of each class.
@@ -296,11 +317,6 @@ class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, m
         state = super().__getstate__()
         return pack_state({n: v for n, v in state.items() if n not in self._derived})
 
-    @property
-    @abstractmethod
-    def _is_multilabel(self) -> bool:
-        """Whether the classifier was fitted on a label indicator."""
-
     @abstractmethod
     def _apply(self, kind: str, X: ArrayLike) -> Floats:
         """Apply the fitted network to documents.
@@ -356,12 +372,16 @@ class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, m
             drawn = np.random.SeedSequence([seed, n_calls]).generate_state(len(Seeds._fields))
             seeds = Seeds(*drawn.tolist())
             data = self._check_data(X, y, sample_weight, *validation, classes, resume, seeds.split)
+            thresholds = self._initial_thresholds(data, resume, seeds.thresholds, epochs)
             run = self._prepare(data, seeds, resume, is_partial, None if resume else n_ids)
+            monitor = _ValidationMonitor(self, data, run, thresholds)
 
             def fitted_attributes(weights: Weights, history: History) -> dict[str, Any]:
                 curves = {name: list(values) for name, values in history.items()}
                 return {
                     "classes_": data.classes,
+                    "thresholds_": monitor.thresholds,
+                    "_is_multilabel": data.is_multilabel,
                     "weights_": weights,
                     "history_": curves,
                     "loss_curve_": curves["loss"],
@@ -376,7 +396,7 @@ class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, m
             if is_partial:
                 epochs = 1
             elif epochs == "auto":
-                epochs = auto_epochs(len(run.training.ids), run.batch_size)
+                epochs = auto_epochs(len(run.training.ids), run.batch_size, data.n_outputs)
             schedule = Schedule(
                 epochs=int(epochs),
                 one_cycle=self.learning_rate_schedule == "one_cycle" and not is_partial,
@@ -391,18 +411,49 @@ class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, m
             rng = np.random.default_rng(seeds.order)
             verbose = 1 if self.verbose == "auto" else int(self.verbose)
             with run.network as network:
-                outcome = train(network, run, schedule, rng, tasks, fitted_attributes, verbose)
+                outcome = train(
+                    network, run, schedule, rng, monitor, tasks, fitted_attributes, verbose
+                )
+                monitor.choose_thresholds(network)
                 attributes = fitted_attributes(outcome.weights, outcome.history)
                 if is_partial:
                     state = {"optimizer": run.optimizer, "values": network.optimizer_state()}
                     attributes["_optimizer_state"] = state
-            if outcome.best_validation_score is not None:
+            if outcome.best_epoch is not None:
                 attributes["best_validation_score_"] = outcome.best_validation_score
+                attributes["best_epoch_"] = outcome.best_epoch
             if tasks is not None:
                 tasks.end(attributes)
-            self.__dict__.pop("best_validation_score_", None)
+            for name in ("best_validation_score_", "best_epoch_"):
+                self.__dict__.pop(name, None)
             self.__dict__.update(attributes | run.derived_attributes)
         return self
+
+    def _initial_thresholds(
+        self, data: TrainingData, resume: bool, seed: int, epochs: int | None
+    ) -> Thresholds:
+        """Return the thresholds that do not depend on validation data.
+
+        With ``threshold="auto"``, the thresholds of multilabel data are chosen on documents that
+        the network was not trained on. Without validation data, a copy is fitted to a part of the
+        documents for this purpose.
+        """
+        if not isinstance(self.threshold, str):
+            return check.check_thresholds(self.threshold, data.n_outputs, data.is_multilabel)
+        if resume and data.is_multilabel:
+            return self.thresholds_
+        thresholds = np.full(data.n_outputs if data.is_multilabel else 1, 0.5)
+        documents = data.training
+        is_chosen_later = data.validation is not None or epochs is not None
+        is_small = len(documents.ids) < _MIN_DOCUMENTS_FOR_THRESHOLDS
+        if not data.is_multilabel or is_chosen_later or is_small:
+            return thresholds
+        rows, others = prepare.split_off_validation(documents.labels, _THRESHOLD_FRACTION, seed)
+        model = _sklearn.clone_without_callbacks(self)
+        model.set_params(threshold=0.5, callbacks=None, random_state=seed, verbose=0)
+        fitted, left_out = documents.take(rows), documents.take(others)
+        model.fit(fitted.ids, fitted.labels, sample_weight=fitted.sample_weight)
+        return choose_thresholds(model.decision_function(left_out.ids), left_out.labels)
 
     def _check_data(
         self,
@@ -418,10 +469,12 @@ class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, m
         """Validate the data, and split off a validation set if early stopping needs one."""
         numbers = check.check_numbers(self, X, reset=not resume)
         labels = check.check_labels(y, len(numbers))
-        weights = prepare.document_weights(labels, numbers, self.class_weight, sample_weight)
-        classes = self.classes_ if resume else check.check_classes(labels, weights, classes)
+        training = prepare.weigh_documents(numbers, labels, self.class_weight, sample_weight)
+        classes = (
+            self.classes_ if resume else check.check_classes(labels, training.weights, classes)
+        )
         ids = check.as_ids(numbers, self.invalid_ids, type(self).__name__)
-        training, validation, rows = Documents(ids, labels, weights), None, None
+        training, validation, rows = replace(training, ids=ids), None, None
         if (X_val is None) != (y_val is None):
             given, absent = ("X_val", "y_val") if y_val is None else ("y_val", "X_val")
             raise ValueError(f"{given} was passed without {absent}; pass both, or neither.")
@@ -433,4 +486,88 @@ class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, m
             fraction = self.validation_fraction
             rows, rows_val = prepare.split_off_validation(labels, fraction, split_seed)
             training, validation = training.take(rows), training.take(rows_val)
+        if validation is not None and self.early_stopping:
+            check.warn_of_rare_classes(validation.labels, classes)
         return TrainingData(ids, training, validation, rows, classes)
+
+
+class _ValidationMonitor:
+    """Computes the metrics of a network on the validation data after each epoch.
+
+    Parameters
+    ----------
+    classifier : BaseTextClassifier
+        The classifier, for its parameters `scoring`, `threshold` and `early_stopping`.
+    data : TrainingData
+        The data.
+    run : TrainingRun
+        Encoded data, and the functions that compute logits and metrics.
+    thresholds : ndarray of float64
+        Initial thresholds.
+
+    Attributes
+    ----------
+    thresholds : ndarray of float64
+        The initial thresholds, or those chosen on the validation data.
+    """
+
+    def __init__(
+        self,
+        classifier: BaseTextClassifier,
+        data: TrainingData,
+        run: TrainingRun,
+        thresholds: Thresholds,
+    ) -> None:
+        self.thresholds = thresholds
+        self._data, self._run, self._classifier = data, run, classifier
+        is_auto = isinstance(classifier.threshold, str)
+        self._chooses = is_auto and data.is_multilabel and data.validation is not None
+        self._scorer = None
+        if classifier.early_stopping and classifier.scoring != "loss":
+            self._scorer = check_scoring(classifier, scoring=classifier.scoring)
+
+    def __call__(self, network: BaseNetwork) -> Logs:
+        """Return the metrics, with the prefix "val_"."""
+        logits = cache(lambda: self._run.logits(network, self._run.validation))
+        logs = self._run.evaluate(network, self._run.validation, logits)
+        if self._scorer is not None:
+            logs["val_score"] = self._score(logits())
+        return logs
+
+    def choose_thresholds(self, network: BaseNetwork) -> None:
+        """Choose the thresholds of the trained network, if they depend on the validation data."""
+        if self._chooses:
+            self._choose_thresholds(self._run.logits(network, self._run.validation))
+
+    def _choose_thresholds(self, logits: Floats) -> None:
+        self.thresholds = choose_thresholds(logits, self._data.validation.labels)
+
+    def _score(self, logits: Floats) -> float:
+        """Apply the scorer to a copy of the classifier with these logits."""
+        if self._chooses:
+            self._choose_thresholds(logits)
+        documents = self._data.validation
+        model = copy(self._classifier)
+        model.__dict__ |= {
+            "classes_": self._data.classes,
+            "thresholds_": self.thresholds,
+            "_is_multilabel": self._data.is_multilabel,
+            "_apply": partial(_recorded_outputs, logits, self._data),
+        }
+        weights = documents.sample_weight
+        weighted = {} if weights is None else {"sample_weight": weights}
+        score = float(self._scorer(model, documents.ids, documents.labels, **weighted))
+        if not np.isfinite(score):
+            raise ValueError(
+                f"scoring={self._classifier.scoring!r} gives {score} on the validation data. "
+                "Choose another score, or pass X_val and y_val with all classes."
+            )
+        return score
+
+
+def _recorded_outputs(logits: Floats, data: TrainingData, kind: str, X: ArrayLike) -> Floats:
+    """Return recorded logits or probabilities, in place of `BaseTextClassifier._apply`."""
+    if kind == "logits":
+        return logits
+    is_softmax = logits.shape[1] > 1 and not data.is_multilabel
+    return probabilities(logits, "softmax" if is_softmax else "sigmoid")

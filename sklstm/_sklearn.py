@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn import utils
-from sklearn.base import BaseEstimator, _fit_context
+from sklearn.base import BaseEstimator, _fit_context, clone
 from sklearn.model_selection._search import BaseSearchCV as BaseSearchCV
 from sklearn.utils import _param_validation, validation
 from sklearn.utils._param_validation import HasMethods as HasMethods
@@ -36,8 +37,17 @@ validate_parameter_constraints = _param_validation.validate_parameter_constraint
 #: Validates the parameters before `fit`, as scikit-learn's own estimators do.
 fit_context = _fit_context(prefer_skip_nested_validation=True)
 
+Estimator = TypeVar("Estimator", bound=BaseEstimator)
+
 # Attributes that scikit-learn sets while it notifies callbacks.
 _WHILE_FITTING = ("_callback_fit_ctx", "_skl_callbacks_to_teardown")
+
+
+def clone_without_callbacks(estimator: Estimator) -> Estimator:
+    """Clone an estimator, without the callbacks of scikit-learn that are registered on it."""
+    cloned = clone(estimator)
+    cloned.__dict__.pop("_skl_callbacks", None)
+    return cloned
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any, cast
@@ -18,6 +19,10 @@ from sklearn.utils.validation import check_array, validate_data
 #: Class labels of any type, or a label indicator.
 Labels = NDArray[Any]
 
+ClassWeight = dict[object, float] | list[dict[int, float]] | str | None
+
+# Documents of a class in the validation data, below which early stopping warns.
+_MIN_VALIDATION_DOCUMENTS = 5
 _MAX_ID = np.iinfo(np.int32).max - 1
 
 # scikit-learn sums numbers to check that all are finite, and casts them to check that all are
@@ -170,10 +175,95 @@ def check_class_weight(class_weight: object) -> None:
     ValueError
         If a weight is negative or not a finite number.
     """
+    if isinstance(class_weight, list):
+        raise ValueError(
+            "class_weight is a list, which is for multilabel data. Pass a dict of the weights by "
+            "class."
+        )
     for label, weight in class_weight.items() if isinstance(class_weight, dict) else ():
         if not isinstance(weight, Real) or not 0 <= float(weight) < np.inf:
             problem = f"class_weight has the weight {weight!r:.60} for {label!r:.60}"
             raise ValueError(f"{problem}; it must be a finite number, 0 or more.")
+
+
+def check_label_weight(class_weight: object, n_labels: int) -> str | list[dict[int, float]]:
+    """Return the class weights of multilabel data: "balanced", or a dict for each label.
+
+    Parameters
+    ----------
+    class_weight : dict, list of dict or "balanced"
+        A dict has the weights of the documents with a label, by the column of the label. In a list,
+        the dict of each label has the weights of 0 and 1.
+    n_labels : int
+        Number of labels.
+
+    Raises
+    ------
+    ValueError
+        If a label does not exist, a list has the wrong length, or a weight is invalid.
+    """
+    if isinstance(class_weight, str):
+        return class_weight
+    if isinstance(class_weight, dict):
+        unknown = [label for label in class_weight if label not in range(n_labels)]
+        if unknown:
+            raise ValueError(
+                f"class_weight has the labels {unknown!s:.60}, and y has the columns 0 to "
+                f"{n_labels - 1}. The keys are columns of y; for the weights of 0 and 1, pass a "
+                "list with a dict for each label, such as [{0: 1, 1: 5}, ...]."
+            )
+        by_label = [{1: class_weight.get(label, 1.0)} for label in range(n_labels)]
+    else:
+        by_label = list(cast("Sequence[dict[int, float]]", class_weight))
+    if len(by_label) != n_labels or not all(
+        isinstance(weights, dict) and weights.keys() <= {0, 1} for weights in by_label
+    ):
+        raise ValueError(
+            f"class_weight={class_weight!r:.60} must have a dict of the weights of 0 and 1 for "
+            f"each of the {n_labels} labels, such as [{{0: 1, 1: 5}}, ...]."
+        )
+    for weights in by_label:
+        check_class_weight(weights)
+    return by_label
+
+
+def check_thresholds(threshold: object, n_outputs: int, is_multilabel: bool) -> NDArray[np.float64]:
+    """Return the decision threshold of each label, or a single one.
+
+    Raises
+    ------
+    ValueError
+        If a threshold is not a probability between 0 and 1, or if there is not one per label.
+    """
+    values = np.asarray(threshold, dtype=np.float64)
+    n_labels = n_outputs if is_multilabel else 1
+    if values.ndim > 1 or (values.ndim == 1 and len(values) != n_labels):
+        raise ValueError(
+            f"threshold has shape {values.shape}; pass one number, or one for each of the "
+            f"{n_labels} labels."
+        )
+    if not ((values > 0) & (values < 1)).all():
+        raise ValueError(f"threshold={threshold!r:.60} must be between 0 and 1.")
+    return np.array(np.broadcast_to(values, n_labels))
+
+
+def warn_of_rare_classes(labels: Labels, classes: Labels) -> None:
+    """Warn if the validation data have too few documents of a class for a reliable score."""
+    if labels.ndim == 2:
+        counts = labels.sum(axis=0)
+    else:
+        counts = np.bincount(np.searchsorted(classes, labels), minlength=len(classes))
+    rare = np.flatnonzero(counts < _MIN_VALIDATION_DOCUMENTS)
+    if len(rare):
+        named = ", ".join(f"{classes[i]!r:.40} ({counts[i]})" for i in rare[:3])
+        more = f" and {len(rare) - 3} more" if len(rare) > 3 else ""
+        warnings.warn(
+            f"The validation data for early stopping have fewer than {_MIN_VALIDATION_DOCUMENTS} "
+            f"documents of some classes: {named}{more}. The validation score is unreliable for "
+            "them. Increase validation_fraction, pass X_val and y_val, or turn early_stopping off.",
+            UserWarning,
+            stacklevel=2,
+        )
 
 
 def check_classes_of_call(known: Labels | None, classes: ArrayLike | None, y: ArrayLike) -> None:

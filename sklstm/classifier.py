@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields, replace
 from numbers import Integral, Real
@@ -19,7 +19,7 @@ from sklstm._base import SHARED_CONSTRAINTS, BaseTextClassifier, Seeds
 from sklstm._network import embedding_table as tables
 from sklstm._network import spec as specs
 from sklstm._network.embedding_table import FittedNetwork
-from sklstm._network.hashed_ngrams import MAX_NGRAM, choose_n_buckets, naive_bayes_start
+from sklstm._network.hashed_ngrams import MAX_NGRAM, choose_n_buckets, fit_ngram_weights
 from sklstm._network.pooling import POOLINGS
 from sklstm._network.saved_state import check_saved_state
 from sklstm._network.spec import EMBEDDINGS, Floats, NetworkSpec, Weights
@@ -28,6 +28,7 @@ from sklstm._persistence import unpack_state
 from sklstm._sklearn import Interval, StrOptions
 from sklstm._training import data as prepare
 from sklstm._training.data import Documents, Examples, TrainingData, TrainingRun
+from sklstm._validation import ClassWeight
 from sklstm._vocabulary import OOV_ID
 from sklstm.vectors import WordVectors
 
@@ -335,11 +336,13 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         batch_size: int = 64,
         clipnorm: float | None = 1.0,
         average_weights: bool = False,
-        class_weight: dict[object, float] | str | None = None,
+        class_weight: ClassWeight = None,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 3,
         tol: float = 1e-4,
+        scoring: str | Callable[..., float] = "loss",
+        threshold: float | ArrayLike | str = "auto",
         callbacks: Sequence[keras.callbacks.Callback] | None = None,
         warm_start: bool = False,
         random_state: int | np.random.RandomState | None = None,
@@ -378,6 +381,8 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
+        self.scoring = scoring
+        self.threshold = threshold
         self.callbacks = callbacks
         self.warm_start = warm_start
         self.random_state = random_state
@@ -498,11 +503,6 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         return FittedNetwork(NetworkSpec(**self._architecture), self.weights_, self._table())
 
     @property
-    def _is_multilabel(self) -> bool:
-        spec = NetworkSpec(**self._architecture)
-        return spec.output_activation == "sigmoid" and spec.n_outputs > 1
-
-    @property
     def _n_features_out(self) -> int:
         return NetworkSpec(**self._architecture).vector_size
 
@@ -543,7 +543,7 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         )
         n_trained = len(table.ids) - (0 if pretrained is None else len(pretrained))
         embedding_dim = self.embedding_dim if pretrained is None else pretrained.shape[1]
-        spec = self._network_spec(data, len(table.ids), int(embedding_dim), resume)
+        spec = self._network_spec(data, len(table.ids), int(embedding_dim), resume, is_partial)
         for name in _SHAPE_FIELDS if resume else ():
             now = n_trained if name == "vocab_size" else getattr(spec, name)
             then = self._architecture[name]
@@ -560,16 +560,18 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             weights = documents.normalized_weights(name)
             inputs, lengths = tables.network_inputs(table.rows(documents.ids), spec)
             targets = prepare.encode_labels(documents.labels, data.classes, spec.n_outputs, name)
+            if documents.label_weights is not None:
+                targets = np.hstack([targets, documents.label_weights])
             return Examples(inputs, targets, weights, lengths)
 
         training = encode(data.training, "y")
         validation = None if data.validation is None else encode(data.validation, "y_val")
-        start: Weights = {}
-        if resume:
-            start = dict(self.weights_)
-        elif spec.ngrams:
-            start[specs.NGRAM_WEIGHTS], start[specs.NGRAM_BIAS] = naive_bayes_start(
-                training.ids, training.targets, training.weights, spec.ngrams, spec.ngram_buckets
+        start: Weights = dict(self.weights_) if resume else {}
+        if spec.ngrams and not (resume and is_partial):
+            targets, label_weights = specs.split_targets(training.targets, spec.n_outputs)
+            weights = training.weights[:, None] * (1.0 if label_weights is None else label_weights)
+            start[specs.NGRAM_WEIGHTS], start[specs.NGRAM_BIAS] = fit_ngram_weights(
+                training.ids, targets, weights, spec.ngrams, spec.ngram_buckets, seeds.ngrams
             )
         for name in ("learning_rate", "weight_decay", "clipnorm"):
             check.check_float32(name, getattr(self, name))
@@ -596,10 +598,12 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
                     network.load_optimizer_state(kept["values"])
                 yield network
 
-        def evaluate(network: BaseNetwork, examples: Examples) -> Logs:
+        def validation_logits(network: BaseNetwork, examples: Examples) -> Floats:
             scorer = network.scorer("logits", network.weights())
-            logits = predict_in_batches(network, scorer, examples.ids, examples.lengths)
-            scored = (logits, examples.targets, examples.weights, spec.output_activation)
+            return predict_in_batches(network, scorer, examples.ids, examples.lengths)
+
+        def evaluate(_: BaseNetwork, examples: Examples, logits: Callable[[], Floats]) -> Logs:
+            scored = (logits(), examples.targets, examples.weights, spec.output_activation)
             loss, accuracy = prepare.mean_loss(*scored), prepare.accuracy(*scored)
             return {"val_loss": loss, "val_accuracy": accuracy}
 
@@ -623,12 +627,13 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             optimizer=self.optimizer,
             callbacks=callbacks,
             network=training_network(),
+            logits=validation_logits,
             evaluate=evaluate,
             fitted_attributes=fitted_attributes,
         )
 
     def _network_spec(
-        self, data: TrainingData, n_rows: int, embedding_dim: int, resume: bool
+        self, data: TrainingData, n_rows: int, embedding_dim: int, resume: bool, is_partial: bool
     ) -> NetworkSpec:
         """Return the architecture that the parameters and the data define."""
         n_buckets = 0
@@ -638,7 +643,7 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         others: dict[str, Any] = {
             field.name: type(field.default)(getattr(self, field.name))
             for field in fields(NetworkSpec)
-            if isinstance(field.default, (bool, float, str))
+            if isinstance(field.default, (bool, float, str)) and field.name != "trainable_ngrams"
         }
         spec = NetworkSpec(
             vocab_size=n_rows,
@@ -649,6 +654,7 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             dense_units=check.check_layer_sizes("dense_units", self.dense_units),
             ngrams=int(self.ngrams),
             ngram_buckets=n_buckets,
+            trainable_ngrams=is_partial,
             **others,
         )
         return replace(spec, width=data.ids.shape[1]) if spec.depends_on_width else spec

@@ -205,6 +205,8 @@ class KerasTextClassifier(BaseTextClassifier, BaseWrapper):
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 3,
         tol: float = 1e-4,
+        scoring: str | Callable[..., float] = "loss",
+        threshold: float | ArrayLike | str = "auto",
         callbacks: object = None,
         shuffle: bool = True,
         run_eagerly: bool = False,
@@ -228,6 +230,8 @@ class KerasTextClassifier(BaseTextClassifier, BaseWrapper):
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
+        self.scoring = scoring
+        self.threshold = threshold
         self.callbacks = callbacks
         self.shuffle = shuffle
         self.run_eagerly = run_eagerly
@@ -279,10 +283,6 @@ class KerasTextClassifier(BaseTextClassifier, BaseWrapper):
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(unpack_state(state, type(self)))
 
-    @property
-    def _is_multilabel(self) -> bool:
-        return bool(self._meta["is_multilabel_"])
-
     def _fitted_network(self) -> CustomNetwork:
         """Return the fitted network; it is built again after loading."""
         if not hasattr(self, "_network"):
@@ -305,6 +305,11 @@ class KerasTextClassifier(BaseTextClassifier, BaseWrapper):
             raise TypeError(
                 f"model={self.model!r:.80} must be a function that returns a keras.Model, a new "
                 "one for each fit: def network(meta): return keras.Sequential(...)."
+            )
+        if data.training.label_weights is not None:
+            raise ValueError(
+                "class_weight cannot weigh the labels of multilabel data in the loss of a custom "
+                "model. Pass a weighted loss, sample_weight, or use LSTMTextClassifier."
             )
         if resume and is_partial:
             meta, built_with, network = self._meta, self._built_with, self._fitted_network()
@@ -331,14 +336,11 @@ class KerasTextClassifier(BaseTextClassifier, BaseWrapper):
                 yield network
                 network.finish_training()
 
-        def evaluate(_: BaseNetwork, examples: Examples) -> Logs:
-            targets, weights = examples.targets, examples.weights
-            logs = network.evaluate(examples.ids, targets, weights)
-            if self.early_stopping and "val_accuracy" not in logs:
-                logits = network.scorer("logits", {})(examples.ids)
-                activation = "sigmoid" if logits.shape[1] == 1 else data.output_activation
-                logs["val_accuracy"] = prepare.accuracy(logits, targets, weights, activation)
-            return logs
+        def validation_logits(_: BaseNetwork, examples: Examples) -> Floats:
+            return network.scorer("logits", {})(examples.ids)
+
+        def evaluate(_: BaseNetwork, examples: Examples, logits: Callable[[], Floats]) -> Logs:
+            return network.evaluate(examples.ids, examples.targets, examples.weights)
 
         def fitted_attributes(_: Weights) -> dict[str, Any]:
             n_parameters, vocab_size = network.model.count_params(), meta["vocab_size_"]
@@ -355,6 +357,7 @@ class KerasTextClassifier(BaseTextClassifier, BaseWrapper):
             optimizer=type(optimizer).__name__,
             callbacks=network.make_callbacks(),
             network=training_network(),
+            logits=validation_logits,
             evaluate=evaluate,
             fitted_attributes=fitted_attributes,
             shuffle=self.shuffle,

@@ -122,7 +122,8 @@ def build_models(
     if spec.ngrams:
         tokens = _look_up_ngram_ids(aligned, spec) if has_ngram_ids else aligned
         tokens = map_unseen_to_oov(tokens, spec.ngram_rows, keras.ops)
-        by_ngrams = ngram_scores(tokens, spec.ngrams, spec.ngram_buckets, spec.n_outputs)
+        sizes = (spec.ngrams, spec.ngram_buckets, spec.n_outputs)
+        by_ngrams = ngram_scores(tokens, *sizes, trainable=spec.trainable_ngrams)
         mean = (layers.Average if stock else MeanOfHeads)(name="mean_of_scores")
         outputs = layers.Activation(activation, name="activation")(mean([outputs, by_ngrams]))
     return (

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sklstm._network.hashed_ngrams import GAIN, hash_ngrams
+from sklstm._network.spec import split_targets
 from sklstm._runtime import keras, to_device
 
 if TYPE_CHECKING:
@@ -113,7 +114,9 @@ class NumpyZeros(keras.initializers.Initializer):
         return to_device(np.zeros(shape, dtype))
 
 
-def ngram_scores(ids: KerasTensor, max_length: int, n_buckets: int, n_outputs: int) -> KerasTensor:
+def ngram_scores(
+    ids: KerasTensor, max_length: int, n_buckets: int, n_outputs: int, *, trainable: bool
+) -> KerasTensor:
     """Score documents by their n-grams, in a Keras model.
 
     Each n-gram is hashed into a bucket with one weight per output [1]_. A score is the sum of the
@@ -129,6 +132,8 @@ def ngram_scores(ids: KerasTensor, max_length: int, n_buckets: int, n_outputs: i
         Number of buckets.
     n_outputs : int
         Weights per bucket.
+    trainable : bool
+        Whether training changes the weights.
 
     Returns
     -------
@@ -140,7 +145,7 @@ def ngram_scores(ids: KerasTensor, max_length: int, n_buckets: int, n_outputs: i
        classification", EACL 2017.
     """
     ops = keras.ops
-    embedding = partial(keras.layers.Embedding, embeddings_initializer="zeros")
+    embedding = partial(keras.layers.Embedding, embeddings_initializer="zeros", trainable=trainable)
     table = embedding(n_buckets, n_outputs, name="ngrams")
     hashed = [hash_ngrams(ids, length, n_buckets, ops) for length in range(1, max_length + 1)]
     buckets, is_ngram = (ops.concatenate(part, axis=1) for part in zip(*hashed, strict=True))
@@ -168,6 +173,33 @@ class MeanOfHeads(keras.layers.Layer):
 def split_heads(scores: KerasTensor) -> list[KerasTensor]:
     """Split the output of `MeanOfHeads` into the scores of the heads, or return ``[mean]``."""
     return [scores] if len(scores.shape) == 2 else [scores[:, 0], scores[:, 1]]
+
+
+class LabelLoss(keras.losses.Loss):
+    """Binary cross-entropy of the logits of multilabel data, with a weight for each label.
+
+    The weights follow the targets, as `split_targets` describes. Without weights, this is the loss
+    of Keras.
+
+    Parameters
+    ----------
+    label_smoothing : float
+        As in `keras.losses.BinaryCrossentropy`.
+    reduction : str
+        As in `keras.losses.Loss`.
+    """
+
+    def __init__(self, label_smoothing: float, reduction: str) -> None:
+        super().__init__(reduction=reduction)
+        self._label_smoothing = label_smoothing
+
+    def call(self, targets: KerasTensor, scores: KerasTensor) -> KerasTensor:
+        """Return the loss of each document."""
+        ops = keras.ops
+        targets, weights = split_targets(targets, scores.shape[-1])
+        targets = targets * (1.0 - self._label_smoothing) + 0.5 * self._label_smoothing
+        losses = ops.binary_crossentropy(targets, scores, from_logits=True)
+        return ops.mean(losses if weights is None else losses * weights, axis=-1)
 
 
 class MultiHeadLoss(keras.losses.Loss):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sklstm._network import spec as specs
 from sklstm._network.build import build_models
-from sklstm._network.layers import MultiHeadLoss, NumpyZeros, split_heads
+from sklstm._network.layers import LabelLoss, MultiHeadLoss, NumpyZeros, split_heads
 from sklstm._network.spec import EMBEDDINGS, Floats, Ids, NetworkSpec, TrainingSpec, Weights
 from sklstm._runtime import ParallelMap, keras, to_device
 
@@ -302,11 +302,13 @@ class Network(BaseNetwork):
         self.training_spec = training_spec
 
     def _loss(self, training_spec: TrainingSpec, reduction: str) -> keras.losses.Loss:
-        is_softmax = self.spec.output_activation == "softmax"
-        loss_class = "CategoricalCrossentropy" if is_softmax else "BinaryCrossentropy"
-        loss = getattr(keras.losses, loss_class)(
-            from_logits=True, label_smoothing=training_spec.label_smoothing, reduction=reduction
-        )
+        smoothing = training_spec.label_smoothing
+        if self.spec.output_activation == "softmax":
+            loss = keras.losses.CategoricalCrossentropy(
+                from_logits=True, label_smoothing=smoothing, reduction=reduction
+            )
+        else:
+            loss = LabelLoss(smoothing, reduction)
         return MultiHeadLoss(loss) if self.spec.ngrams else loss
 
     def _is_correct(self, targets: KerasTensor, scores: KerasTensor) -> KerasTensor:
@@ -314,6 +316,7 @@ class Network(BaseNetwork):
         ops = keras.ops
         if self.spec.ngrams:
             scores = sum(split_heads(scores))
+        targets, _ = specs.split_targets(targets, self.spec.n_outputs)
         if self.spec.output_activation == "softmax":
             return ops.equal(ops.argmax(targets, axis=-1), ops.argmax(scores, axis=-1))
         return ops.all(ops.equal(targets > 0.5, scores > 0.0), axis=-1)

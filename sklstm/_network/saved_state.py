@@ -30,6 +30,8 @@ _FITTED: Constraints = {
     "history_": [dict],
     "loss_curve_": [list],
     "n_iter_": _COUNT,
+    "thresholds_": [np.ndarray],
+    "_is_multilabel": ["boolean"],
     "_architecture": [dict],
     "_vectors": [WordVectors, None],
     "_known_ids": [np.ndarray],
@@ -79,6 +81,8 @@ def check_saved_state(
     _check_weights(owner, attributes["weights_"], spec)
     n_classes = 2 if spec.n_outputs == 1 else spec.n_outputs
     check_array(owner, "classes_", attributes["classes_"], np.generic, (n_classes,))
+    n_thresholds = spec.n_outputs if attributes["_is_multilabel"] else 1
+    check_array(owner, "thresholds_", attributes["thresholds_"], np.floating, (n_thresholds,))
     _check_ids(owner, attributes, spec)
     _check_optimizer_state(owner, attributes["_optimizer_state"])
     return {**attributes, "_architecture": asdict(spec)}

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import ceil, sqrt
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -138,6 +138,9 @@ class NetworkSpec:
     dense_dropout: float = 0.0
     ngrams: int = 0
     ngram_buckets: int = 0
+    trainable_ngrams: bool = False
+    """Whether gradient descent trains the n-gram weights, as in `partial_fit`. Otherwise they are
+    fitted before the LSTM is trained."""
     ngram_rows: int = 0
     """Number of leading embedding rows that are used for n-grams: the rows of tokens seen in
     training. Later rows are treated as out-of-vocabulary in n-grams. 0 means all rows."""
@@ -166,6 +169,26 @@ class TrainingSpec:
     clipnorm: float | None = None
     weight_decay: float = 0.0
     label_smoothing: float = 0.0
+
+
+def split_targets(targets: Any, n_outputs: int) -> tuple[Any, Any]:
+    """Split targets into those of the outputs, and the label weights that may follow them.
+
+    Parameters
+    ----------
+    targets : array or KerasTensor of shape (n, n_outputs) or (n, 2 * n_outputs)
+        As in `Examples`.
+    n_outputs : int
+        Number of outputs.
+
+    Returns
+    -------
+    targets : array or KerasTensor of shape (n, n_outputs)
+    label_weights : array or KerasTensor of shape (n, n_outputs), or None
+    """
+    if targets.shape[-1] == n_outputs:
+        return targets, None
+    return targets[:, :n_outputs], targets[:, n_outputs:]
 
 
 def probabilities(logits: Floats, output_activation: str) -> Floats:

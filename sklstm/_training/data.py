@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -13,9 +13,9 @@ from scipy.special import log_softmax
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state, compute_sample_weight
 
-from sklstm._network.spec import Floats, Ids, Lengths, Weights
+from sklstm._network.spec import Floats, Ids, Lengths, Weights, split_targets
 from sklstm._sklearn import check_sample_weight
-from sklstm._validation import Labels, check_class_weight
+from sklstm._validation import ClassWeight, Labels, check_class_weight, check_label_weight
 
 if TYPE_CHECKING:
     import keras
@@ -34,16 +34,29 @@ class Documents:
     labels : ndarray of shape (n_documents,) or (n_documents, n_labels)
         Class labels, or a label indicator.
     weights : ndarray of float64 of shape (n_documents,)
-        Non-negative document weights.
+        Non-negative document weights: the product of sample weight and class weight.
+    sample_weight : ndarray of float64 of shape (n_documents,) or None
+        Sample weights alone; None if the user passed none.
+    label_weights : ndarray of float32 of shape (n_documents, n_labels) or None
+        Additional weights of each label in the loss, from the class weights of multilabel data.
     """
 
     ids: Ids
     labels: Labels
     weights: NDArray[np.float64]
+    sample_weight: NDArray[np.float64] | None = None
+    label_weights: Floats | None = None
 
     def take(self, rows: NDArray[np.intp]) -> Documents:
         """Return some of the documents."""
-        return Documents(self.ids[rows], self.labels[rows], self.weights[rows])
+        given, labeled = self.sample_weight, self.label_weights
+        return Documents(
+            self.ids[rows],
+            self.labels[rows],
+            self.weights[rows],
+            None if given is None else given[rows],
+            None if labeled is None else labeled[rows],
+        )
 
     def normalized_weights(self, name: str) -> Floats:
         """Return the weights divided by their mean.
@@ -107,8 +120,9 @@ class Examples:
     ----------
     ids : ndarray of int32 of shape (n, width)
         Rows of the embedding matrix. If padding is masked, zeros follow the tokens.
-    targets : ndarray of float32 of shape (n, n_outputs)
-        1 at the classes of each document, otherwise 0.
+    targets : ndarray of float32 of shape (n, n_outputs) or (n, 2 * n_outputs)
+        1 at the classes of each document, otherwise 0; followed by the weights of the labels, if
+        there are any.
     weights : ndarray of float32 of shape (n,)
         Non-negative document weights with mean 1.
     lengths : ndarray of int64 of shape (n,)
@@ -141,9 +155,11 @@ class TrainingRun:
         Keras callbacks.
     network : context manager
         Provides the network with its initial weights, prepared for training.
+    logits : callable
+        Returns the logits of the network for the validation data.
     evaluate : callable
-        Returns the metrics of the network on the validation data, with the prefix "val_". With
-        early stopping, they must include "val_accuracy".
+        Returns the metrics of the network on the validation data, with the prefix "val_". Takes
+        also a function without arguments that returns the logits.
     fitted_attributes : callable
         Takes the weights, which it may modify, and returns additional fitted attributes by name.
     shuffle : bool
@@ -159,7 +175,8 @@ class TrainingRun:
     optimizer: str
     callbacks: list[keras.callbacks.Callback]
     network: AbstractContextManager[BaseNetwork]
-    evaluate: Callable[[BaseNetwork, Examples], Logs]
+    logits: Callable[[BaseNetwork, Examples], Floats]
+    evaluate: Callable[[BaseNetwork, Examples, Callable[[], Floats]], Logs]
     fitted_attributes: Callable[[Weights], dict[str, Any]]
     shuffle: bool = True
     derived_attributes: dict[str, Any] = field(default_factory=dict)
@@ -172,19 +189,37 @@ def draw_seed(random_state: int | np.random.RandomState | None) -> int:
     return int(check_random_state(random_state).randint(2**31 - 1))
 
 
-def document_weights(
-    labels: Labels,
-    ids: NDArray[np.generic],
-    class_weight: dict[object, float] | str | None,
-    sample_weight: ArrayLike | None,
-) -> NDArray[np.float64]:
-    """Return the product of the class weight and the sample weight of each document."""
+def weigh_documents(
+    ids: Ids, labels: Labels, class_weight: ClassWeight, sample_weight: ArrayLike | None
+) -> Documents:
+    """Return documents with their weights: the sample weights times the class weights.
+
+    For multilabel data, the class weights apply to the single labels instead of the documents.
+    """
     checked = check_sample_weight(sample_weight, ids, dtype=np.float64, ensure_non_negative=True)
-    weights = _scale(checked)
-    if class_weight is None:
-        return weights
-    check_class_weight(class_weight)
-    return weights * _scale(compute_sample_weight(class_weight, labels))
+    weights, label_weights = _scale(checked), None
+    if class_weight is not None and labels.ndim == 2:
+        label_weights = _label_weights(labels, check_label_weight(class_weight, labels.shape[1]))
+    elif class_weight is not None:
+        check_class_weight(class_weight)
+        weights = weights * _scale(compute_sample_weight(class_weight, labels))
+    given = None if sample_weight is None else checked
+    return Documents(ids, labels, weights, given, label_weights)
+
+
+def _label_weights(
+    labels: Labels, class_weight: str | Sequence[Mapping[int, float]]
+) -> NDArray[np.float32]:
+    """Return the weight of each label of each document in the loss."""
+    if isinstance(class_weight, str):
+        n_positive = labels.sum(axis=0)
+        counts = np.maximum(np.stack([len(labels) - n_positive, n_positive]), 1)
+        weights = len(labels) / (2.0 * counts)
+    else:
+        weights = np.array(
+            [[by_value.get(value, 1.0) for by_value in class_weight] for value in (0, 1)]
+        )
+    return np.where(labels > 0, weights[1], weights[0]).astype(np.float32)
 
 
 def _scale(weights: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -218,7 +253,10 @@ def encode_labels(labels: Labels, classes: Labels, n_outputs: int, name: str = "
 def split_off_validation(
     labels: Labels, validation_fraction: float, seed: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Split rows into training and validation rows, stratified unless `labels` is an indicator.
+    """Split rows into training and validation rows, stratified by class.
+
+    Multilabel data are stratified by the rarest label of each document, so that both parts have
+    documents of rare labels.
 
     Raises
     ------
@@ -226,7 +264,7 @@ def split_off_validation(
         If a class would have no documents in the training or validation rows.
     """
     rows = np.arange(len(labels))
-    stratify = labels if labels.ndim == 1 else None
+    stratify = labels if labels.ndim == 1 else _rarest_labels(labels)
     too_small = (
         f"validation_fraction={validation_fraction} of {len(labels)} documents leaves {{}} without "
         "documents to validate or train on. Change it, pass X_val, or turn early_stopping off."
@@ -242,6 +280,16 @@ def split_off_validation(
             for absent in np.setdiff1d(labels, labels[part]).tolist():
                 raise ValueError(too_small.format(f"class {absent!r}"))
     return training, validation
+
+
+def _rarest_labels(indicator: Labels) -> NDArray[np.intp]:
+    """Return the rarest label of each document; strata of a single document are merged."""
+    frequencies = indicator.sum(axis=0)
+    n_documents, n_labels = indicator.shape
+    rarest = np.where(indicator > 0, frequencies, n_documents + 1).argmin(axis=1)
+    strata = np.where(indicator.any(axis=1), rarest, n_labels)
+    sizes = np.bincount(strata, minlength=n_labels + 1)
+    return np.where(sizes[strata] > 1, strata, sizes.argmax())
 
 
 class RunningMeans:
@@ -264,6 +312,7 @@ class RunningMeans:
 
 def accuracy(logits: Floats, targets: Floats, weights: Floats, output_activation: str) -> float:
     """Return the weighted accuracy; for multilabel data, all labels must be correct."""
+    targets, _ = split_targets(targets, logits.shape[1])
     if output_activation == "softmax":
         is_correct = logits.argmax(axis=1) == targets.argmax(axis=1)
     else:
@@ -274,8 +323,10 @@ def accuracy(logits: Floats, targets: Floats, weights: Floats, output_activation
 def mean_loss(logits: Floats, targets: Floats, weights: Floats, output_activation: str) -> float:
     """Return the weighted mean cross-entropy in nats; for multilabel data the mean over labels."""
     exact = logits.astype(np.float64)
+    targets, label_weights = split_targets(targets, logits.shape[1])
     if output_activation == "softmax":
         losses = -(targets * log_softmax(exact, axis=1)).sum(axis=1)
     else:
-        losses = (np.logaddexp(0.0, exact) - targets * exact).mean(axis=1)
+        losses = np.logaddexp(0.0, exact) - targets * exact
+        losses = (losses if label_weights is None else losses * label_weights).mean(axis=1)
     return float(np.average(losses, weights=weights))

@@ -28,9 +28,9 @@ _WARM_UP = 0.25
 _FIRST, _LAST = 0.04, 0.001
 
 # epochs="auto": target number of steps, and limits for large and small corpora. More steps overfit
-# small data sets without improving accuracy.
-_AUTO_STEPS = 400
-_MIN_AUTO_EPOCHS, _MAX_AUTO_EPOCHS = 3, 12
+# data sets of few classes. Networks with more outputs need more steps.
+_AUTO_STEPS, _OUTPUTS = 400, 5
+_MIN_AUTO_EPOCHS, _MAX_AUTO_EPOCHS = 3, 20
 
 
 @dataclass(frozen=True)
@@ -71,13 +71,16 @@ class Outcome:
         Weights of the last epoch; with early stopping those of the best epoch.
     history : dict of str to list of float
         One value per epoch of the loss and each metric.
-    best_validation_score : float or None
-        The best validation score, with early stopping.
+    best_epoch : int or None
+        The epoch with the best validation score, counted from 1, with early stopping.
+    best_validation_score : float
+        The best validation score; -inf without early stopping.
     """
 
     weights: Weights
     history: History
-    best_validation_score: float | None
+    best_epoch: int | None
+    best_validation_score: float
 
 
 def one_cycle(progress: float) -> float:
@@ -100,10 +103,14 @@ def one_cycle(progress: float) -> float:
     return end + (start - end) * (1.0 + cos(pi * done)) / 2.0
 
 
-def auto_epochs(n_documents: int, batch_size: int) -> int:
-    """Return the number of epochs with about 400 steps, at least 3 and at most 12."""
-    steps = ceil(n_documents / batch_size)
-    return min(_MAX_AUTO_EPOCHS, max(_MIN_AUTO_EPOCHS, round(_AUTO_STEPS / steps)))
+def auto_epochs(n_documents: int, batch_size: int, n_outputs: int) -> int:
+    """Return the number of epochs for a number of steps that is suitable for the data.
+
+    The steps are about 400, or 80 per output if there are more than five, in 3 to 20 epochs.
+    """
+    n_steps = _AUTO_STEPS * max(1.0, n_outputs / _OUTPUTS)
+    n_epochs = round(n_steps / ceil(n_documents / batch_size))
+    return min(_MAX_AUTO_EPOCHS, max(_MIN_AUTO_EPOCHS, n_epochs))
 
 
 class ProgressCallback(keras.callbacks.Callback):
@@ -139,6 +146,7 @@ def train(
     run: TrainingRun,
     schedule: Schedule,
     rng: np.random.Generator,
+    validate: Callable[[BaseNetwork], Logs],
     tasks: FitTasks | None,
     fitted_attributes: Callable[[Weights, History], dict[str, Any]],
     verbose: int,
@@ -156,6 +164,10 @@ def train(
         Settings of the training loop.
     rng : numpy.random.Generator
         Source of the order of the documents.
+    validate : callable
+        Returns the metrics of the network on the validation data, with the prefix "val_". Called
+        only if there are validation data. Early stopping uses "val_score", or "val_loss" without
+        it.
     tasks : FitTasks or None
         Notifies scikit-learn callbacks of each epoch.
     fitted_attributes : callable
@@ -254,7 +266,7 @@ def train(
                 last = network.weights()
                 network.load(network.mean_weights())
             if run.validation is not None:
-                logs |= run.evaluate(network, run.validation)
+                logs |= validate(network)
             for name, value in logs.items():
                 history.setdefault(name, []).append(value)
             hooks.on_epoch_end(epoch, logs)
@@ -262,7 +274,7 @@ def train(
                 lambda: fitted_attributes(network.weights(), history)
             )
             if schedule.early_stopping:
-                best.update(logs["val_accuracy"], network)
+                best.update(logs.get("val_score", -logs["val_loss"]), logs["val_loss"], network)
             is_over |= network.model.stop_training
             if is_over or best.n_without_improvement >= schedule.n_iter_no_change:
                 break
@@ -277,21 +289,31 @@ def train(
             f"The weights became infinite in epoch {len(history['loss'])}. "
             f"{network.divergence_remedy}"
         )
-    return Outcome(weights, history, best.score if best.weights else None)
+    return Outcome(weights, history, best.epoch, best.score)
 
 
 class _BestEpoch:
-    """The best validation score so far, its weights, and the epochs since it improved."""
+    """The epoch with the best validation score, its weights, and the epochs since it improved.
+
+    Equal scores are compared by the validation loss, because a score such as the F1 score of a rare
+    class may be constant while the network still learns.
+    """
 
     def __init__(self, tol: float) -> None:
         self.tol = tol
         self.score = -np.inf
+        self.loss = np.inf
         self.weights: Weights = {}
+        self.epoch: int | None = None
+        self.n_epochs = 0
         self.n_without_improvement = 0
 
-    def update(self, score: float, network: BaseNetwork) -> None:
-        has_improved = score >= self.score + self.tol
+    def update(self, score: float, loss: float, network: BaseNetwork) -> None:
+        self.n_epochs += 1
+        is_tie = score == self.score
+        has_improved = score >= self.score + self.tol and not is_tie
+        has_improved |= is_tie and loss < self.loss and loss <= self.loss - self.tol
         self.n_without_improvement = 0 if has_improved else self.n_without_improvement + 1
-        if score > self.score:
-            self.score = score
+        if score > self.score or (is_tie and loss < self.loss):
+            self.score, self.loss, self.epoch = score, loss, self.n_epochs
             self.weights = network.weights()

@@ -1,0 +1,58 @@
+"""Decision thresholds of multilabel classifiers."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from sklstm._network.spec import Floats
+
+# Number of positive documents at which the threshold of a label is the mean of its own best
+# threshold and the common one. The best threshold of a rare label is too uncertain to be used.
+_PRIOR_POSITIVES = 100.0
+
+
+def choose_thresholds(logits: Floats, indicator: NDArray[np.generic]) -> NDArray[np.float64]:
+    """Choose the probability of each label from which on it is predicted.
+
+    The common threshold maximizes the micro-averaged F1 score, and the threshold of a label its own
+    F1 score. The result for a label is their mean in logits; the more documents have the label, the
+    greater the weight of its own threshold.
+
+    Parameters
+    ----------
+    logits : ndarray of float32 of shape (n_documents, n_labels)
+        Logits for documents that the network was not trained on.
+    indicator : ndarray of shape (n_documents, n_labels)
+        1 where a document has a label, else 0.
+
+    Returns
+    -------
+    thresholds : ndarray of float64 of shape (n_labels,)
+        Probabilities; 0.5 if no document has any label.
+    """
+    indicator = indicator.astype(bool)
+    if not indicator.any():
+        return np.full(logits.shape[1], 0.5)
+    common = _best_threshold(logits.ravel(), indicator.ravel())
+    thresholds = np.full(logits.shape[1], common)
+    for label, n_positive in enumerate(indicator.sum(axis=0)):
+        if n_positive:
+            own = _best_threshold(logits[:, label], indicator[:, label])
+            thresholds[label] += n_positive / (n_positive + _PRIOR_POSITIVES) * (own - common)
+    return np.asarray(expit(thresholds))
+
+
+def _best_threshold(scores: Floats, is_positive: NDArray[np.bool_]) -> float:
+    """Return the threshold with the greatest F1 score, between two scores."""
+    order = np.argsort(-scores, kind="stable")
+    descending = scores[order].astype(np.float64)
+    n_predicted = np.arange(1, len(scores) + 1)
+    n_correct = np.cumsum(is_positive[order])
+    f1 = 2.0 * n_correct / (n_predicted + n_correct[-1])
+    # A threshold cannot lie between equal scores.
+    f1[:-1][descending[:-1] == descending[1:]] = -1.0
+    best = int(np.argmax(f1))
+    following = descending[min(best + 1, len(scores) - 1)]
+    return float((descending[best] + following) / 2.0)
