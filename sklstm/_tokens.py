@@ -513,7 +513,7 @@ _UNSEGMENTED = re.compile(
 )
 # Word segmenters by the characters of a script; the first match counts.
 _SEGMENTERS = {
-    "[\u3041-\u30ff]": "a tokenizer of janome for Japanese",
+    "[\u3041-\u30ff]": "janome for Japanese",
     "[\u3400-\u9fff\U00020000-\U0003347f]": "jieba.lcut for Chinese",
     "[\u0e01-\u0e7f]": "pythainlp.word_tokenize for Thai",
     "": "a word segmenter of the language",
@@ -548,7 +548,8 @@ def find_unsegmented(corpus: Corpus) -> str | None:
     return (
         f"{n_unsegmented} of {n_documents} documents are not split into words, because their "
         f"script has no spaces between words: {example!r:.60} is a single token. Set "
-        f"analyzer='char', or tokenizer= to a word segmenter, such as {segmenter}."
+        f"analyzer='char', or tokenizer= to a function that calls a word segmenter, such as "
+        f"{segmenter}."
     )
 
 
