@@ -145,7 +145,8 @@ def _read_entries(
     for number, word, values in read(file, max_words):
         where = f"{unit} {number}"
         try:
-            token = normalize(word.decode("utf-8", errors))
+            token = word.decode("utf-8", errors)
+            token = token if token.isascii() else normalize(token)
             if wanted is not None and token not in wanted:
                 continue
             if token in numbers:

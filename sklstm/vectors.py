@@ -108,7 +108,7 @@ class WordVectors:
         if len(words) != len(values):
             found = f"tokens has {len(words)} words and matrix {len(values)} rows"
             raise ValueError(f"{found}; pass one row per word.")
-        words = list(map(_tokens.normalize, words))
+        words = [word if word.isascii() else _tokens.normalize(word) for word in words]
         self.tokens = np.array(words, dtype=object)
         self.matrix = values.view()
         self.matrix.flags.writeable = False
