@@ -47,9 +47,8 @@ _CONVERT = "save the vectors as text, with one word and its values per line"
 _UNREADABLE = {
     # FASTTEXT_FILEFORMAT_MAGIC_INT32 of fastText.
     struct.pack("<i", 793712314): (
-        "a model of fastText",
-        "pass its file of vectors, which has the same name with .vec; the .bin file has no such "
-        "list of words",
+        "a model of fastText, not a file of vectors",
+        "pass the .vec file, which is published under the same name",
     ),
     b"\x93NUMPY": ("a NumPy array", "pass WordVectors(words, numpy.load(path))"),
     b"\x89HDF": ("an HDF5 file", _CONVERT),

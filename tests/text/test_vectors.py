@@ -318,7 +318,7 @@ def tar_file():
 
 
 OTHER_FORMATS = {
-    "fastText model": (struct.pack("<2i", 793712314, 12), r"is a model of fastText; .*\.vec"),
+    "fastText model": (struct.pack("<2i", 793712314, 12), r"is a model of fastText, .*the \.vec"),
     "pickle": (pickle.dumps({"a": [1.0]}), r"is a pickle; load it with gensim.*from_source"),
     "NumPy": (b"\x93NUMPY\x01\x00", r"is a NumPy array; pass WordVectors\(words"),
     "HDF5": (b"\x89HDF\r\n\x1a\n", "is an HDF5 file; save the vectors as text"),
