@@ -36,6 +36,8 @@ nitpick_ignore_regex = [("py:.*", r"(IPython|keras|matplotlib|numpy|pandas|sklea
 autosummary_generate = True
 toc_object_entries_show_parents = "hide"
 autodoc_typehints = "none"
+# The default token pattern has 2,500 characters.
+autodoc_preserve_defaults = True
 numpydoc_class_members_toctree = False
 numpydoc_show_class_members = False
 

@@ -21,8 +21,6 @@ import numpy as np
 import onnxruntime
 
 PADDING_ID, OOV_ID, N_RESERVED = 0, 1, 2
-# Pretrained vectors may split contractions: "do" "n't", "it" "'s".
-PARTS = re.compile(r"n't\b|'(?:s|m|d|re|ve|ll)\b|[^\W_]+?(?=n't\b)|[^\W_]+", re.IGNORECASE)
 
 
 class OnnxTextClassifier:
@@ -42,6 +40,8 @@ class OnnxTextClassifier:
         if self.settings["format"] != 1:
             raise ValueError(f"The tokenizer of {path} needs a newer onnx_loader.py.")
         self.pattern = re.compile(self.settings["token_pattern"] or "")
+        # Pretrained vectors may split contractions: "do" "n't", "it" "'s".
+        self.parts = re.compile(self.settings.get("vector_parts", ""))
         self.stop_words = frozenset(self.settings["stop_words"])
         tokens = self.settings.get("tokens", [])
         self.ids = {token: id_ for id_, token in enumerate(tokens) if id_ >= N_RESERVED and token}
@@ -74,10 +74,11 @@ class OnnxTextClassifier:
         """Split a text into tokens."""
         text = text.lower() if self.settings["lowercase"] else text
         if self.settings["strip_accents"] and not text.isascii():
-            text = unicodedata.normalize("NFKD", text)
+            text = unicodedata.normalize("NFKD", self.normalize(text))
             if self.settings["strip_accents"] == "ascii":
                 text = text.encode("ascii", "ignore").decode()
             text = "".join(c for c in text if not unicodedata.combining(c))
+        text = self.normalize(text)
         if self.settings["analyzer"] == "char":
             found = list(re.sub(r"\s\s+", " ", text))
         else:
@@ -87,15 +88,24 @@ class OnnxTextClassifier:
             found = [word for token in found for word in self.match_vectors(token)]
         return found
 
+    def normalize(self, text: str) -> str:
+        """Convert a text to Unicode NFC, with one form of each apostrophe."""
+        if text.isascii():
+            return text
+        for pattern, replacement in self.settings["normalization"]:
+            text = re.sub(pattern, replacement, text)
+        return unicodedata.normalize("NFC", text)
+
     def match_vectors(self, token: str) -> list[str]:
         """Return the spelling of a token that matches the pretrained vectors.
 
         This is the first variant whose words all have a vector, or else the last variant with at
         least one such word.
         """
-        straight = token.replace("\u2019", "'")
-        parts = PARTS.findall(straight)
-        whole = [[token], [straight], [straight.lower()]]
+        straight = self.normalize(token)
+        curly = [straight.replace("'", char) for char in "\u2019\u02bc"]
+        parts = self.parts.findall(straight)
+        whole = [[word] for word in (token, straight, *curly, straight.lower())]
         variants = [
             variant for variant in [*whole, parts, [part.lower() for part in parts]] if variant
         ]

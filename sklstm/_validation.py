@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any, cast
 
@@ -356,8 +356,17 @@ def check_embedding_weights(
     ------
     ValueError
         If the vectors are not a finite matrix with `vocab_size` rows, or if X contains larger ids.
+    TypeError
+        If the vectors belong to words, not to token ids.
     """
     name = "embedding_weights"
+    if isinstance(embedding_weights, Mapping) or hasattr(embedding_weights, "index_to_key"):
+        kind = type(embedding_weights).__name__
+        raise TypeError(
+            f"embedding_weights is a {kind} of words. Convert it once, with vectors = "
+            "WordVectors.from_source(...), and pass vectors as the vocabulary of TextSequencer and "
+            "as embedding_weights, or pass it to make_text_classifier(vectors=...)."
+        )
     matrix = check_array(embedding_weights, dtype=np.float32, input_name=name, copy=True)
     if vocab_size is not None and len(matrix) != vocab_size:
         raise ValueError(

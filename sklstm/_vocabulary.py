@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import murmurhash3_32
 
-from sklstm._tokens import Corpus, Int32Array, Int64Array
+from sklstm._tokens import Corpus, Int32Array, Int64Array, StrFunction
 
 ObjectArray: TypeAlias = NDArray[np.object_]
 
@@ -182,13 +182,16 @@ def count_fixed(
     return Vocabulary(tokens, counts)
 
 
-def fixed_tokens(vocabulary: object) -> ObjectArray:
+def fixed_tokens(vocabulary: object, normalize: StrFunction = str) -> ObjectArray:
     """Convert the parameter `vocabulary` to an array of tokens by id, with "" for unused ids.
 
     Parameters
     ----------
     vocabulary : sequence of str or mapping of str to int
         Tokens, whose ids are 2, 3, ..., or the id of each token.
+    normalize : callable (str -> str)
+        Converts a word to the form in which it is a token of a text. A word is unchanged if this
+        form is in the vocabulary as well.
 
     Raises
     ------
@@ -201,7 +204,10 @@ def fixed_tokens(vocabulary: object) -> ObjectArray:
         kind = type(vocabulary).__name__
         raise TypeError(f"vocabulary is a {kind}; pass a list, such as sorted(vocabulary).")
     if not isinstance(vocabulary, Iterable) or getattr(vocabulary, "ndim", 1) == 0:
-        raise TypeError(f"vocabulary is one value, {vocabulary!r:.60}; pass a list of tokens.")
+        remedy = "pass a list of tokens"
+        if hasattr(vocabulary, "index_to_key"):
+            remedy = "convert it with WordVectors.from_source(vectors)"
+        raise TypeError(f"vocabulary is one value, {vocabulary!r:.60}; {remedy}.")
     ids = vocabulary.values() if isinstance(vocabulary, Mapping) else count(N_RESERVED)
     token_of: dict[int, str] = {}
     seen: set[str] = set()
@@ -209,7 +215,10 @@ def fixed_tokens(vocabulary: object) -> ObjectArray:
     for token, id_ in zip(vocabulary, ids, strict=False):
         if not isinstance(token, str) or not isinstance(id_, Integral) or isinstance(id_, bool):
             found = f"vocabulary contains {token!r:.60} with id {id_!r:.60}"
-            raise TypeError(f"{found}; a token must be a str and an id an int.")
+            remedy = "a token must be a str and an id an int"
+            if isinstance(token, str) and hasattr(id_, "__len__") and not isinstance(id_, str):
+                remedy += "; convert word vectors with WordVectors.from_source(vectors)"
+            raise TypeError(f"{found}; {remedy}.")
         if not token or token in seen:
             found = f"vocabulary contains {token!r:.60} {'twice' if token else 'as a token'}"
             raise ValueError(f"{found}; leave out empty and repeated tokens.")
@@ -230,7 +239,10 @@ def fixed_tokens(vocabulary: object) -> ObjectArray:
         )
     tokens = np.full(largest + 1, "", dtype=object)
     tokens[:N_RESERVED] = RESERVED
-    tokens[list(token_of)] = list(token_of.values())
+    for id_, token in token_of.items():
+        form = normalize(token)
+        tokens[id_] = token if form in seen else form
+        seen.add(form)
     return tokens
 
 

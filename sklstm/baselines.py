@@ -22,7 +22,7 @@ from sklearn.utils.validation import check_is_fitted, check_non_negative, valida
 
 from sklstm._network.hashed_ngrams import log_count_ratio
 from sklstm._sklearn import Interval, fit_context
-from sklstm._tokens import WORD_PATTERN, read_texts
+from sklstm._tokens import normalize_words, read_texts, words
 
 if TYPE_CHECKING:
     from sklearn.utils import Tags
@@ -107,14 +107,16 @@ def classic_baselines(
     for name, classifier in classifiers.items():
         counts = name == "nb_svm"
         vectorizer = CountVectorizer(binary=True) if counts else TfidfVectorizer(sublinear_tf=True)
-        vectorizer.set_params(ngram_range=(1, 2), min_df=min_df, token_pattern=WORD_PATTERN)
+        vectorizer.set_params(
+            ngram_range=(1, 2), min_df=min_df, tokenizer=words, token_pattern=None
+        )
         steps = [("texts", FunctionTransformer(_as_texts)), ("vectorizer", vectorizer)]
         pipelines[name] = Pipeline([*steps, ("classifier", classifier)])
     return pipelines
 
 
 def _as_texts(X: object) -> list[str]:
-    return read_texts(X, " ")[0]
+    return list(map(normalize_words, read_texts(X, " ")[0]))
 
 
 class NBSVMClassifier(ClassifierMixin, BaseEstimator):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from difflib import get_close_matches
 from typing import Any
 
@@ -13,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklstm._sklearn import BaseSearchCV
 from sklstm.classifier import LSTMTextClassifier
 from sklstm.sequencer import TextSequencer
-from sklstm.vectors import WordVectors
+from sklstm.vectors import as_word_vectors
 
 __all__ = ["make_text_classifier"]
 
@@ -46,10 +45,7 @@ _PRESETS["accurate"] = _PRESETS["balanced"] | {"max_len": 600, "units": 128, "em
 
 
 def make_text_classifier(
-    preset: str = "balanced",
-    *,
-    vectors: WordVectors | str | os.PathLike[str] | None = None,
-    **parameters: object,
+    preset: str = "balanced", *, vectors: object = None, **parameters: object
 ) -> Pipeline:
     """Create a text classification pipeline of `TextSequencer` and `LSTMTextClassifier`.
 
@@ -60,8 +56,9 @@ def make_text_classifier(
         little time, "accurate" for the highest accuracy on long texts. On IMDB their accuracies
         were 0.895, 0.908 and 0.914, and fitting took 30, 99 and 456 s on two cores. On short texts,
         "balanced" and "accurate" are equally accurate.
-    vectors : WordVectors, str, path-like or None, default=None
-        Pretrained word vectors, or the path of a file that `WordVectors.load` can read. With few
+    vectors : WordVectors, str, path-like, mapping, KeyedVectors or None, default=None
+        Pretrained word vectors, the path of a file that `WordVectors.load` can read, a mapping from
+        words to vectors, or ``KeyedVectors`` of gensim; see `WordVectors.from_source`. With few
         texts they improve accuracy more than any other parameter: on the sentences of MR, GloVe
         vectors improved the accuracy of "balanced" from 0.780 to 0.802. Fitting takes about as long
         as without vectors.
@@ -120,8 +117,7 @@ def make_text_classifier(
             )
     settings = dict(_PRESETS[preset])
     if vectors is not None:
-        if not isinstance(vectors, WordVectors):
-            vectors = WordVectors.load(vectors)
+        vectors = as_word_vectors(vectors, "vectors")
         settings |= {"vocabulary": vectors, "embedding_weights": vectors}
         # Pretrained vectors overfit less, so they need less dropout.
         settings["embedding_dropout"] = 0.5

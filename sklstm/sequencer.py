@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Collection, Mapping, Sized
 from numbers import Integral
 from typing import TYPE_CHECKING, ClassVar, Self
@@ -81,12 +82,15 @@ class TextSequencer(
     tokenizer : callable (str -> iterable of str) or None, default=None
         Function that splits each text into tokens in place of `token_pattern`. Empty tokens are
         dropped. A function is slower.
-    token_pattern : str or None, default=r"\w+(?:['\u2019]\w+)*"
+    token_pattern : str or None, default=WORD_PATTERN
         Regular expression of a token; if it has a capturing group, the group is the token. The
-        default keeps one-letter words, numbers and contractions: "don't" is one token, so that the
-        negation is not lost. Most other patterns are slower.
+        default finds the words of all scripts: letters, digits and "_" with their combining marks,
+        and apostrophes and joiners inside a word [4]_. "don't" is one token, so that the negation
+        is not lost. Most other patterns are slower. See the notes.
     analyzer : {"word", "char"}, default="word"
-        Whether tokens are words or characters. `tokenizer`, `token_pattern`, `stop_words` and
+        Whether tokens are words or characters. Use characters, or a `tokenizer`, for scripts that
+        are written without spaces, such as Chinese, Japanese and Thai; otherwise `fit` issues a
+        warning. `tokenizer`, `token_pattern`, `stop_words` and
         `stemmer` apply only to words. With characters, there are hardly any out-of-vocabulary
         tokens, but rows are several times as long, and training takes several times as long.
     stop_words : {"english"}, list, set, tuple or frozenset of str, or None, default=None
@@ -101,7 +105,7 @@ class TextSequencer(
         Ignore tokens that occur in more documents than this number (int) or proportion (float).
         Ignored tokens become out-of-vocabulary tokens, so that rows do not get shorter.
     stemmer : str, callable (str -> str) or None, default=None
-        Name of a ``snowballstemmer`` algorithm, such as "english" or "porter" [4]_, or a function
+        Name of a ``snowballstemmer`` algorithm, such as "english" or "porter" [5]_, or a function
         from a token to its stem. Tokens with an empty stem are kept. Stemming reduces the number of
         out-of-vocabulary tokens, but merges the forms of a word. Each distinct token is stemmed
         once.
@@ -142,13 +146,23 @@ class TextSequencer(
     LSTMTextClassifier : Classifier that takes the ids.
     WordVectors : Vocabulary with pretrained vectors.
 
+    Notes
+    -----
+    After preprocessing, every text is converted to Unicode NFC, so that "\u00e9" and "e\u0301" are
+    the same letter, and characters that are not displayed, such as soft hyphens, are removed. The
+    zero-width joiner and non-joiner are kept inside words. With the default `token_pattern`, or an
+    extension such as ``TextSequencer().token_pattern + r"|[!?]"``, typographic apostrophes are
+    converted to "'". A fixed `vocabulary` and `stop_words` are converted in the same way. ASCII
+    texts are not changed.
+
     References
     ----------
     .. [1] `TextVectorization <https://keras.io/api/layers/preprocessing_layers/text/>`_ of Keras.
     .. [2] `pad_sequences <https://keras.io/api/data_loading/timeseries/>`_ of Keras.
     .. [3] K. Weinberger, A. Dasgupta, J. Langford, A. Smola and J. Attenberg (2009). Feature
            hashing for large scale multitask learning. ICML. For word ids: Keras ``one_hot``.
-    .. [4] M. F. Porter (1980). An algorithm for suffix stripping. Program 14(3), 130-137. The
+    .. [4] `Unicode Standard Annex 29 <https://www.unicode.org/reports/tr29/>`_, word boundaries.
+    .. [5] M. F. Porter (1980). An algorithm for suffix stripping. Program 14(3), 130-137. The
            others: `Snowball <https://snowballstem.org/algorithms/>`_.
 
     Examples
@@ -406,6 +420,9 @@ class TextSequencer(
             columns = X if hasattr(X, "columns") else np.empty((len(texts), n_columns), dtype=bool)
             validate_data(self, columns, reset=reset, skip_check_array=True)
         corpus = _tokens.tokenize(texts, analyzer)
+        is_split_by_pattern = self.analyzer == "word" and self.tokenizer is None
+        if reset and is_split_by_pattern and (message := _tokens.find_unsegmented(corpus)):
+            warnings.warn(message, UserWarning, stacklevel=2)
         if self.stemmer is not None and self.analyzer == "word":
             corpus = _tokens.stem(corpus, self.stemmer)
         if isinstance(self.vocabulary, WordVectors):
@@ -440,7 +457,10 @@ class TextSequencer(
             tokens = np.append(_vocabulary.RESERVED, self.vocabulary.tokens)
             learned = _vocabulary.count_fixed(tokens, corpus, known, limits)
         elif self.vocabulary is not None:
-            tokens = _vocabulary.fixed_tokens(self.vocabulary)
+            normalize = _tokens.choose_normalization(
+                analyzer=self.analyzer, tokenizer=self.tokenizer, token_pattern=self.token_pattern
+            )
+            tokens = _vocabulary.fixed_tokens(self.vocabulary, normalize)
             learned = _vocabulary.count_fixed(tokens, corpus, known)
         else:
             learned = _vocabulary.learn(corpus, limits, known, resume=resume)

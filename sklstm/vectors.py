@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import gzip
 import os
-import re
-import zlib
-from array import array
-from collections.abc import Container, Iterable, Iterator, Mapping
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
-from io import BufferedIOBase
 from itertools import chain
 from numbers import Integral
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import RLock
-from typing import Self, SupportsIndex
+from typing import Any, Self, SupportsIndex, TypeVar
 
 import joblib
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 from sklearn.utils import check_array, check_random_state, check_scalar
 
-from sklstm import _persistence, _tokens
+from sklstm import _persistence, _tokens, _vector_files
 from sklstm._vocabulary import N_RESERVED, OOV_ID, PADDING_ID, Limits, rank, tally
 
 __all__ = ["WordVectors"]
@@ -31,10 +27,7 @@ __all__ = ["WordVectors"]
 #: Random vectors are uniform in [-UNIFORM_LIMIT, UNIFORM_LIMIT], as in a Keras Embedding layer.
 UNIFORM_LIMIT = 0.05
 
-# First line of a file with a header: number of words and number of values.
-_HEADER = re.compile(rb"\s*(\d+)\s+(\d+)\s*")
-# A longer word in a binary file indicates that the file has another format.
-_MAX_WORD_BYTES = 10_000
+_Vectors = TypeVar("_Vectors", bound="WordVectors")
 
 # Vectors that this process has shared, or has loaded from a shared file, by path.
 _shared: dict[str, WordVectors] = {}
@@ -43,8 +36,8 @@ _shared_lock = RLock()
 _MAX_SHARED = 4
 
 PathLike = str | os.PathLike[str]
-# Number of the line or word in the file, word, and its values, all as in the file.
-_Entries = Iterator[tuple[int, bytes, bytes]]
+#: Errors of decoding that `WordVectors.load` can handle.
+_DECODING_ERRORS = ("strict", "replace", "ignore")
 
 
 class WordVectors:
@@ -58,7 +51,7 @@ class WordVectors:
     Parameters
     ----------
     tokens : iterable of str
-        Distinct words.
+        Distinct words. They are converted to Unicode NFC, as all texts.
     matrix : array-like of float, shape (n_tokens, vector_size)
         Vector of each word.
 
@@ -115,6 +108,7 @@ class WordVectors:
         if len(words) != len(values):
             found = f"tokens has {len(words)} words and matrix {len(values)} rows"
             raise ValueError(f"{found}; pass one row per word.")
+        words = [word if word.isascii() else _tokens.normalize(word) for word in words]
         self.tokens = np.array(words, dtype=object)
         self.matrix = values.view()
         self.matrix.flags.writeable = False
@@ -133,22 +127,29 @@ class WordVectors:
         vocabulary: Iterable[str] | None = None,
         max_words: int | None = None,
         binary: bool | None = None,
+        errors: str = "strict",
     ) -> Self:
         r"""Load word vectors from a file.
+
+        If the file has a word repeatedly, the first vector is kept and a warning is issued.
 
         Parameters
         ----------
         path : str or path-like
             File in the text format of GloVe, in the text format of word2vec and fastText (".vec"),
-            or in the binary format of word2vec; compressed if its name ends in ".gz".
+            or in the binary format of word2vec. It may be compressed with gzip, bz2 or xz, or be
+            the only file of a zip archive; the name does not matter.
         vocabulary : iterable of str or None, default=None
             Words to keep; other words are not stored. None keeps all words.
         max_words : int or None, default=None
             Maximum number of words to read from the start of the file, which usually contains the
             most frequent words. None reads all words.
         binary : bool or None, default=None
-            Whether the format is binary. None treats files whose name ends in ".bin" or ".bin.gz"
-            as binary.
+            Whether the format is binary. None infers it from the content. Files whose name ends in
+            ".bin" are binary.
+        errors : {"strict", "replace", "ignore"}, default="strict"
+            What to do with bytes that are not UTF-8, as in `open`: "strict" raises an error,
+            "replace" inserts U+FFFD, and "ignore" leaves them out.
 
         Returns
         -------
@@ -159,7 +160,7 @@ class WordVectors:
         ------
         ValueError
             If the file has none of the words, if it is invalid (the message contains the line
-            number), or if `max_words` is not positive.
+            number) or in another format, if `max_words` is not positive, or if `errors` is unknown.
         TypeError
             If `max_words` is not an int.
         OSError
@@ -178,35 +179,73 @@ class WordVectors:
         """
         if max_words is not None:
             check_scalar(max_words, "max_words", Integral, min_val=1)
-        wanted = None if vocabulary is None else frozenset(vocabulary)
-        tokens, matrix = _read_file(Path(path), wanted, max_words, binary)
+        if errors not in _DECODING_ERRORS:
+            known = ", ".join(map(repr, _DECODING_ERRORS))
+            raise ValueError(f"errors={errors!r} must be one of {known}.")
+        wanted = None if vocabulary is None else frozenset(map(_tokens.normalize, vocabulary))
+        tokens, matrix = _vector_files.read_vectors(Path(path), wanted, max_words, binary, errors)
         if not tokens:
             kept = "" if wanted is None else f" among the {len(wanted):,} of vocabulary"
             raise ValueError(f"{os.fspath(path)} has no words{kept}. Pass other words or a file.")
         return cls(tokens, matrix)
 
     @classmethod
+    def from_source(cls, source: object) -> Self:
+        """Convert any source of word vectors.
+
+        Parameters
+        ----------
+        source : WordVectors, str, path-like, mapping or KeyedVectors
+            Word vectors, which are returned unchanged; the path of a file as in `load`; a mapping
+            from words to vectors, such as a dict; or ``KeyedVectors`` of gensim, or a gensim model
+            that has them in its attribute ``wv``.
+
+        Returns
+        -------
+        vectors : WordVectors
+            Word vectors in the order of the source.
+
+        Raises
+        ------
+        TypeError
+            If `source` is anything else, or has a word that is not a str.
+        ValueError, OSError
+            If the vectors do not have the same number of values, and as `load`.
+
+        Examples
+        --------
+        >>> from sklstm import WordVectors
+        >>> WordVectors.from_source({"good": [0.5, 1.0], "bad": [-0.5, 1.0]})
+        WordVectors(2 words, vector_size=2)
+        """
+        return _convert(cls, source, "source")
+
+    @classmethod
     def for_texts(
         cls,
-        source: PathLike | WordVectors,
+        source: object,
         texts: object,
         *,
         max_tokens: int = 20_000,
         binary: bool | None = None,
+        errors: str = "strict",
         random_state: int | np.random.RandomState | None = None,
     ) -> Self:
         """Return pretrained vectors for the words of texts, and random vectors for missing words.
 
         Parameters
         ----------
-        source : str, path-like or WordVectors
-            Pretrained vectors, or a file as in `load`.
+        source : WordVectors, str, path-like, mapping or KeyedVectors
+            Pretrained vectors, as in `from_source`. Of a file, only the words of the texts are
+            loaded.
         texts : list, tuple, Series, DataFrame or ndarray of str
             Texts, as in `TextSequencer`.
         max_tokens : int, default=20000
             Size of the id space, including padding and the out-of-vocabulary token, as in
             `TextSequencer`: the ``max_tokens - 2`` most frequent words are kept.
         binary : bool or None, default=None
+            As in `load`.
+        errors : {"strict", "replace", "ignore"}, default="strict"
             As in `load`.
         random_state : int, RandomState instance or None, default=None
             Seed of the random vectors, which are uniform between -0.05 and 0.05.
@@ -231,17 +270,21 @@ class WordVectors:
         """
         check_scalar(max_tokens, "max_tokens", Integral, min_val=N_RESERVED + 1)
         corpus = _tokenize(texts)
-        if not isinstance(source, WordVectors):
+        if isinstance(source, (str, os.PathLike)):
             spelled = chain.from_iterable(map(_tokens.spellings, corpus.tokens))
             forms = frozenset(chain.from_iterable(spelled))
-            source = cls.load(source, vocabulary=forms, binary=binary)
-        seen = tally(_tokens.respell(corpus, source))
+            pretrained = cls.load(source, vocabulary=forms, binary=binary, errors=errors)
+        else:
+            pretrained = cls.from_source(source)
+        seen = tally(_tokens.respell(corpus, pretrained))
         tokens = seen.tokens[rank(seen, Limits(1, 1.0, max_tokens - N_RESERVED))]
-        size = len(tokens), source.vector_size
+        size = len(tokens), pretrained.vector_size
         matrix = check_random_state(random_state).uniform(-UNIFORM_LIMIT, UNIFORM_LIMIT, size)
         matrix = matrix.astype(np.float32)
-        is_known = np.array([token in source for token in tokens])
-        matrix[is_known] = source.matrix[[source._rows[token] for token in tokens[is_known]]]
+        is_known = np.array([token in pretrained for token in tokens])
+        matrix[is_known] = pretrained.matrix[
+            [pretrained._rows[token] for token in tokens[is_known]]
+        ]
         return cls(tokens, matrix)
 
     def coverage(self, texts: object) -> float:
@@ -340,10 +383,12 @@ class WordVectors:
         return iter(self.tokens)
 
     def __contains__(self, token: object) -> bool:
-        return token in self._rows
+        if token in self._rows:
+            return True
+        return isinstance(token, str) and _tokens.normalize(token) in self._rows
 
     def __getitem__(self, token: str) -> NDArray[np.float32]:
-        return self.matrix[self._rows[token]]
+        return self.matrix[self._rows[_tokens.normalize(token)]]
 
     def __array__(
         self, dtype: DTypeLike | None = None, copy: bool | None = None
@@ -416,6 +461,63 @@ class WordVectors:
         return {token: row for row, token in enumerate(self.tokens)}
 
 
+def as_word_vectors(source: object, name: str) -> WordVectors:
+    """Equivalent to `WordVectors.from_source`; error messages refer to the parameter `name`."""
+    return _convert(WordVectors, source, name)
+
+
+def _convert(owner: type[_Vectors], source: Any, name: str) -> _Vectors:
+    if isinstance(source, owner):
+        return source
+    if isinstance(source, (str, os.PathLike)):
+        return owner.load(source)
+    rows: Any
+    if isinstance(source, Mapping):
+        words, rows = list(source), [_as_row(name, word, source[word]) for word in source]
+    else:
+        # KeyedVectors of gensim, or a gensim model with KeyedVectors.
+        keyed: Any = source if hasattr(source, "index_to_key") else getattr(source, "wv", None)
+        if not hasattr(keyed, "index_to_key") or not hasattr(keyed, "vectors"):
+            raise TypeError(
+                f"{name} is a {type(source).__name__}; pass WordVectors, the path of a file, a "
+                "mapping from words to vectors, or KeyedVectors of gensim."
+            )
+        words, rows = list(keyed.index_to_key), keyed.vectors
+    if not words:
+        raise ValueError(f"{name} has no words; pass at least one word and its vector.")
+    _tokens.check_words(words, f"{name} contains")
+    if isinstance(rows, list):
+        sizes = list(map(len, rows))
+        odd = next((i for i, size in enumerate(sizes) if size != sizes[0]), None)
+        if odd is not None:
+            raise ValueError(
+                f"{name} has {sizes[odd]} values for {words[odd]!r:.60}, but {sizes[0]} for "
+                f"{words[0]!r:.60}; all vectors must have the same number of values."
+            )
+    first: dict[str, int] = {}
+    for i, word in enumerate(words):
+        first.setdefault(_tokens.normalize(word), i)
+    if len(first) < len(words):
+        found = f"{name} has {len(words) - len(first):,} words twice"
+        message = f"{found}, which differ only in Unicode normalization; the first vector is kept."
+        warnings.warn(message, UserWarning, stacklevel=4)
+        rows = np.asarray(rows)[list(first.values())]
+    return owner(first, rows)
+
+
+def _as_row(name: str, word: object, vector: ArrayLike) -> NDArray[np.float32]:
+    try:
+        row = np.asarray(vector, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        found = f"{name} has {vector!r:.60} for {word!r:.60}"
+        raise ValueError(f"{found}; a vector must be a sequence of numbers: {error}.") from None
+    if row.ndim != 1:
+        shape = f"an array of shape {row.shape}" if row.ndim else f"one value, {vector!r:.60}"
+        found = f"{name} has {shape} for {word!r:.60}"
+        raise ValueError(f"{found}; a vector must be a sequence of numbers.")
+    return row
+
+
 def _tokenize(texts: object) -> _tokens.Corpus:
     corpus = _tokens.tokenize(_tokens.read_texts(texts, " ")[0], _tokens.build_analyzer())
     if not corpus.codes.size:
@@ -444,128 +546,3 @@ def _load_shared(owner: type[WordVectors], path: str) -> WordVectors:
             vectors._shared_path = path
             _shared[path] = vectors
         return _shared[path]
-
-
-def _read_file(
-    path: Path, wanted: Container[str] | None, max_words: int | None, binary: bool | None
-) -> tuple[list[str], NDArray[np.float32]]:
-    """Read words and their vectors in the order of a file.
-
-    Parameters
-    ----------
-    path : Path
-        File as in `WordVectors.load`.
-    wanted : container of str or None
-        Words to keep; None keeps all.
-    max_words : int or None
-        Maximum number of words to read; None reads all.
-    binary : bool or None
-        Whether the format is binary; None infers it from the name.
-
-    Returns
-    -------
-    tokens : list of str
-        The words.
-    matrix : ndarray of float32, shape (n_tokens, vector_size)
-        Vector of each word.
-
-    Raises
-    ------
-    ValueError
-        If a word is repeated, if its number of values differs from that of the first word, if a
-        value is not a finite number, or if the file is truncated. The message contains the number
-        of the line or, in the binary format, of the word.
-    """
-    if binary is None:
-        binary = path.name.lower().removesuffix(".gz").endswith(".bin")
-    unit, read = ("word", _read_binary) if binary else ("line", _read_text)
-    numbers: dict[str, int] = {}
-    rows, vector_size = array("f"), 0
-    with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
-        try:
-            for number, word, values in read(file, max_words):
-                where = f"{unit} {number}"
-                try:
-                    token = word.decode()
-                    if wanted is not None and token not in wanted:
-                        continue
-                    fields = np.frombuffer(values, "<f4") if binary else values.split(b" ")
-                    row = np.array(fields, dtype=np.float32)
-                except ValueError as error:  # Not UTF-8, or not a number.
-                    raise ValueError(f"{where} cannot be read: {error}") from None
-                if token in numbers:
-                    first = f"{unit} {numbers[token]}"
-                    raise ValueError(f"{token!r:.60} is in {first} and again in {where}")
-                if not np.isfinite(row).all():
-                    raise ValueError(f"{where} has a value that is not finite")
-                numbers[token] = number
-                rows.frombytes(row.tobytes())
-                vector_size = row.size
-        except (EOFError, zlib.error) as error:
-            raise ValueError(f"{path} is truncated: {error}. Download it again.") from error
-        except ValueError as error:
-            remedy = "Correct or remove it, or pass a file of GloVe, word2vec or fastText."
-            raise ValueError(f"{path}: {error}. {remedy}") from None
-    return list(numbers), np.frombuffer(rows, np.float32).reshape(len(numbers), vector_size)
-
-
-def _read_text(file: BufferedIOBase, max_words: int | None) -> _Entries:
-    n_expected = vector_size = n_words = 0
-    for number, line in enumerate(file, start=1):
-        fields = line.strip(b" \r\n")
-        if number == 1:
-            if header := _HEADER.fullmatch(fields):
-                n_expected, vector_size = map(int, header.groups())
-                continue
-            vector_size = fields.count(b" ")
-            if not vector_size:
-                raise ValueError("line 1 has no values")
-        if not fields:
-            continue
-        if n_words == max_words:
-            return
-        n_words += 1
-        # Some words of GloVe contain spaces.
-        word = fields.rsplit(b" ", vector_size)[0]
-        n_found = fields.count(b" ")
-        if n_found < vector_size or (n_found > vector_size and _is_number(word.split(b" ")[-1])):
-            raise ValueError(f"line {number} has {n_found} values, expected {vector_size}")
-        yield number, word, fields[len(word) + 1 :]
-    if n_words != max_words:
-        _check_complete(n_words, n_expected)
-
-
-def _read_binary(file: BufferedIOBase, max_words: int | None) -> _Entries:
-    header = _HEADER.fullmatch(_read_until(file, b"\n"))
-    if header is None:
-        problem = "does not have the numbers of words and values; pass binary=False"
-        raise ValueError(f"line 1 {problem}")
-    n_expected, vector_size = map(int, header.groups())
-    for number in range(1, min(n_expected, max_words or n_expected) + 1):
-        # Some programs write a line break after each vector.
-        word = _read_until(file, b" ").lstrip(b"\n")
-        data = file.read(4 * vector_size)
-        if len(data) < 4 * vector_size:
-            _check_complete(number - 1, n_expected)
-        yield number, word, data
-
-
-def _read_until(file: BufferedIOBase, end: bytes) -> bytes:
-    """Read up to `end` or the end of the file, but at most `_MAX_WORD_BYTES` bytes."""
-    found = bytearray()
-    while (byte := file.read(1)) not in (b"", end) and len(found) < _MAX_WORD_BYTES:
-        found += byte
-    return bytes(found)
-
-
-def _is_number(text: bytes) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _check_complete(n_words: int, n_expected: int) -> None:
-    if n_words < n_expected:
-        raise EOFError(f"it ends after {n_words} of the {n_expected} words announced in line 1")

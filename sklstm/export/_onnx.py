@@ -13,6 +13,7 @@ import numpy as np
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.pipeline import Pipeline
 
+from sklstm import _tokens
 from sklstm._network import spec
 from sklstm._network.hashed_ngrams import GAIN, HASH_FACTORS
 from sklstm._network.pooling import POOLINGS, OnnxInputs
@@ -398,11 +399,17 @@ def tokenizer_settings(sequencer: TextSequencer) -> dict[str, object]:
                 f"{name}={value!r:.60} needs Python code, which cannot be exported. Export the "
                 f"classifier alone and compute its ids yourself, or {remedy} and fit again."
             )
-    stop_words = CountVectorizer(stop_words=sequencer.stop_words).get_stop_words()
+    normalize = _tokens.choose_normalization(
+        analyzer=sequencer.analyzer, tokenizer=None, token_pattern=sequencer.token_pattern
+    )
+    has_words = normalize is _tokens.normalize_words
+    stop_words = CountVectorizer(stop_words=sequencer.stop_words).get_stop_words() or ()
     settings = {name: getattr(sequencer, name) for name in _COPIED} | {
         "format": SETTINGS_FORMAT,
         "lowercase": bool(sequencer.lowercase),
-        "stop_words": sorted(stop_words or ()),
+        # Replacements in the lower-case text, which is then converted to NFC.
+        "normalization": _tokens.WORD_NORMALIZATION if has_words else _tokens.NORMALIZATION,
+        "stop_words": sorted(map(normalize, stop_words)),
         "n_tokens": int(sequencer.n_tokens_),
         "max_len": int(sequencer.max_len_),
         "separator": sequencer.separator,
@@ -412,4 +419,5 @@ def tokenizer_settings(sequencer: TextSequencer) -> dict[str, object]:
         # The first tokens have a vector; `_tokens.respell` maps other words to them.
         vectors = sequencer.vocabulary
         settings["n_vectors"] = len(vectors) if isinstance(vectors, WordVectors) else 0
+        settings["vector_parts"] = _tokens.TREEBANK_PATTERN
     return settings

@@ -206,7 +206,7 @@ def test_the_state_holds_tokens_once_as_an_array_and_plain_values():
 
 
 def test_the_state_of_fit_does_not_grow_with_tokens_outside_the_vocabulary():
-    rare = [f"film {'x' * 50}{i}" for i in range(100)]
+    rare = [f"film {'x' * 50}{i}" for i in range(1000)]
     pruned, whole = TextSequencer(max_tokens=3).fit(rare), TextSequencer().fit(rare)
     assert len(pickle.dumps(pruned)) < len(pickle.dumps(whole)) / 4
 

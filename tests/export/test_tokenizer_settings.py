@@ -32,6 +32,10 @@ NEW_TEXTS = [
     "\u6f22\u5b57 \u30c6\u30b9\u30c8 123 \U0001f600",
     "a fine,\n\n dull  film\tby O'Hara",
     "a_b \ud800 odd",
+    "\u092e\u0948\u0902 \u0916\u0941\u0936 \u0645\u06cc\u200c\u0631",
+    "cafe\u0301 don\u2018t don\u02bct",
+    '\ufefffi\u00adlm \u05e6\u05d4"\u05dc \u05e6\u05d4\u05f4\u05dc "film"',
+    "col\u00b7lega ISN\uff07T \u0130\u0307",
     "the best film of the year " * 20 + "was dull",
 ]
 WORDS = ["a", "film", "the", "fine", "do", "is", "n't", "'s", "it", "good", "awful", "cast", "DULL"]
@@ -46,6 +50,7 @@ SETTINGS = {
     "upper case and a group": ({"lowercase": False, "token_pattern": r"(\w)\w*"}, {}),
     "characters": ({"analyzer": "char", "stop_words": ["a"], "token_pattern": None}, {}),
     "hash": ({"indexing": "hash"}, {}),
+    "stop words and other pattern": ({"stop_words": ["don\u2019t"], "token_pattern": r"\S+"}, {}),
     "vocabulary with gaps": ({"vocabulary": {"film": 9, "dull": 2, "don't": 4}}, {}),
 }
 # What the loader imports beside these is there wherever Python is.
