@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
+from collections.abc import Callable
 from copy import copy
 from dataclasses import replace
 from functools import cache, partial
@@ -22,7 +23,7 @@ from sklstm._network.spec import probabilities
 from sklstm._persistence import pack_state
 from sklstm._sklearn import CallbackSupportMixin, Interval, StrOptions, fit_context
 from sklstm._training import data as prepare
-from sklstm._training.data import Documents, TrainingData, TrainingRun
+from sklstm._training.data import Documents, Examples, TrainingData, TrainingRun
 from sklstm._training.thresholds import choose_thresholds
 
 if TYPE_CHECKING:
@@ -374,13 +375,17 @@ class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, m
             data = self._check_data(X, y, sample_weight, *validation, classes, resume, seeds.split)
             thresholds = self._initial_thresholds(data, resume, seeds.thresholds, epochs)
             run = self._prepare(data, seeds, resume, is_partial, None if resume else n_ids)
-            monitor = _ValidationMonitor(self, data, run, thresholds)
+            monitor = None
+            if data.validation is not None and run.validation is not None:
+                monitor = _ValidationMonitor(
+                    self, data, run, data.validation, run.validation, thresholds
+                )
 
             def fitted_attributes(weights: Weights, history: History) -> dict[str, Any]:
                 curves = {name: list(values) for name, values in history.items()}
                 return {
                     "classes_": data.classes,
-                    "thresholds_": monitor.thresholds,
+                    "thresholds_": thresholds if monitor is None else monitor.thresholds,
                     "_is_multilabel": data.is_multilabel,
                     "weights_": weights,
                     "history_": curves,
@@ -414,7 +419,8 @@ class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, m
                 outcome = train(
                     network, run, schedule, rng, monitor, tasks, fitted_attributes, verbose
                 )
-                monitor.choose_thresholds(network)
+                if monitor is not None:
+                    monitor.choose_thresholds(network)
                 attributes = fitted_attributes(outcome.weights, outcome.history)
                 if is_partial:
                     state = {"optimizer": run.optimizer, "values": network.optimizer_state()}
@@ -501,7 +507,9 @@ class _ValidationMonitor:
     data : TrainingData
         The data.
     run : TrainingRun
-        Encoded data, and the functions that compute logits and metrics.
+        The functions that compute logits and metrics.
+    documents, examples : Documents, Examples
+        The validation data, and the same encoded.
     thresholds : ndarray of float64
         Initial thresholds.
 
@@ -516,37 +524,39 @@ class _ValidationMonitor:
         classifier: BaseTextClassifier,
         data: TrainingData,
         run: TrainingRun,
+        documents: Documents,
+        examples: Examples,
         thresholds: Thresholds,
     ) -> None:
         self.thresholds = thresholds
         self._data, self._run, self._classifier = data, run, classifier
-        is_auto = isinstance(classifier.threshold, str)
-        self._chooses = is_auto and data.is_multilabel and data.validation is not None
-        self._scorer = None
+        self._documents, self._examples = documents, examples
+        self._chooses = isinstance(classifier.threshold, str) and data.is_multilabel
+        self._scorer: Callable[..., float] | None = None
         if classifier.early_stopping and classifier.scoring != "loss":
             self._scorer = check_scoring(classifier, scoring=classifier.scoring)
 
     def __call__(self, network: BaseNetwork) -> Logs:
         """Return the metrics, with the prefix "val_"."""
-        logits = cache(lambda: self._run.logits(network, self._run.validation))
-        logs = self._run.evaluate(network, self._run.validation, logits)
+        logits = cache(lambda: self._run.logits(network, self._examples))
+        logs = self._run.evaluate(network, self._examples, logits)
         if self._scorer is not None:
-            logs["val_score"] = self._score(logits())
+            logs["val_score"] = self._score(self._scorer, logits())
         return logs
 
     def choose_thresholds(self, network: BaseNetwork) -> None:
         """Choose the thresholds of the trained network, if they depend on the validation data."""
         if self._chooses:
-            self._choose_thresholds(self._run.logits(network, self._run.validation))
+            self._choose_thresholds(self._run.logits(network, self._examples))
 
     def _choose_thresholds(self, logits: Floats) -> None:
-        self.thresholds = choose_thresholds(logits, self._data.validation.labels)
+        self.thresholds = choose_thresholds(logits, self._documents.labels)
 
-    def _score(self, logits: Floats) -> float:
+    def _score(self, scorer: Callable[..., float], logits: Floats) -> float:
         """Apply the scorer to a copy of the classifier with these logits."""
         if self._chooses:
             self._choose_thresholds(logits)
-        documents = self._data.validation
+        documents = self._documents
         model = copy(self._classifier)
         model.__dict__ |= {
             "classes_": self._data.classes,
@@ -556,7 +566,7 @@ class _ValidationMonitor:
         }
         weights = documents.sample_weight
         weighted = {} if weights is None else {"sample_weight": weights}
-        score = float(self._scorer(model, documents.ids, documents.labels, **weighted))
+        score = float(scorer(model, documents.ids, documents.labels, **weighted))
         if not np.isfinite(score):
             raise ValueError(
                 f"scoring={self._classifier.scoring!r} gives {score} on the validation data. "

@@ -146,7 +146,7 @@ def train(
     run: TrainingRun,
     schedule: Schedule,
     rng: np.random.Generator,
-    validate: Callable[[BaseNetwork], Logs],
+    validate: Callable[[BaseNetwork], Logs] | None,
     tasks: FitTasks | None,
     fitted_attributes: Callable[[Weights, History], dict[str, Any]],
     verbose: int,
@@ -164,10 +164,9 @@ def train(
         Settings of the training loop.
     rng : numpy.random.Generator
         Source of the order of the documents.
-    validate : callable
-        Returns the metrics of the network on the validation data, with the prefix "val_". Called
-        only if there are validation data. Early stopping uses "val_score", or "val_loss" without
-        it.
+    validate : callable or None
+        Returns the metrics of the network on the validation data, with the prefix "val_"; None
+        without validation data. Early stopping uses "val_score", or "val_loss" without it.
     tasks : FitTasks or None
         Notifies scikit-learn callbacks of each epoch.
     fitted_attributes : callable
@@ -265,7 +264,7 @@ def train(
             if schedule.average_weights:
                 last = network.weights()
                 network.load(network.mean_weights())
-            if run.validation is not None:
+            if validate is not None:
                 logs |= validate(network)
             for name, value in logs.items():
                 history.setdefault(name, []).append(value)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
@@ -13,7 +15,7 @@ from sklstm._network.spec import Floats
 _PRIOR_POSITIVES = 100.0
 
 
-def choose_thresholds(logits: Floats, indicator: NDArray[np.generic]) -> NDArray[np.float64]:
+def choose_thresholds(logits: Floats, indicator: NDArray[Any]) -> NDArray[np.float64]:
     """Choose the probability of each label from which on it is predicted.
 
     The common threshold maximizes the micro-averaged F1 score, and the threshold of a label its own
@@ -32,14 +34,14 @@ def choose_thresholds(logits: Floats, indicator: NDArray[np.generic]) -> NDArray
     thresholds : ndarray of float64 of shape (n_labels,)
         Probabilities; 0.5 if no document has any label.
     """
-    indicator = indicator.astype(bool)
-    if not indicator.any():
+    has_label = np.asarray(indicator > 0)
+    if not has_label.any():
         return np.full(logits.shape[1], 0.5)
-    common = _best_threshold(logits.ravel(), indicator.ravel())
+    common = _best_threshold(logits.ravel(), has_label.ravel())
     thresholds = np.full(logits.shape[1], common)
-    for label, n_positive in enumerate(indicator.sum(axis=0)):
+    for label, n_positive in enumerate(has_label.sum(axis=0)):
         if n_positive:
-            own = _best_threshold(logits[:, label], indicator[:, label])
+            own = _best_threshold(logits[:, label], has_label[:, label])
             thresholds[label] += n_positive / (n_positive + _PRIOR_POSITIVES) * (own - common)
     return np.asarray(expit(thresholds))
 
