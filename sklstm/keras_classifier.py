@@ -351,7 +351,7 @@ class KerasTextClassifier(BaseTextClassifier, BaseWrapper):
             training=training,
             validation=None if data.validation is None else encode(data.validation, "y_val"),
             batch_size=batch_rows(self.batch_size, len(training.ids)),
-            peak_rate=float(keras.ops.convert_to_numpy(optimizer.learning_rate)),
+            peak_rate=float(keras.ops.convert_to_tensor(optimizer.learning_rate)),
             optimizer=type(optimizer).__name__,
             callbacks=network.make_callbacks(),
             network=training_network(),
