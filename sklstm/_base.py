@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags
 
-from sklstm import _sklearn
+from sklstm import _runtime, _sklearn
 from sklstm import _validation as check
 from sklstm._persistence import pack_state
 from sklstm._sklearn import CallbackSupportMixin, Interval, StrOptions, fit_context
@@ -350,6 +350,7 @@ class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, m
         # Imported here, so that a classifier can be created, cloned and loaded without Keras.
         from sklstm._training.loop import Schedule, auto_epochs, train
 
+        _runtime.check_fork()
         with _sklearn.rollback_on_error(self, self._derived):
             seed = self._seed if resume else prepare.draw_seed(self.random_state)
             n_calls = self._n_calls if resume else 0
