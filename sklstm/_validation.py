@@ -15,6 +15,8 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_array, validate_data
 
+from sklstm._dataframes import to_pandas
+
 #: Class labels of any type, or a label indicator.
 Labels = NDArray[Any]
 
@@ -43,6 +45,7 @@ def check_numbers(estimator: BaseEstimator, X: object, *, reset: bool) -> NDArra
     TypeError, ValueError
         If X is invalid. If it contains texts, the message explains the remedy.
     """
+    X = to_pandas(X)
     if _contains_text(X):
         raise ValueError(
             "X contains text where token ids are expected. Put a TextSequencer before the "
@@ -131,8 +134,7 @@ def check_labels(y: Any, n_documents: int, name: str = "y") -> Labels:
     """
     if y is None:
         raise ValueError(f"requires {name} to be passed, but the target {name} is None")
-    if sparse.issparse(y):
-        y = y.toarray()
+    y = y.toarray() if sparse.issparse(y) else to_pandas(y)
     # As objects, None and NaN among strings do not become strings.
     labels = np.asarray(y, dtype=object if isinstance(y, (list, tuple)) else None)
     if labels.ndim == 0:
