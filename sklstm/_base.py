@@ -67,6 +67,7 @@ class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, m
     weights_: Weights
     vocab_size_: int
 
+    @check.explain_unknown_arguments
     @fit_context
     def fit(
         self,
@@ -109,6 +110,7 @@ class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, m
         resume = self.warm_start and hasattr(self, "weights_")
         return self._train(X, y, sample_weight, (X_val, y_val), resume=resume)
 
+    @check.explain_unknown_arguments
     @fit_context
     def partial_fit(
         self,
@@ -181,6 +183,7 @@ class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, m
             X, y, sample_weight, classes=classes, resume=resume, is_partial=True, n_ids=n_ids
         )
 
+    @check.explain_unknown_arguments
     def predict(self, X: ArrayLike) -> check.Labels:
         """Predict the most probable class of each document.
 
@@ -209,6 +212,7 @@ class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, m
         codes = (scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(axis=1)
         return np.asarray(self.classes_[codes])
 
+    @check.explain_unknown_arguments
     def predict_proba(self, X: ArrayLike) -> Floats:
         """Predict the probability of each class.
 

@@ -25,7 +25,7 @@ from sklstm._dataframes import to_pandas
 from sklstm._progress import progress
 from sklstm._sklearn import rollback_on_error
 from sklstm._training.data import RunningMeans, draw_seed
-from sklstm._validation import Labels
+from sklstm._validation import Labels, label_array
 from sklstm.sequencer import TextSequencer
 from sklstm.vectors import WordVectors
 
@@ -286,7 +286,7 @@ def _first_pass(
         display.end_epoch(n_documents, {})
     if found:
         try:
-            classes = _check_n_classes(np.array(sorted(found)))
+            classes = _check_n_classes(label_array(sorted(found), "chunks"))
         except TypeError as error:
             kinds = sorted({type(label).__name__ for label in found})
             raise ValueError(
