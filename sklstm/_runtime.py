@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 BACKENDS = ("jax", "tensorflow", "torch")
 
 # Backends that need threads which a fork does not copy, so that the child would wait forever.
-# PyTorch on a CPU can be forked, as its data loaders do.
+# PyTorch supports forks on a CPU, on which its data loaders depend.
 _NOT_FORKABLE = {"jax": "JAX", "tensorflow": "TensorFlow"}
 # Backends that `start_backend` has seen in this process, and those that started before a fork.
 _started: set[str] = set()
