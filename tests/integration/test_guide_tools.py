@@ -59,15 +59,7 @@ class Service:
         self.log = folder / "log"
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                [
-                    *command,
-                    "--timeout",
-                    "60",
-                    "--graceful-timeout",
-                    "2",
-                    *options,
-                    "app:application",
-                ],
+                [*command, *timeouts, *options, "app:application"],
                 cwd=folder,
                 env=os.environ | {"PYTHONPATH": path},
                 stdout=log,
