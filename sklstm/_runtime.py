@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -131,6 +133,24 @@ def _remember_fork() -> None:
 
 if hasattr(os, "register_at_fork"):  # Windows has no fork.
     os.register_at_fork(after_in_child=_remember_fork)
+
+
+@contextmanager
+def ignore_copy_warning() -> Iterator[None]:
+    """Ignore the DeprecationWarning of numpy about Keras variables, which callbacks of Keras cause.
+
+    The filter is added and removed by itself, because `warnings.catch_warnings` would also undo the
+    filters that other threads set in the meantime.
+    """
+    message = re.compile("__array__ implementation doesn't accept a copy keyword")
+    ignore = ("ignore", message, DeprecationWarning, re.compile(r"keras\."), 0)
+    warnings.filters.insert(0, ignore)  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        # Absent if another thread has left `warnings.catch_warnings` in the meantime.
+        with suppress(ValueError):
+            warnings.filters.remove(ignore)  # type: ignore[attr-defined]
 
 
 def to_device(array: NDArray[np.generic]) -> object:

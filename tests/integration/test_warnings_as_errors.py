@@ -3,9 +3,12 @@
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
+
+from sklstm._runtime import ignore_copy_warning
 
 TESTS = Path(__file__).parents[1]
 
@@ -27,6 +30,21 @@ for parameters in (
 ):
     classifier = small_classifier(epochs=1, **parameters).fit(ids, LABELS)
     classifier.predict_proba(ids), classifier.transform(ids), classifier.to_keras()
+""",
+    "callbacks of Keras": """
+import warnings
+import keras
+
+filters = list(warnings.filters)
+callbacks = [
+    keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate),
+    keras.callbacks.ReduceLROnPlateau(monitor="loss", patience=0, min_delta=10.0),
+    keras.callbacks.SwapEMAWeights(),
+]
+small_classifier(epochs=3, callbacks=callbacks[:2]).fit(ids, LABELS)
+optimizer = keras.optimizers.Adam(use_ema=True)
+KerasTextClassifier(network, optimizer=optimizer, epochs=3, callbacks=callbacks).fit(ids, LABELS)
+assert warnings.filters == filters
 """,
     "preset": """
 make_text_classifier("fast", epochs=1, random_state=0).fit(TEXTS, LABELS).predict(TEXTS)
@@ -52,6 +70,19 @@ classifier.fit(ids, LABELS, X_val=ids, y_val=LABELS)
 pickle.loads(pickle.dumps(classifier)).partial_fit(ids, LABELS).predict_proba(ids)
 """,
 }
+
+
+def test_filters_that_others_set_in_the_meantime_stay():
+    with warnings.catch_warnings():
+        before = list(warnings.filters)
+        with ignore_copy_warning(), ignore_copy_warning():
+            warnings.filterwarnings("ignore", "of another thread")
+        assert [entry[1].pattern for entry in warnings.filters if entry not in before] == [
+            "of another thread"
+        ]
+        with ignore_copy_warning():
+            warnings.resetwarnings()
+        assert warnings.filters == []
 
 
 @pytest.mark.parametrize("calls", CALLS)
