@@ -17,7 +17,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.utils import Tags
 
-from sklstm import _sklearn
+from sklstm import _runtime, _sklearn
 from sklstm import _validation as check
 from sklstm._network.spec import probabilities
 from sklstm._persistence import pack_state
@@ -88,6 +88,7 @@ class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, m
     vocab_size_: int
     _is_multilabel: bool
 
+    @check.explain_unknown_arguments
     @fit_context
     def fit(
         self,
@@ -130,6 +131,7 @@ class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, m
         resume = self.warm_start and hasattr(self, "weights_")
         return self._train(X, y, sample_weight, (X_val, y_val), resume=resume)
 
+    @check.explain_unknown_arguments
     @fit_context
     def partial_fit(
         self,
@@ -202,6 +204,7 @@ class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, m
             X, y, sample_weight, classes=classes, resume=resume, is_partial=True, n_ids=n_ids
         )
 
+    @check.explain_unknown_arguments
     def predict(self, X: ArrayLike) -> check.Labels:
         """Predict the most probable class of each document.
 
@@ -231,6 +234,7 @@ class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, m
         codes = scores > logit(self.thresholds_) if is_binary else scores.argmax(axis=1)
         return np.asarray(self.classes_[codes.astype(int)])
 
+    @check.explain_unknown_arguments
     def predict_proba(self, X: ArrayLike) -> Floats:
         """Predict the probability of each class.
 
@@ -367,6 +371,7 @@ class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, m
         # Imported here, so that a classifier can be created, cloned and loaded without Keras.
         from sklstm._training.loop import Schedule, auto_epochs, train
 
+        _runtime.check_fork()
         with _sklearn.rollback_on_error(self, self._derived):
             seed = self._seed if resume else prepare.draw_seed(self.random_state)
             n_calls = self._n_calls if resume else 0

@@ -1,13 +1,15 @@
-"""Choose the Keras backend, count the available cores, and run functions in threads."""
+"""Choose the Keras backend, check for forks, count the available cores, run threads."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -22,6 +24,13 @@ if TYPE_CHECKING:
 
 #: Keras backends in order of preference.
 BACKENDS = ("jax", "tensorflow", "torch")
+
+# Backends that need threads which a fork does not copy, so that the child would wait forever.
+# PyTorch supports forks on a CPU, on which its data loaders depend.
+_NOT_FORKABLE = {"jax": "JAX", "tensorflow": "TensorFlow"}
+# Backends that `start_backend` has seen in this process, and those that started before a fork.
+_started: set[str] = set()
+_started_before_fork: set[str] = set()
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -75,6 +84,73 @@ def _configured_backend() -> str | None:
     except (OSError, ValueError, AttributeError):
         return None
     return name if name in BACKENDS and name != "tensorflow" else None
+
+
+def check_fork() -> None:
+    """Raise an error if the Keras backend cannot be used because this process is a fork.
+
+    Raises
+    ------
+    RuntimeError
+        If the process was forked from one in which JAX or TensorFlow had started, in this package
+        or elsewhere. A fork before that is no problem.
+    """
+    if not _started_before_fork:
+        return
+    backend = _backend_name()
+    if backend in _started_before_fork:
+        name = _NOT_FORKABLE[backend]
+        raise RuntimeError(
+            f"This process was forked after {name} had started in its parent, and {name} would "
+            "wait forever for threads that a fork does not copy. Start processes with "
+            "multiprocessing.get_context('spawn') or 'forkserver', or with joblib's default "
+            "backend; or fork first, and call fit or predict only in the children."
+        )
+
+
+def start_backend() -> None:
+    """Call `check_fork`, and remember that the backend is used in this process from now on."""
+    check_fork()
+    _started.add(_backend_name())
+
+
+def _backend_name() -> str:
+    choose_backend()
+    import keras as keras
+
+    return keras.backend.backend()
+
+
+def _remember_fork() -> None:
+    """Remember in a forked process which backends had started in its parent."""
+    # JAX may also have been started by an optimizer that the user created, or by other code.
+    is_started = getattr(
+        sys.modules.get("jax._src.xla_bridge"), "backends_are_initialized", lambda: False
+    )
+    started = _started | {"jax"} if is_started() else _started
+    _started_before_fork.update(started & _NOT_FORKABLE.keys())
+
+
+if hasattr(os, "register_at_fork"):  # Windows has no fork.
+    os.register_at_fork(after_in_child=_remember_fork)
+
+
+@contextmanager
+def ignore_copy_warning() -> Iterator[None]:
+    """Ignore the DeprecationWarning of numpy about Keras variables, which callbacks of Keras cause.
+
+    The filter is added and removed by itself, because `warnings.catch_warnings` would also undo the
+    filters that other threads set in the meantime.
+    """
+    message = re.compile("__array__ implementation doesn't accept a copy keyword")
+    ignore = ("ignore", message, DeprecationWarning, re.compile(r"keras\."), 0)
+    warnings.filters.insert(0, ignore)  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        # Absent if another thread has left `warnings.catch_warnings` in the meantime.
+        with suppress(ValueError):
+            warnings.filters.remove(ignore)  # type: ignore[attr-defined]
 
 
 def to_device(array: NDArray[np.generic]) -> object:

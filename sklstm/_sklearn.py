@@ -21,6 +21,8 @@ from sklearn.utils._param_validation import Options as Options
 from sklearn.utils._param_validation import RealNotInt as RealNotInt
 from sklearn.utils._param_validation import StrOptions as StrOptions
 
+from sklstm._dataframes import to_pandas
+
 try:
     from sklearn.callback import CallbackSupportMixin as CallbackSupportMixin
 except ImportError:  # scikit-learn before 1.9
@@ -115,7 +117,7 @@ class FitTasks:
             return
 
         def take(array: object) -> object:
-            return array if rows is None else safe_indexing(array, rows)
+            return array if rows is None else safe_indexing(to_pandas(array), rows)
 
         metadata = {} if sample_weight is None else {"sample_weight": take(sample_weight)}
         data = {"X": take(X), "y": take(y), "metadata": metadata}

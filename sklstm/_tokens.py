@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 from sklearn.feature_extraction.text import CountVectorizer
 
+from sklstm._dataframes import to_pandas
+
 Int32Array: TypeAlias = NDArray[np.int32]
 Int64Array: TypeAlias = NDArray[np.int64]
 #: Texts of one column; None is a missing text.
@@ -109,8 +111,8 @@ _WORD_SIZE = 8  # bytes of a machine word
 _FIRST_BYTES = np.array([256**n - 1 for n in range(_WORD_SIZE + 1)], dtype=np.uint64)
 
 _VALID_X = (
-    "a list, tuple, pandas Series or 1-D array of texts, or a DataFrame or 2-D array whose "
-    "columns are all text"
+    "a list, tuple, Series or 1-D array of texts, or a DataFrame or 2-D array whose columns are "
+    "all text"
 )
 
 
@@ -179,6 +181,7 @@ def read_texts(X: object, separator: str) -> tuple[list[str], int]:
 
 def _split_columns(X: Any) -> list[Column]:
     """Split X into its columns, each a list of str and None."""
+    X = to_pandas(X)
     if isinstance(X, (str, bytes)):
         raise ValueError("X is a single string. Pass a single document as a list of one: [text].")
     if issparse(X):

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
+from enum import Enum
 from numbers import Integral, Real
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import pandas as pd
@@ -16,6 +20,8 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_array, validate_data
 
+from sklstm._dataframes import to_pandas
+
 #: Class labels of any type, or a label indicator.
 Labels = NDArray[Any]
 
@@ -23,11 +29,70 @@ ClassWeight = dict[object, float] | list[dict[int, float]] | str | None
 
 # Documents of a class in the validation data, below which early stopping warns.
 _MIN_VALIDATION_DOCUMENTS = 5
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+# Remedies for arguments of `fit` in Keras and other packages that are not parameters here.
+_REMEDIES = {
+    "validation_data": "pass X_val and y_val to fit",
+    "validation_split": "set {name}(early_stopping=True, validation_fraction={value})",
+    "eval_set": "pass X_val and y_val to fit",
+    "initial_epoch": "set {name}(warm_start=True) to continue from the weights of the last fit",
+    "steps_per_epoch": "set {name}(batch_size=...)",
+}
+
+# X of this width or more is checked for word counts in the first rows. Most counts are small.
+_MIN_COUNT_WIDTH, _N_CHECKED_ROWS, _MAX_SMALL_COUNT = 10, 1000, 3
+
 _MAX_ID = np.iinfo(np.int32).max - 1
 
 # scikit-learn sums numbers to check that all are finite, and casts them to check that all are
 # integers. Both can cause NumPy warnings.
 _ignore_invalid = np.errstate(invalid="ignore")
+
+
+def explain_unknown_arguments(method: Method) -> Method:
+    """Let a method of a classifier raise an error with a remedy for arguments that it lacks.
+
+    The signature of the method, on which metadata routing depends, does not change.
+
+    Parameters
+    ----------
+    method : callable
+        Method such as `fit`.
+
+    Returns
+    -------
+    method : callable
+        The method. It raises a TypeError for unknown arguments, such as those of `fit` in Keras.
+    """
+    known = [name for name in inspect.signature(method).parameters if name != "self"]
+
+    @functools.wraps(method)
+    def wrapper(estimator: BaseEstimator, *args: object, **arguments: object) -> object:
+        for name, value in arguments.items():
+            if name not in known:
+                raise TypeError(_explain_argument(estimator, method.__name__, known, name, value))
+        return method(estimator, *args, **arguments)
+
+    return cast("Method", wrapper)
+
+
+def _explain_argument(
+    estimator: BaseEstimator, method: str, known: list[str], argument: str, value: object
+) -> str:
+    name = type(estimator).__name__
+    if argument in estimator.get_params(deep=False):
+        remedy = f"{name}({argument}={value!r:.60})"
+        return (
+            f"{argument} is a parameter of {name}, not of {method}. Set it in the constructor, "
+            f"{remedy}, or with set_params."
+        )
+    problem = f"{method} of {name} has no argument {argument}"
+    if argument in _REMEDIES:
+        return f"{problem}; {_REMEDIES[argument].format(name=name, value=repr(value)[:60])}."
+    similar = get_close_matches(argument, known, n=1)
+    hint = f"; did you mean {similar[0]}?" if similar else f"; it has {', '.join(known)}."
+    return f"{problem}{hint}"
 
 
 @_ignore_invalid
@@ -46,18 +111,66 @@ def check_numbers(estimator: BaseEstimator, X: object, *, reset: bool) -> NDArra
     Raises
     ------
     TypeError, ValueError
-        If X is invalid. If it contains texts, the message explains the remedy.
+        If X is invalid. If it contains texts or is sparse, the message explains the remedy.
+
+    Warns
+    -----
+    UserWarning
+        If `reset` and X looks like word counts.
     """
+    X = to_pandas(X)
+    name = type(estimator).__name__
+    pipeline = f"make_pipeline(TextSequencer(), {name}(...))"
+    text_found = (
+        "X contains text where token ids are expected. Put a TextSequencer before the "
+        f"classifier: {pipeline}."
+    )
     if _contains_text(X):
-        raise ValueError(
-            "X contains text where token ids are expected. Put a TextSequencer before the "
-            f"classifier: make_pipeline(TextSequencer(), {type(estimator).__name__}(...))."
+        raise ValueError(text_found)
+    if sparse.issparse(X):
+        raise TypeError(
+            "Sparse data was passed as X, such as TfidfVectorizer and CountVectorizer return. "
+            f"{name} takes token ids in the order of the text instead of one value per word. "
+            f"Replace the vectorizer with a TextSequencer: {pipeline}. Token ids must be dense."
         )
-    numbers = np.asarray(validate_data(estimator, X, reset=reset, dtype="numeric"))
+    try:
+        numbers = np.asarray(validate_data(estimator, X, reset=reset, dtype="numeric"))
+    except ValueError as error:
+        if "could not convert string" in str(error) or "arrays of bytes/strings" in str(error):
+            raise ValueError(text_found) from error
+        raise
     if numbers.dtype.kind not in "biufO":
         raise TypeError(f"X contains values of type {numbers.dtype}; it must contain token ids.")
-    # Integers of more than 64 bits give an array of objects.
-    return check_array(numbers, dtype=np.float64) if numbers.dtype.kind == "O" else numbers
+    if numbers.dtype.kind == "O":
+        # Integers of more than 64 bits give an array of objects.
+        numbers = check_array(numbers, dtype=np.float64)
+    if reset and _looks_like_counts(numbers):
+        warnings.warn(
+            "X looks like word counts, such as CountVectorizer returns: most values are 0, also "
+            f"between other values, and most of the others are small. {name} takes token ids in "
+            "the order of the text, and ignores 0 as padding. Replace the vectorizer with a "
+            f"TextSequencer: {pipeline}.",
+            stacklevel=2,
+        )
+    return numbers
+
+
+def _looks_like_counts(X: NDArray[Any]) -> bool:
+    """Return whether X looks like word counts instead of token ids.
+
+    Counts are mostly 0 or small, and rows have zeros between other values. In rows of token ids,
+    zeros are only at the ends, unless several padded texts are joined, and then most ids are large.
+    """
+    if X.shape[1] < _MIN_COUNT_WIDTH:
+        return False
+    rows = X[:_N_CHECKED_ROWS]
+    is_set = rows != 0
+    n_set = np.count_nonzero(is_set)
+    n_small = np.count_nonzero((rows >= 1) & (rows <= _MAX_SMALL_COUNT))
+    if n_set > 0.5 * is_set.size or n_small <= 0.5 * n_set:
+        return False
+    n_runs = is_set[:, 0] + np.count_nonzero(is_set[:, 1:] & ~is_set[:, :-1], axis=1)
+    return bool((n_runs > 1).mean() > 0.5)
 
 
 def as_ids(X: NDArray[Any], invalid_ids: str, name: str) -> NDArray[np.int32]:
@@ -120,8 +233,9 @@ def _contains_text(X: object) -> bool:
         return bool(pd.api.types.infer_dtype(X, skipna=True) == "string")
     if isinstance(X, np.ndarray):
         return X.dtype.kind in "US"
-    first = X[0] if isinstance(X, (list, tuple)) and X else X
-    return isinstance(first, (str, bytes))
+    if isinstance(X, (list, tuple)):
+        X = next((entry for entry in X if entry is not None), None)
+    return isinstance(X, (str, bytes))
 
 
 @_ignore_invalid
@@ -136,24 +250,27 @@ def check_labels(y: Any, n_documents: int, name: str = "y") -> Labels:
     """
     if y is None:
         raise ValueError(f"requires {name} to be passed, but the target {name} is None")
-    if sparse.issparse(y):
-        y = y.toarray()
+    y = y.toarray() if sparse.issparse(y) else to_pandas(y)
     # As objects, None and NaN among strings do not become strings.
     labels = np.asarray(y, dtype=object if isinstance(y, (list, tuple)) else None)
     if labels.ndim == 0:
         raise ValueError(f"{name} is {y!r:.60}; pass an array with one label per document.")
     missing = pd.isna(labels)
+    if isinstance(y, np.ma.MaskedArray):
+        missing = missing | np.ma.getmaskarray(y)
     if missing.any():
         row = int(np.argwhere(missing)[0][0])
         problem = f"Input {name} contains NaN: the label of row {row} is missing."
         raise ValueError(f"{problem} Drop the document, or label it.")
-    y = np.asarray(y)
+    y = label_array(y, name)
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
     check_array(y, ensure_2d=False, dtype=None, ensure_min_samples=0, input_name=name)
     if len(y) != n_documents:
         problem = "Found input variables with inconsistent numbers of samples"
         raise ValueError(f"{problem}: {name} has {len(y)} labels for {n_documents} documents.")
+    if y.size:
+        _check_label_types(y, name)
     try:
         check_classification_targets(y)
     except TypeError as error:
@@ -165,6 +282,56 @@ def check_labels(y: Any, n_documents: int, name: str = "y") -> Labels:
             "per column (sklearn.multioutput.MultiOutputClassifier), or pass an array of 0 and 1."
         )
     return y
+
+
+def label_array(y: Any, name: str) -> Labels:
+    """Convert labels to an array, without a change of a label.
+
+    Raises
+    ------
+    TypeError
+        If numpy would change a label: 1 to "1" among strings, or an Enum to its name.
+    """
+    labels = np.asarray(y)
+    if labels.dtype.kind == "T":
+        return labels.astype(object)  # scikit-learn does not support StringDType.
+    if labels.dtype.kind != "U" or isinstance(y, np.ndarray):
+        return labels
+    passed = np.asarray(y, dtype=object)
+    changed = np.argwhere(labels != passed)
+    if changed.size:
+        row, label = changed[0][0], passed[tuple(changed[0])]
+        found = f"{name} mixes labels of several types: row {row} is {label!r:.60}, others are str."
+        if isinstance(label, Enum):
+            found = f"Row {row} of {name} is {label!r:.60}, whose str differs from its value."
+        raise TypeError(f"{found} {_label_remedy([label, ''])}")
+    return labels
+
+
+def _check_label_types(y: Labels, name: str) -> None:
+    """Raise an error if scikit-learn does not support the type of the labels."""
+    if y.dtype.kind == "S" or (y.dtype.kind == "O" and not isinstance(y.flat[0], str)):
+        labels = y.ravel().tolist()
+        kinds = ", ".join(sorted({type(label).__name__ for label in labels}))
+        found = f"{labels[0]!r:.60}; y has the dtype {y.dtype} and contains {kinds}"
+        remedy = _label_remedy(labels)
+        if isinstance(labels[0], bytes):
+            raise TypeError(f"Labels must not be bytes: row 0 of {name} is {found}. {remedy}")
+        # scikit-learn only considers the first label, and has an error with the same first words.
+        raise ValueError(f"Unknown label type: row 0 of {name} is {found}. {remedy}")
+
+
+def _label_remedy(labels: list[Any]) -> str:
+    first, kinds = labels[0], {type(label) for label in labels}
+    if isinstance(first, bytes):
+        converted = "label.decode()"
+    elif isinstance(first, Enum):
+        converted = "label.name"
+    elif kinds <= {bool} or kinds <= {float} or (kinds <= {int} and max(map(abs, labels)) < 2**63):
+        converted = f"{type(first).__name__}(label)"
+    else:
+        converted = "str(label)"
+    return f"Convert them: y = [{converted} for label in y]."
 
 
 def check_class_weight(class_weight: object) -> None:

@@ -20,7 +20,7 @@ from sklstm._network.embedding_table import clip_ids
 from sklstm._network.network import BaseNetwork, Logs
 from sklstm._network.spec import Floats, Weights
 from sklstm._persistence import unpack_state
-from sklstm._runtime import keras
+from sklstm._runtime import check_fork, keras
 from sklstm._sklearn import Interval, Options, StrOptions
 from sklstm._training import data as prepare
 from sklstm._training.data import Documents, Examples, TrainingData, TrainingRun
@@ -285,6 +285,7 @@ class KerasTextClassifier(BaseTextClassifier, BaseWrapper):
 
     def _fitted_network(self) -> CustomNetwork:
         """Return the fitted network; it is built again after loading."""
+        check_fork()
         if not hasattr(self, "_network"):
             network = CustomNetwork(self._built_with, self._meta, self._seed)
             network.load(self.weights_)
@@ -353,7 +354,7 @@ class KerasTextClassifier(BaseTextClassifier, BaseWrapper):
             training=training,
             validation=None if data.validation is None else encode(data.validation, "y_val"),
             batch_size=batch_rows(self.batch_size, len(training.ids)),
-            peak_rate=float(keras.ops.convert_to_numpy(optimizer.learning_rate)),
+            peak_rate=float(keras.ops.convert_to_tensor(optimizer.learning_rate)),
             optimizer=type(optimizer).__name__,
             callbacks=network.make_callbacks(),
             network=training_network(),

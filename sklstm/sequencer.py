@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from sklstm import _persistence, _sklearn, _tokens, _vocabulary
+from sklstm._dataframes import to_pandas
 from sklstm._sklearn import HasMethods, Interval, RealNotInt, StrOptions
 from sklstm._tokens import Int32Array
 from sklstm._vocabulary import INT32_MAX, N_RESERVED, OOV_ID, ObjectArray
@@ -249,8 +250,9 @@ class TextSequencer(
         Parameters
         ----------
         X : list, tuple, Series, DataFrame or ndarray of str
-            Training texts, of shape (n_documents,) or (n_documents, n_columns). None, NaN and
-            ``pandas.NA`` are missing texts.
+            Training texts, of shape (n_documents,) or (n_documents, n_columns). Series and
+            DataFrames of pandas and polars and arrays and tables of pyarrow are accepted. None, NaN
+            and ``pandas.NA`` are missing texts.
         y : None
             Ignored.
 
@@ -412,6 +414,7 @@ class TextSequencer(
         """Check X and the analyzer parameters, and split X into tokens."""
         parameters = {name: getattr(self, name) for name in _tokens.ANALYZER_PARAMETERS}
         analyzer = _tokens.build_analyzer(**parameters)
+        X = to_pandas(X)
         texts, n_columns = _tokens.read_texts(X, self.separator)
         has_names = hasattr(X, "columns") or hasattr(self, "feature_names_in_")
         # validate_data is slow, and without names it only compares the number of columns.

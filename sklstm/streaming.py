@@ -21,10 +21,11 @@ from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
 
 from sklstm._base import BaseTextClassifier
+from sklstm._dataframes import to_pandas
 from sklstm._progress import progress
 from sklstm._sklearn import rollback_on_error
 from sklstm._training.data import RunningMeans, draw_seed
-from sklstm._validation import Labels
+from sklstm._validation import Labels, label_array
 from sklstm.sequencer import TextSequencer
 from sklstm.vectors import WordVectors
 
@@ -285,7 +286,7 @@ def _first_pass(
         display.end_epoch(n_documents, {})
     if found:
         try:
-            classes = _check_n_classes(np.array(sorted(found)))
+            classes = _check_n_classes(label_array(sorted(found), "chunks"))
         except TypeError as error:
             kinds = sorted({type(label).__name__ for label in found})
             raise ValueError(
@@ -471,6 +472,7 @@ def _split_at_random(parts: list[Documents], n: int, rng: np.random.Generator) -
 
 
 def _check_iterable(chunks: object, what: str) -> None:
+    chunks = to_pandas(chunks)
     is_single = isinstance(chunks, (str, bytes, os.PathLike, pd.DataFrame))
     if is_single or not isinstance(chunks, Iterable):
         raise TypeError(
@@ -482,10 +484,11 @@ def _check_iterable(chunks: object, what: str) -> None:
 def _read_chunk(chunk: object, text: Columns, label: Columns, number: int) -> Documents:
     X: Any
     y: Any
+    chunk = to_pandas(chunk)
     if isinstance(chunk, pd.DataFrame):
         X, y = _column(chunk, text, "text", number), _column(chunk, label, "label", number)
     elif isinstance(chunk, (tuple, list)) and len(chunk) == 2:
-        X, y = chunk
+        X, y = (to_pandas(part) for part in chunk)
     else:
         kind = type(chunk).__name__
         raise TypeError(f"Chunk {number} is a {kind}; it must be a DataFrame, or a pair (X, y).")

@@ -8,7 +8,7 @@ from sklstm._network.hashed_ngrams import map_unseen_to_oov
 from sklstm._network.layers import FastEmbedding, FastLSTM, MeanOfHeads, NumpyZeros, ngram_scores
 from sklstm._network.pooling import POOLINGS, DenseLayer, KerasInputs
 from sklstm._network.spec import NetworkSpec
-from sklstm._runtime import keras
+from sklstm._runtime import keras, start_backend
 
 if TYPE_CHECKING:
     from keras import KerasTensor
@@ -42,6 +42,7 @@ def build_models(
         Models from ids ``(n, width)`` to scores ``(n, n_outputs)``, and to document vectors
         ``(n, vector_size)``. Both use the same layers.
     """
+    start_backend()
     layers, pooling = keras.layers, POOLINGS[spec.pooling]
 
     def initializer(name: str) -> keras.initializers.Initializer:

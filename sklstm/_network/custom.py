@@ -15,7 +15,7 @@ from scipy.special import logit
 from sklstm._network import network as base
 from sklstm._network.network import BaseNetwork, Logs, MicroBatch, to_numpy
 from sklstm._network.spec import Floats, Ids, Weights, probabilities
-from sklstm._runtime import ParallelMap, keras, to_device
+from sklstm._runtime import ParallelMap, ignore_copy_warning, keras, start_backend, to_device
 
 #: Held while the global generators of Python and numpy are seeded, and during predictions, because
 #: the compiled functions of Keras are not thread-safe.
@@ -111,9 +111,11 @@ class CustomNetwork(BaseNetwork):
     def __init__(
         self, parameters: Mapping[str, object], meta: Mapping[str, Any], seed: int
     ) -> None:
+        start_backend()
         super().__init__()
         self._builder, self._meta = _Builder(**parameters), meta
-        self.model = self._builder.build(meta, seed)
+        with ignore_copy_warning():  # Copying an optimizer causes it.
+            self.model = self._builder.build(meta, seed)
         self._check_output()
 
     @property

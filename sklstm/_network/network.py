@@ -345,7 +345,8 @@ def stock_model(spec: NetworkSpec, weights: Mapping[str, Floats]) -> keras.Model
 
 def to_numpy(variable: keras.Variable) -> NDArray[Any]:
     """Return a copy of a variable as an array."""
-    return np.array(keras.ops.convert_to_numpy(variable))
+    # For the variable itself instead of its value, numpy would issue a DeprecationWarning.
+    return np.array(keras.ops.convert_to_numpy(variable.value))
 
 
 def as_floats(logs: Mapping[str, Any]) -> Logs:

@@ -9,7 +9,7 @@ from threading import Lock
 
 from sklstm._network.network import Network
 from sklstm._network.spec import OPTIMIZERS, NetworkSpec, TrainingSpec, padded_size
-from sklstm._runtime import keras
+from sklstm._runtime import keras, start_backend
 
 #: Maximum number of idle networks; the least recently used one is dropped first.
 MAX_IDLE = 8
@@ -40,7 +40,13 @@ def acquire_network(
     Yields
     ------
     network : Network
+
+    Raises
+    ------
+    RuntimeError
+        If the process was forked after the backend had started.
     """
+    start_backend()
     pads_vocabulary = training_spec is None or not OPTIMIZERS[training_spec.optimizer]
     padded = replace(spec, vocab_size=padded_size(spec.vocab_size)) if pads_vocabulary else spec
     if training_spec is None and _network_class().is_thread_safe:

@@ -14,7 +14,7 @@ import numpy as np
 from sklstm._network.network import BaseNetwork, Logs
 from sklstm._network.spec import Weights
 from sklstm._progress import Progress, progress
-from sklstm._runtime import ParallelMap, keras, worker_threads
+from sklstm._runtime import ParallelMap, ignore_copy_warning, keras, worker_threads
 from sklstm._sklearn import FitTasks
 from sklstm._training import batches
 from sklstm._training.data import RunningMeans, TrainingRun
@@ -243,6 +243,8 @@ def train(
         return means.logs()
 
     with closing(progress(schedule.epochs, verbose)) as display, ExitStack() as at_end:
+        if callbacks:
+            at_end.enter_context(ignore_copy_warning())
         for callback in callbacks:
             # Remove the model from callbacks, so that the classifier can be pickled with them.
             at_end.callback(keras.callbacks.Callback.set_model, callback, None)

@@ -14,6 +14,7 @@ from sklearn.exceptions import FitFailedWarning
 from sklearn.metrics import check_scoring
 from sklearn.utils.multiclass import check_classification_targets
 
+from sklstm._dataframes import to_pandas
 from sklstm._sklearn import num_samples
 from sklstm.comparison import _folds, _results
 from sklstm.comparison._folds import CrossValidation, RandomState, Scoring
@@ -119,6 +120,7 @@ def compare(
     0  linear_svc  logistic_regression         0.0         1.0
     1  linear_svc          naive_bayes         0.0         1.0
     """
+    X, y, groups = to_pandas(X), to_pandas(y), to_pandas(groups)
     models = _check_classifiers(classifiers)
     _check_data(X, y, groups)
     scorers = _check_scoring(scoring, next(iter(models.values())))

@@ -271,8 +271,9 @@ def _numpy_activation(name: str) -> _Activation:
     """Return an activation of Keras as a function of arrays."""
     if name == "tanh":
         return np.tanh
-    from sklstm._runtime import keras
+    from sklstm._runtime import keras, start_backend
 
+    start_backend()
     function, ops = keras.activations.get(name), keras.ops
 
     def activation(x: _Doubles) -> _Doubles:
