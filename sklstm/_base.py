@@ -378,7 +378,8 @@ class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, m
             drawn = np.random.SeedSequence([seed, n_calls]).generate_state(len(Seeds._fields))
             seeds = Seeds(*drawn.tolist())
             data = self._check_data(X, y, sample_weight, *validation, classes, resume, seeds.split)
-            thresholds = self._initial_thresholds(data, resume, seeds.thresholds, epochs)
+            chooses = not is_partial and epochs is None
+            thresholds = self._initial_thresholds(data, resume, seeds.thresholds, chooses)
             run = self._prepare(data, seeds, resume, is_partial, None if resume else n_ids)
             monitor = None
             if data.validation is not None and run.validation is not None:
@@ -441,13 +442,13 @@ class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, m
         return self
 
     def _initial_thresholds(
-        self, data: TrainingData, resume: bool, seed: int, epochs: int | None
+        self, data: TrainingData, resume: bool, seed: int, chooses: bool
     ) -> Thresholds:
         """Return the thresholds that do not depend on validation data.
 
         With ``threshold="auto"``, the thresholds of multilabel data are chosen on documents that
-        the network was not trained on. Without validation data, a copy is fitted to a part of the
-        documents for this purpose.
+        the network was not trained on. If `chooses`, and without validation data, a copy is fitted
+        to a part of the documents for this purpose.
         """
         if not isinstance(self.threshold, str):
             return check.check_thresholds(self.threshold, data.n_outputs, data.is_multilabel)
@@ -455,9 +456,8 @@ class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, m
             return self.thresholds_
         thresholds = np.full(data.n_outputs if data.is_multilabel else 1, 0.5)
         documents = data.training
-        is_chosen_later = data.validation is not None or epochs is not None
-        is_small = len(documents.ids) < _MIN_DOCUMENTS_FOR_THRESHOLDS
-        if not data.is_multilabel or is_chosen_later or is_small:
+        chooses &= data.is_multilabel and data.validation is None
+        if not chooses or len(documents.ids) < _MIN_DOCUMENTS_FOR_THRESHOLDS:
             return thresholds
         rows, others = prepare.split_off_validation(documents.labels, _THRESHOLD_FRACTION, seed)
         model = _sklearn.clone_without_callbacks(self)

@@ -422,7 +422,8 @@ def warn_of_rare_classes(labels: Labels, classes: Labels) -> None:
         counts = np.bincount(np.searchsorted(classes, labels), minlength=len(classes))
     rare = np.flatnonzero(counts < _MIN_VALIDATION_DOCUMENTS)
     if len(rare):
-        named = ", ".join(f"{classes[i]!r:.40} ({counts[i]})" for i in rare[:3])
+        names = classes.tolist()
+        named = ", ".join(f"{names[i]!r:.40} ({counts[i]})" for i in rare[:3])
         more = f" and {len(rare) - 3} more" if len(rare) > 3 else ""
         warnings.warn(
             f"The validation data for early stopping have fewer than {_MIN_VALIDATION_DOCUMENTS} "

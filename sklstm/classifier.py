@@ -42,6 +42,12 @@ __all__ = ["LSTMTextClassifier"]
 _POSITIVE = [Interval(Integral, 1, None, closed="left")]
 _SIZES = [*_POSITIVE, list, tuple, np.ndarray]
 _DROPOUT = [Interval(Real, 0, 1, closed="left")]
+# embedding_dropout="auto": pretrained vectors overfit less, so they need less dropout.
+_EMBEDDING_DROPOUT, _PRETRAINED_DROPOUT = 0.8, 0.5
+# label_smoothing="auto" for more than two classes, and for multilabel data.
+_LABEL_SMOOTHING = 0.1
+# Fields of a spec that are not copied from the parameter of the same name.
+_RESOLVED_FIELDS = {"trainable_ngrams", "embedding_dropout"}
 # Fields of a spec that determine the shapes of the weights. They must not change when training is
 # resumed.
 _SHAPE_FIELDS = [
@@ -71,11 +77,11 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         Number of units of the LSTM layer; a sequence stacks several layers. Doubling the number of
         units slightly more than doubles the training time. On short texts, more than 64 units
         hardly improved the accuracy.
-    bidirectional : bool, default=False
+    bidirectional : bool, default=True
         Whether each layer processes the text in both directions, with `units` units per direction
         [2]_, which doubles the training time of the layer. On short texts the gain in accuracy was
         negligible.
-    pooling : str, default="last"
+    pooling : str, default="max"
         Method that combines the outputs for all tokens into one document vector: "last" is the
         output after the last token, "max" and "mean" are the maximum and mean over tokens,
         "attention" is a mean weighted by learned relevance [3]_, "concat" concatenates last, max
@@ -105,17 +111,18 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         "tanh" disables the fast loop over time.
     dense_activation : str, default="relu"
         Keras activation of the dense layers. The effect on time is negligible.
-    ngrams : int, default=0
+    ngrams : int, default=2
         Maximum length, in tokens, of the n-grams used by an additional linear model: 0 for no
         n-grams, 1 for unigrams, 2 for unigrams and bigrams, up to 5. The score of a document is the
-        mean of the n-gram score and the LSTM score, which are trained with separate losses. The
-        n-gram weights are initialized from naive Bayes [7]_. For long documents, n-grams often
-        improve accuracy more than any other parameter. The number of weights grows with the number
-        of distinct n-grams.
+        mean of the n-gram score and the LSTM score, which are trained independently. The
+        linear model is fitted before the LSTM is trained, by logistic regression on features scaled
+        by naive Bayes [7]_; only `partial_fit` trains its weights by gradient descent. For long
+        documents and many classes, n-grams often improve accuracy more than any other parameter.
+        The number of weights grows with the number of distinct n-grams.
     ngram_buckets : int or None, default=None
-        Number of hash buckets for n-grams; None for about twice the number of distinct n-grams, at
-        most 2**20. With fewer buckets, the model takes less memory, but more n-grams have the same
-        weight because of hash collisions.
+        Number of hash buckets for n-grams; None for about four times the number of distinct
+        n-grams, at most 2**20. With fewer buckets, the model takes less memory, but more n-grams
+        have the same weight because of hash collisions.
     mask_padding : bool, default=True
         Whether padding is masked, so that it has no effect on scores. With False, padding is
         processed like a token, as in many tutorials, and short documents take as much time as long
@@ -124,10 +131,10 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         Treatment of negative and fractional numbers in X, which are not token ids: "error" raises
         an error, and "unknown" treats them as the out-of-vocabulary token, for services that must
         answer every request. No effect on time.
-    embedding_dropout : float, default=0.0
+    embedding_dropout : float or "auto", default="auto"
         Fraction of the embedding outputs that is dropped in training, to reduce overfitting. All
-        dropout rates are in [0, 1). The presets use 0.8, or 0.5 with pretrained vectors. The effect
-        on time is negligible.
+        dropout rates are in [0, 1). "auto" is 0.8, or 0.5 with `embedding_weights`. The effect on
+        time is negligible.
     input_dropout : float, default=0.0
         Fraction of the inputs of each LSTM layer that is dropped in training, with the same dropout
         mask at all time steps of a text. Supported by the fast loop over time.
@@ -142,26 +149,27 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         is negligible.
     weight_decay : float, default=0.0
         Decoupled weight decay per step, of all weights except biases [5]_.
-    label_smoothing : float, default=0.0
+    label_smoothing : float or "auto", default="auto"
         Fraction of each label that is distributed evenly over all classes in the loss; in [0, 1).
-        0.1 improved accuracy on short texts with several classes, and reduced it slightly on long
-        reviews. No effect on time.
+        For multilabel data, over the presence and absence of each label. "auto" is 0.1, and 0 for
+        two classes: smoothing improved accuracy with several classes or labels, and reduced it
+        slightly with two. No effect on time.
     optimizer : str, default="adam"
         Keras optimizer: "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "ftrl",
         "lion", "nadam", "rmsprop" or "sgd". "adam" stores two more values per weight, "sgd" none.
-    learning_rate : float, default=1e-3
+    learning_rate : float, default=0.005
         Learning rate of the optimizer. A low learning rate needs more epochs; with a high one the
         loss may become infinite.
-    learning_rate_schedule : {"constant", "one_cycle"}, default="constant"
+    learning_rate_schedule : {"constant", "one_cycle"}, default="one_cycle"
         "one_cycle" increases the learning rate to `learning_rate` in the first quarter of training,
         and then decreases it to almost zero [8]_. `partial_fit` always uses a constant rate. After
         the same number of epochs, "one_cycle" with a several times higher `learning_rate` was more
         accurate than a constant rate.
-    epochs : int or "auto", default=10
+    epochs : int or "auto", default="auto"
         Number of passes over the documents; the maximum number with early stopping. "auto" runs
-        about 400 optimizer steps, in 3 to 12 epochs. The training time is proportional to the
-        number of epochs. Small data sets need more epochs than large ones; with too many epochs the
-        network overfits.
+        about 400 optimizer steps, or 80 steps per class if there are more than five classes or
+        labels, in 3 to 20 epochs. The training time is proportional to the number of epochs. Small
+        data sets and many classes need more epochs; with too many epochs the network overfits.
     batch_size : int, default=64
         Maximum number of documents per optimizer step. Larger batches can use more cores, because
         they consist of more micro-batches of 16 or 32 documents, but give fewer steps per epoch.
@@ -172,24 +180,41 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         Whether to use the mean of the weights over the steps of an epoch as the result of the epoch
         [6]_. This often improves accuracy as much as another epoch, and needs memory for a second
         copy of the weights.
-    class_weight : dict, "balanced" or None, default=None
+    class_weight : dict, list of dict, "balanced" or None, default=None
         Weight of each class in the loss; "balanced" for weights inversely proportional to the class
-        frequencies. Higher weights of rare classes increase their recall at the expense of frequent
-        classes. No effect on time.
+        frequencies. For multilabel data, a dict has the weights of the labels, by column of y,
+        where a document has the label; a list has a dict of the weights of 0 and 1 for each label;
+        and "balanced" balances 0 and 1 of each label. Higher weights of rare classes increase their
+        recall at the expense of frequent classes. No effect on time.
     early_stopping : bool, default=False
-        Whether to stop training when the accuracy on a validation set no longer improves, and to
+        Whether to stop training when the score on a validation set no longer improves, and to
         restore the weights of the best epoch. This reduces overfitting. The validation set is not
-        used for training, and its evaluation takes time after each epoch.
+        used for training, and its evaluation takes time after each epoch. `fit` warns if the
+        validation set has fewer than five documents of a class.
     validation_fraction : float, default=0.1
         Fraction of the documents that are used as the validation set for early stopping, stratified
-        by class. Ignored if `X_val` is passed to `fit`. A larger fraction gives a more reliable
-        validation score, but leaves fewer documents for training.
+        by class, or by the rarest label of each document. Ignored if `X_val` is passed to `fit`. A
+        larger fraction gives a more reliable validation score, but leaves fewer documents for
+        training.
     n_iter_no_change : int, default=3
         Number of epochs without improvement after which early stopping ends training. A larger
-        number takes more time, and is less sensitive to noise in the validation accuracy.
+        number takes more time, and is less sensitive to noise in the validation score.
     tol : float, default=1e-4
-        Minimum increase of the validation accuracy that counts as an improvement. With a larger
+        Minimum increase of the validation score that counts as an improvement. With a larger
         value, training stops earlier.
+    scoring : str or callable, default="loss"
+        Validation score for early stopping, as in ``HistGradientBoostingClassifier``: "loss" is the
+        negative cross-entropy, which also improves while the predicted classes do not change, as at
+        the beginning of training on imbalanced classes. Others are a name of a scorer of
+        scikit-learn, such as "f1_macro" or "average_precision", or a callable ``scorer(classifier,
+        X, y)``, whose classifier can only predict the validation set. Equal scores are compared by
+        the loss.
+    threshold : float, array-like of shape (n_labels,) or "auto", default="auto"
+        Probability from which on `predict` returns a label of multilabel data, or the second of two
+        classes. "auto" is 0.5 for two classes. For multilabel data it chooses a threshold for each
+        label, which increases the F1 score: on the validation set, if there is one, and otherwise
+        on a fifth of the documents, after an additional fit to the others, which almost doubles the
+        training time. With fewer than 50 documents, "auto" is 0.5.
     callbacks : list of keras.callbacks.Callback or None, default=None
         Keras callbacks, called as by `keras.Model.fit` with the metrics in ``history_``. They slow
         down training, because each step has to wait for the previous one.
@@ -223,13 +248,19 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         input, forget, cell, output, as in Keras.
     history_ : dict of str to list of float
         One value per epoch for each metric: "loss" (cross-entropy, in nats) and "accuracy" on the
-        training documents, and "val_loss" and "val_accuracy" if there is a validation set.
+        training documents, "val_loss" and "val_accuracy" if there is a validation set, and
+        "val_score" for early stopping with another `scoring` than "loss".
     loss_curve_ : list of float
         ``history_["loss"]``.
     n_iter_ : int
         Number of epochs in the last call of `fit` or `partial_fit`.
+    thresholds_ : ndarray of float64 of shape (n_labels,) or (1,)
+        Probability of each label from which on it is predicted, or of the second of two classes.
     best_validation_score_ : float
-        Best validation accuracy. Defined only with early stopping.
+        Best validation score according to `scoring`. Defined only with early stopping.
+    best_epoch_ : int
+        Epoch of the best validation score, whose weights were restored, counted from 1. Defined
+        only with early stopping.
 
     See Also
     --------
@@ -289,13 +320,13 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         "ngrams": [Interval(Integral, 0, MAX_NGRAM, closed="both")],
         "ngram_buckets": [Interval(Integral, 2, None, closed="left"), None],
         "mask_padding": ["boolean"],
-        "embedding_dropout": _DROPOUT,
+        "embedding_dropout": [*_DROPOUT, StrOptions({"auto"})],
         "input_dropout": _DROPOUT,
         "recurrent_dropout": _DROPOUT,
         "dropout": _DROPOUT,
         "dense_dropout": _DROPOUT,
         "weight_decay": [Interval(Real, 0, None, closed="left")],
-        "label_smoothing": _DROPOUT,
+        "label_smoothing": [*_DROPOUT, StrOptions({"auto"})],
         "optimizer": [StrOptions(set(specs.OPTIMIZERS))],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "batch_size": _POSITIVE,
@@ -309,8 +340,8 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         self,
         *,
         units: int | Sequence[int] = 64,
-        bidirectional: bool = False,
-        pooling: str = "last",
+        bidirectional: bool = True,
+        pooling: str = "max",
         embedding_dim: int = 64,
         embedding_weights: WordVectors | ArrayLike | None = None,
         trainable_embeddings: bool = True,
@@ -318,21 +349,21 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         dense_units: int | Sequence[int] = (),
         activation: str = "tanh",
         dense_activation: str = "relu",
-        ngrams: int = 0,
+        ngrams: int = 2,
         ngram_buckets: int | None = None,
         mask_padding: bool = True,
         invalid_ids: str = "error",
-        embedding_dropout: float = 0.0,
+        embedding_dropout: float | str = "auto",
         input_dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         dropout: float = 0.0,
         dense_dropout: float = 0.0,
         weight_decay: float = 0.0,
-        label_smoothing: float = 0.0,
+        label_smoothing: float | str = "auto",
         optimizer: str = "adam",
-        learning_rate: float = 1e-3,
-        learning_rate_schedule: str = "constant",
-        epochs: int | str = 10,
+        learning_rate: float = 0.005,
+        learning_rate_schedule: str = "one_cycle",
+        epochs: int | str = "auto",
         batch_size: int = 64,
         clipnorm: float | None = 1.0,
         average_weights: bool = False,
@@ -569,14 +600,22 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         start: Weights = dict(self.weights_) if resume else {}
         if spec.ngrams and not (resume and is_partial):
             targets, label_weights = specs.split_targets(training.targets, spec.n_outputs)
-            weights = training.weights[:, None] * (1.0 if label_weights is None else label_weights)
             start[specs.NGRAM_WEIGHTS], start[specs.NGRAM_BIAS] = fit_ngram_weights(
-                training.ids, targets, weights, spec.ngrams, spec.ngram_buckets, seeds.ngrams
+                training.ids,
+                targets,
+                training.weights,
+                label_weights,
+                max_length=spec.ngrams,
+                n_buckets=spec.ngram_buckets,
+                seed=seeds.ngrams,
             )
         for name in ("learning_rate", "weight_decay", "clipnorm"):
             check.check_float32(name, getattr(self, name))
         optimizer, clipnorm, weight_decay = self.optimizer, self.clipnorm, self.weight_decay
-        training_spec = specs.TrainingSpec(optimizer, clipnorm, weight_decay, self.label_smoothing)
+        smoothing = self.label_smoothing
+        if isinstance(smoothing, str):
+            smoothing = _LABEL_SMOOTHING if spec.n_outputs > 1 else 0.0
+        training_spec = specs.TrainingSpec(optimizer, clipnorm, weight_decay, smoothing)
         callbacks = check.check_callbacks(self.callbacks, keras.callbacks.Callback)
 
         @contextmanager
@@ -643,8 +682,12 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         others: dict[str, Any] = {
             field.name: type(field.default)(getattr(self, field.name))
             for field in fields(NetworkSpec)
-            if isinstance(field.default, (bool, float, str)) and field.name != "trainable_ngrams"
+            if isinstance(field.default, (bool, float, str)) and field.name not in _RESOLVED_FIELDS
         }
+        embedding_dropout = self.embedding_dropout
+        if isinstance(embedding_dropout, str):
+            is_pretrained = self.embedding_weights is not None
+            embedding_dropout = _PRETRAINED_DROPOUT if is_pretrained else _EMBEDDING_DROPOUT
         spec = NetworkSpec(
             vocab_size=n_rows,
             n_outputs=data.n_outputs,
@@ -655,6 +698,7 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             ngrams=int(self.ngrams),
             ngram_buckets=n_buckets,
             trainable_ngrams=is_partial,
+            embedding_dropout=float(embedding_dropout),
             **others,
         )
         return replace(spec, width=data.ids.shape[1]) if spec.depends_on_width else spec

@@ -50,12 +50,12 @@ class TextSequencer(
 
     Parameters
     ----------
-    max_tokens : int or None, default=20000
+    max_tokens : int or None, default=30000
         Size of the id space, including padding and the out-of-vocabulary token, as in Keras
         ``TextVectorization`` [1]_: at most ``max_tokens - 2`` tokens have their own id. None
         sets no limit. A larger value increases the memory of the network, but hardly the training
         time.
-    max_len : int or None, default=500
+    max_len : int or None, default=1000
         Maximum number of tokens per document; longer documents are truncated. None uses the length
         of the longest training document. Training time and memory are proportional to `max_len`, as
         long as it does not exceed the length of the longest documents.
@@ -207,8 +207,8 @@ class TextSequencer(
     def __init__(
         self,
         *,
-        max_tokens: int | None = 20_000,
-        max_len: int | None = 500,
+        max_tokens: int | None = 30_000,
+        max_len: int | None = 1000,
         padding: str = "pre",
         truncating: str = "pre",
         indexing: str = "vocabulary",

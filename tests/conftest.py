@@ -94,9 +94,23 @@ def make_ids(n_documents=60, width=9, vocab_size=20, n_classes=2, seed=0):
     return ids, y
 
 
+#: A network of a single LSTM layer, as in the tutorials of Keras.
+PLAIN = {
+    "bidirectional": False,
+    "pooling": "last",
+    "ngrams": 0,
+    "embedding_dropout": 0.0,
+    "label_smoothing": 0.0,
+    "learning_rate": 1e-3,
+    "learning_rate_schedule": "constant",
+    "epochs": 10,
+    "threshold": 0.5,
+}
+
+
 def small_classifier(**parameters) -> LSTMTextClassifier:
     """Return a classifier that trains in a moment."""
-    defaults = {
+    defaults = PLAIN | {
         "units": 4,
         "embedding_dim": 3,
         "epochs": 2,

@@ -100,7 +100,14 @@ def choose_n_buckets(ids: Ids, max_length: int) -> int:
 
 
 def fit_ngram_weights(
-    ids: Ids, targets: Floats, weights: Floats, max_length: int, n_buckets: int, seed: int
+    ids: Ids,
+    targets: Floats,
+    weights: Floats,
+    label_weights: Floats | None,
+    *,
+    max_length: int,
+    n_buckets: int,
+    seed: int,
 ) -> tuple[Floats, Floats]:
     """Fit the bucket weights by logistic regression, for each output against the others.
 
@@ -115,8 +122,10 @@ def fit_ngram_weights(
         Token ids of the training documents.
     targets : ndarray of float32 of shape (n_documents, n_outputs)
         1 at the classes of each document, else 0.
-    weights : ndarray of float32 of shape (n_documents,) or (n_documents, n_outputs)
-        Document weights, for all outputs or for each of them.
+    weights : ndarray of float32 of shape (n_documents,)
+        Document weights. The smallest positive weight counts as one document.
+    label_weights : ndarray of float32 of shape (n_documents, n_outputs) or None
+        Additional weights for each output.
     max_length : int
         Tokens of the longest n-grams.
     n_buckets : int
@@ -140,19 +149,21 @@ def fit_ngram_weights(
     """
     from sklearn.linear_model import LogisticRegression
 
-    counts = _scaled_counts(ids, max_length, n_buckets)
-    n_documents = np.bincount(counts.indices, minlength=n_buckets)
-    buckets = np.flatnonzero(n_documents >= _MIN_DOCUMENTS)
-    features = counts[:, buckets]
-    idf = 1.0 + np.log((1.0 + len(ids)) / (1.0 + n_documents[buckets]))
+    features = _scaled_counts(ids, max_length, n_buckets)
     presence = features.copy()
     presence.data[:] = 1.0
-    by_output = np.broadcast_to(weights.reshape(len(weights), -1), targets.shape)
+    multiplicity = weights.astype(np.float64) / weights[weights > 0].min()
+    n_documents = multiplicity @ presence
+    buckets = np.flatnonzero(n_documents >= _MIN_DOCUMENTS)
+    features, presence = features[:, buckets], presence[:, buckets]
+    idf = 1.0 + np.log((1.0 + multiplicity.sum()) / (1.0 + n_documents[buckets]))
 
     def fit(_: int, output: int) -> tuple[Floats, float]:
-        is_member, weight = targets[:, output] > 0.5, by_output[:, output]
+        is_member, weight = targets[:, output] > 0.5, multiplicity
+        if label_weights is not None:
+            weight = weight * label_weights[:, output]
         bias = np.log((1.0 + weight[is_member].sum()) / (1.0 + weight[~is_member].sum()))
-        if is_member.all() or not is_member.any() or not len(buckets):
+        if not weight[is_member].any() or not weight[~is_member].any() or not len(buckets):
             return np.zeros(len(buckets), np.float32), bias  # Only the frequency is known.
         ratio = log_count_ratio(presence, weight * is_member, weight * ~is_member, 1.0)
         scale = ratio * np.sqrt(idf / _TYPICAL_IDF)
@@ -165,7 +176,7 @@ def fit_ngram_weights(
             tol=_TOLERANCE,
             random_state=seed,
         )
-        model.fit(scaled, is_member, sample_weight=weight.astype(np.float64))
+        model.fit(scaled, is_member, sample_weight=weight)
         return _SCORE_FACTOR / GAIN * scale * model.coef_[0], _SCORE_FACTOR * model.intercept_[0]
 
     with worker_threads(targets.shape[1]) as parallel_map:
