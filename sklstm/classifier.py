@@ -27,7 +27,7 @@ from sklstm._network.summary import Summary, summarize
 from sklstm._persistence import unpack_state
 from sklstm._sklearn import Interval, StrOptions
 from sklstm._training import data as prepare
-from sklstm._training.data import Documents, Examples, TrainingData, TrainingRun
+from sklstm._training.data import Documents, Examples, TrainingData, TrainingRun, prior_logits
 from sklstm._validation import ClassWeight
 from sklstm._vocabulary import OOV_ID
 from sklstm.vectors import WordVectors
@@ -598,6 +598,10 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         training = encode(data.training, "y")
         validation = None if data.validation is None else encode(data.validation, "y_val")
         start: Weights = dict(self.weights_) if resume else {}
+        if not resume:
+            start[specs.OUTPUT_BIAS] = prior_logits(
+                training, spec.n_outputs, spec.output_activation
+            )
         if spec.ngrams and not (resume and is_partial):
             targets, label_weights = specs.split_targets(training.targets, spec.n_outputs)
             start[specs.NGRAM_WEIGHTS], start[specs.NGRAM_BIAS] = fit_ngram_weights(
