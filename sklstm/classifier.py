@@ -167,7 +167,7 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         accurate than a constant rate.
     epochs : int or "auto", default="auto"
         Number of passes over the documents; the maximum number with early stopping. "auto" runs
-        about 400 optimizer steps, or 80 steps per class if there are more than five classes or
+        about 400 optimizer steps, or 50 steps per class if there are more than eight classes or
         labels, in 3 to 20 epochs. The training time is proportional to the number of epochs. Small
         data sets and many classes need more epochs; with too many epochs the network overfits.
     batch_size : int, default=64
@@ -609,6 +609,7 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
                 targets,
                 training.weights,
                 label_weights,
+                is_exclusive=not data.is_multilabel,
                 max_length=spec.ngrams,
                 n_buckets=spec.ngram_buckets,
                 seed=seeds.ngrams,

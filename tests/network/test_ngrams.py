@@ -17,7 +17,7 @@ from sklstm import NBSVMClassifier, TextSequencer
 from sklstm._network.hashed_ngrams import choose_n_buckets, fit_ngram_weights, hash_ngrams
 
 NGRAMS = "ngrams/embeddings"
-SIZE = {"max_length": 2, "n_buckets": 1024, "seed": 0}
+SIZE = {"is_exclusive": True, "max_length": 2, "n_buckets": 1024, "seed": 0}
 
 
 @pytest.mark.parametrize("parameters", [{"ngrams": 1}, {"ngrams": 3, "pooling": "max"}])
@@ -52,7 +52,7 @@ def reference_fit(texts, labels):
     lengths = np.array([len(text.split()) for text in texts])
     ratio = NBSVMClassifier().fit(counts, labels).log_count_ratio_[0]
     idf = TfidfTransformer().fit(counts).idf_
-    scale = ratio * np.sqrt(idf / 6)
+    scale = ratio * idf / 6
     features = counts / np.sqrt(lengths)[:, None] * scale
     model = LogisticRegression(C=3.0, solver="liblinear", dual=True, tol=1e-6, max_iter=10_000)
     return 2 * model.fit(features, labels).decision_function(features)
