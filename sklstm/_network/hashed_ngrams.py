@@ -41,17 +41,17 @@ class _Regression(NamedTuple):
     C : float
         Inverse of the regularization strength.
     factor : float
-        Factor of the scores. Regularization makes them too small in the mean with those of the
-        LSTM.
+        Factor of the scores, and so the weight of the linear model in the mean with the LSTM.
     """
 
     C: float
     factor: float
 
 
-# The more classes exclude each other, the more accurate is the linear model in comparison with the
-# LSTM. Both settings were chosen on validation sets; see the page on accuracy.
-_FEW_CLASSES, _MANY_CLASSES = _Regression(3.0, 2.0), _Regression(10.0, 4.0)
+# The more classes or labels, the more accurate is the linear model in comparison with the LSTM. The
+# settings were chosen on validation sets; see the page on accuracy.
+_FEW_CLASSES, _MANY_CLASSES = _Regression(3.0, 1.0), _Regression(10.0, 4.0)
+_LABELS = _Regression(3.0, 2.0)
 _MAX_FEW_CLASSES = 5
 # Relative accuracy of liblinear; a lower tolerance takes several times as long, with the same
 # accuracy of the predictions.
@@ -170,8 +170,10 @@ def fit_ngram_weights(
     """
     from sklearn.linear_model import LogisticRegression
 
-    has_many_classes = is_exclusive and targets.shape[1] > _MAX_FEW_CLASSES
-    regression = _MANY_CLASSES if has_many_classes else _FEW_CLASSES
+    if is_exclusive:
+        regression = _FEW_CLASSES if targets.shape[1] <= _MAX_FEW_CLASSES else _MANY_CLASSES
+    else:
+        regression = _LABELS
     features = _scaled_counts(ids, max_length, n_buckets)
     presence = features.copy()
     presence.data[:] = 1.0
