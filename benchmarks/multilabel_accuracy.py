@@ -1,9 +1,10 @@
 """F1 scores and label ranking of the preset "balanced" on multilabel data.
 
-The baselines are one-vs-rest logistic regressions on tf-idf, without class weights and with balanced
-ones. "F1 at best" is the micro-averaged F1 score with the best common threshold on the test set,
-which no system knows. --data takes a folder with the data sets: goemotions, indonesian_hate.
-Each is a folder with train.csv, of which 20 % are the test set, another part for each seed.
+The baselines are one-vs-rest logistic regressions on tf-idf, without class weights and with
+balanced ones. "F1 at best" is the micro-averaged F1 score with the best common threshold on the
+test set, which no system knows. --data takes a folder with the data sets: goemotions,
+indonesian_hate. Each is a folder with train.csv, of which 20 % are the test set, another part for
+each seed.
 
     python benchmarks/multilabel_accuracy.py --data sets                        # about ten minutes
 """

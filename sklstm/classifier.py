@@ -612,7 +612,6 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
                 is_exclusive=not data.is_multilabel,
                 max_length=spec.ngrams,
                 n_buckets=spec.ngram_buckets,
-                seed=seeds.ngrams,
             )
         for name in ("learning_rate", "weight_decay", "clipnorm"):
             check.check_float32(name, getattr(self, name))

@@ -17,7 +17,7 @@ from sklstm import NBSVMClassifier, TextSequencer
 from sklstm._network.hashed_ngrams import choose_n_buckets, fit_ngram_weights, hash_ngrams
 
 NGRAMS = "ngrams/embeddings"
-SIZE = {"is_exclusive": True, "max_length": 2, "n_buckets": 1024, "seed": 0}
+SIZE = {"is_exclusive": True, "max_length": 2, "n_buckets": 1024}
 
 
 @pytest.mark.parametrize("parameters", [{"ngrams": 1}, {"ngrams": 3, "pooling": "max"}])
