@@ -53,7 +53,7 @@ def sentences(documents: int | None = None) -> pd.DataFrame:
 
 def messages(path: Path, documents: int | None = None) -> pd.DataFrame:
     """Return the shuffled, distinct texts of a CSV file, or of train.csv in a folder."""
-    frame = pd.read_csv(path / "train.csv" if path.is_dir() else path)
+    frame = pd.read_csv(path / "train.csv" if path.is_dir() else path).dropna(subset="text")
     return _shuffled(frame[["text", "label"]].drop_duplicates("text"), documents)
 
 

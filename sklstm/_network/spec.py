@@ -25,6 +25,7 @@ Shapes = dict[str, tuple[int, ...]]
 EMBEDDINGS = "embedding/embeddings"
 NGRAM_WEIGHTS = "ngrams/embeddings"
 NGRAM_BIAS = "ngram_bias/embeddings"
+OUTPUT_BIAS = "output/bias"
 #: Frozen weight of exported models only: the id that replaces each token id in n-grams.
 NGRAM_IDS = "ngram_ids/embeddings"
 

@@ -250,6 +250,38 @@ def encode_labels(labels: Labels, classes: Labels, n_outputs: int, name: str = "
     return np.eye(n_outputs, dtype=np.float32)[codes]
 
 
+def prior_logits(examples: Examples, n_outputs: int, output_activation: str) -> Floats:
+    """Return the logits of the class frequencies, as initial biases of the output layer.
+
+    With biases of zero, a network of many outputs spends its first epochs on learning that most
+    classes are rare.
+
+    Parameters
+    ----------
+    examples : Examples
+        Training data.
+    n_outputs : int
+        Number of outputs.
+    output_activation : {"sigmoid", "softmax"}
+        Activation that converts logits to probabilities.
+
+    Returns
+    -------
+    logits : ndarray of float32 of shape (n_outputs,)
+        Logarithms of the odds of each output, or of the frequency of each class, of the weighted
+        documents. One document is added to each count, so that no logit is infinite.
+    """
+    targets, label_weights = split_targets(examples.targets, n_outputs)
+    weights = examples.weights[:, None].astype(np.float64)
+    if label_weights is not None:
+        weights = weights * label_weights
+    positive = 1.0 + (weights * targets).sum(axis=0)
+    if output_activation == "softmax":
+        return np.log(positive / positive.sum()).astype(np.float32)
+    negative = 1.0 + (weights * (1.0 - targets)).sum(axis=0)
+    return np.log(positive / negative).astype(np.float32)
+
+
 def split_off_validation(
     labels: Labels, validation_fraction: float, seed: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

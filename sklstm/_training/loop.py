@@ -29,7 +29,7 @@ _FIRST, _LAST = 0.04, 0.001
 
 # epochs="auto": target number of steps, and limits for large and small corpora. More steps overfit
 # data sets of few classes. Networks with more outputs need more steps.
-_AUTO_STEPS, _OUTPUTS = 400, 5
+_AUTO_STEPS, _OUTPUTS = 400, 8
 _MIN_AUTO_EPOCHS, _MAX_AUTO_EPOCHS = 3, 20
 
 
@@ -106,7 +106,7 @@ def one_cycle(progress: float) -> float:
 def auto_epochs(n_documents: int, batch_size: int, n_outputs: int) -> int:
     """Return the number of epochs for a number of steps that is suitable for the data.
 
-    The steps are about 400, or 80 per output if there are more than five, in 3 to 20 epochs.
+    The steps are about 400, or 50 per output if there are more than eight, in 3 to 20 epochs.
     """
     n_steps = _AUTO_STEPS * max(1.0, n_outputs / _OUTPUTS)
     n_epochs = round(n_steps / ceil(n_documents / batch_size))

@@ -17,7 +17,7 @@ from sklstm import NBSVMClassifier, TextSequencer
 from sklstm._network.hashed_ngrams import choose_n_buckets, fit_ngram_weights, hash_ngrams
 
 NGRAMS = "ngrams/embeddings"
-SIZE = {"max_length": 2, "n_buckets": 1024, "seed": 0}
+SIZE = {"is_exclusive": True, "max_length": 2, "n_buckets": 1024}
 
 
 @pytest.mark.parametrize("parameters", [{"ngrams": 1}, {"ngrams": 3, "pooling": "max"}])
@@ -52,10 +52,10 @@ def reference_fit(texts, labels):
     lengths = np.array([len(text.split()) for text in texts])
     ratio = NBSVMClassifier().fit(counts, labels).log_count_ratio_[0]
     idf = TfidfTransformer().fit(counts).idf_
-    scale = ratio * np.sqrt(idf / 6)
+    scale = ratio * idf / 6
     features = counts / np.sqrt(lengths)[:, None] * scale
     model = LogisticRegression(C=3.0, solver="liblinear", dual=True, tol=1e-6, max_iter=10_000)
-    return 2 * model.fit(features, labels).decision_function(features)
+    return model.fit(features, labels).decision_function(features)
 
 
 def test_weights_are_those_of_logistic_regression_on_naive_bayes_features(monkeypatch):
@@ -68,6 +68,21 @@ def test_weights_are_those_of_logistic_regression_on_naive_bayes_features(monkey
     lstm = small_classifier(**untrained).fit(ids, LABELS)
     found = 2 * classifier.decision_function(ids) - lstm.decision_function(ids)
     np.testing.assert_allclose(found, reference_fit(texts, LABELS), atol=2e-3)
+
+
+@pytest.mark.parametrize(("n_outputs", "is_exclusive"), [(5, True), (6, True), (6, False)])
+def test_the_weight_of_the_scores_depends_on_the_kind_of_the_target(n_outputs, is_exclusive):
+    ids = TextSequencer().fit_transform(TEXTS)
+    targets = np.zeros((len(ids), n_outputs), np.float32)
+    targets[::2, 0] = 1
+    weights = np.ones(len(ids), np.float32)
+    size = SIZE | {"is_exclusive": is_exclusive}
+    table, _ = fit_ngram_weights(ids, targets, weights, None, **size)
+    few, _ = fit_ngram_weights(ids, targets[:, :1], weights, None, **SIZE)
+    ratio = np.abs(table[:, 0]).sum() / np.abs(few[:, 0]).sum()
+    expected = {(5, True): 1.0, (6, True): 4.0, (6, False): 2.0}[n_outputs, is_exclusive]
+    # Less regularization also increases the scores.
+    assert ratio == pytest.approx(expected) if expected < 4 else ratio > expected
 
 
 @pytest.mark.parametrize("labels", [[0] * 12, [1] * 12])
