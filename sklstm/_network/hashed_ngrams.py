@@ -48,11 +48,12 @@ class _Regression(NamedTuple):
     factor: float
 
 
-# The more classes or labels, the more accurate is the linear model in comparison with the LSTM. The
-# settings were chosen on validation sets; see the page on accuracy.
-_FEW_CLASSES, _MANY_CLASSES = _Regression(3.0, 1.0), _Regression(10.0, 4.0)
-_LABELS = _Regression(3.0, 2.0)
-_MAX_FEW_CLASSES = 5
+# The more classes or labels, and the fewer documents of each, the more accurate is the linear model
+# in comparison with the LSTM. These settings were chosen on validation sets.
+_DEFAULT, _FEW_DOCUMENTS = _Regression(3.0, 1.0), _Regression(3.0, 3.0)
+_MANY_CLASSES, _MULTILABEL = _Regression(10.0, 4.0), _Regression(3.0, 2.0)
+# More classes are many, and fewer documents per class are few.
+_MAX_CLASSES, _MIN_DOCUMENTS_PER_CLASS = 5, 1000
 _TOLERANCE = 1e-4
 
 
@@ -165,10 +166,7 @@ def fit_ngram_weights(
     """
     from sklearn.linear_model import LogisticRegression
 
-    if is_exclusive:
-        regression = _FEW_CLASSES if targets.shape[1] <= _MAX_FEW_CLASSES else _MANY_CLASSES
-    else:
-        regression = _LABELS
+    regression = _choose_regression(len(ids), targets.shape[1], is_exclusive)
     features = _scaled_counts(ids, max_length, n_buckets)
     presence = features.copy()
     presence.data[:] = 1.0
@@ -203,6 +201,17 @@ def fit_ngram_weights(
     for output, (coefficients, _) in enumerate(fitted):
         table[buckets, output] = coefficients
     return table, np.array([[bias for _, bias in fitted]], dtype=np.float32)
+
+
+def _choose_regression(n_documents: int, n_outputs: int, is_exclusive: bool) -> _Regression:
+    """Return the settings that are suitable for the number of documents and classes."""
+    if not is_exclusive:
+        return _MULTILABEL
+    if n_outputs > _MAX_CLASSES:
+        return _MANY_CLASSES
+    n_classes = max(2, n_outputs)
+    is_few = n_documents < n_classes * _MIN_DOCUMENTS_PER_CLASS
+    return _FEW_DOCUMENTS if is_few else _DEFAULT
 
 
 def _scaled_counts(ids: Ids, max_length: int, n_buckets: int) -> sparse.csr_array:
