@@ -253,8 +253,8 @@ def encode_labels(labels: Labels, classes: Labels, n_outputs: int, name: str = "
 def prior_logits(examples: Examples, n_outputs: int, output_activation: str) -> Floats:
     """Return the logits of the class frequencies, as initial biases of the output layer.
 
-    With biases of zero, a network of many outputs spends its first epochs on learning that most
-    classes are rare.
+    With biases of zero, a network of many outputs learns in its first epochs only that most classes
+    are rare.
 
     Parameters
     ----------
