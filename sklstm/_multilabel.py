@@ -68,7 +68,7 @@ def label_scores(
     Returns
     -------
     scores : ndarray of float64 of shape (n_documents, n_labels)
-        Scores of the labels. Of two classes, those of the second one.
+        Scores of the labels or classes; of two classes, both probabilities or a single score.
     method : str
         Name of the method.
 
