@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 # Black text is readable on colors up to this fraction of the color map.
 _MAX_SATURATION = 0.8
+# Maximum number of points of a line.
+_MAX_POINTS = 2000
 # Entry of `labels` that stands for all labels together.
 _MICRO = "micro"
 
@@ -248,7 +250,7 @@ def _plot_matrix(ax: Axes, matrix: NDArray[np.int_], name: str) -> None:
         display.text_.flat, matrix.flat, proportions.flat, strict=True
     ):
         text.set(text=f"{count:,}\n{proportion:.0%}", color=BLACK, fontsize="small")
-    ax.set_title(fill(name, 24), fontsize="medium", parse_math=False)
+    ax.set_title(fill(name, 20), fontsize="medium", parse_math=False)
 
 
 class ThresholdCurve(NamedTuple):
@@ -483,13 +485,16 @@ class ThresholdDisplay(Display):
             "recall": (curve.recall, "-.", VERMILION),
             "F1": (curve.f1, "-", BLACK),
         }
-        starts = curve.thresholds
+        n_points = len(curve.thresholds)
+        shown = np.unique(np.linspace(0, n_points - 1, min(n_points, _MAX_POINTS)).astype(int))
+        thresholds = curve.thresholds[shown]
         if self.score_name == "probability":
-            starts = np.concatenate([[0.0], starts])
             ax.set_xlim(0, 1)
+            # Below the smallest probability, all labels are predicted.
+            shown, thresholds = np.append(0, shown), np.append(0.0, thresholds)
         for name, (values, style, color) in lines.items():
-            values = np.concatenate([values[:1], values])[-len(starts) :]
-            ax.step(starts, values, style, where="pre", color=color, label=name, linewidth=1.3)
+            line = {"color": color, "label": name, "linewidth": 1.3}
+            ax.step(thresholds, values[shown], style, where="pre", **line)
         for number, threshold in enumerate(curve.chosen):
             label = "" if number else "threshold" if len(curve.chosen) == 1 else "thresholds"
             width = 1.3 if len(curve.chosen) == 1 else 0.6
@@ -553,7 +558,7 @@ def _check_two_classes(n_classes: int) -> None:
 def _label_names(y: Any, display_labels: Sequence[object] | None, n_labels: int) -> list[Any]:
     if display_labels is None:
         return list(y.columns) if isinstance(y, pd.DataFrame) else list(range(n_labels))
-    names = list(display_labels)
+    names = np.asarray(display_labels, dtype=object).tolist()
     if len(names) != n_labels:
         raise ValueError(f"display_labels has {len(names)} names for {n_labels} labels.")
     return names
