@@ -493,8 +493,8 @@ class ThresholdDisplay(Display):
             # Below the smallest probability, all labels are predicted.
             shown, thresholds = np.append(0, shown), np.append(0.0, thresholds)
         for name, (values, style, color) in lines.items():
-            line = {"color": color, "label": name, "linewidth": 1.3}
-            ax.step(thresholds, values[shown], style, where="pre", **line)
+            (line,) = ax.step(thresholds, values[shown], style, where="pre", label=name)
+            line.set(color=color, linewidth=1.3)
         for number, threshold in enumerate(curve.chosen):
             label = "" if number else "threshold" if len(curve.chosen) == 1 else "thresholds"
             width = 1.3 if len(curve.chosen) == 1 else 0.6
