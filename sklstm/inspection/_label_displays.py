@@ -361,8 +361,9 @@ class ThresholdDisplay(Display):
         Parameters
         ----------
         estimator : classifier or Pipeline
-            Fitted multilabel or binary classifier. Its thresholds are ``thresholds_``, or else 0.5
-            for probabilities and 0 for the scores of a classifier without ``predict_proba``.
+            Fitted multilabel or binary classifier, or search. Its thresholds are ``thresholds_`` or
+            ``best_threshold_``, or else 0.5 for probabilities and 0 for the scores of a classifier
+            without ``predict_proba``.
         X : array-like
             Documents in a form that the classifier accepts.
         y : array-like of shape (n_documents,) or (n_documents, n_labels)
@@ -395,7 +396,9 @@ class ThresholdDisplay(Display):
         classifier = final_classifier(estimator)
         scores, method = label_scores(estimator, X, "predict_proba", "decision_function")
         is_probability = method == "predict_proba"
-        thresholds = getattr(classifier, "thresholds_", 0.5 if is_probability else 0.0)
+        thresholds = _classifier_thresholds(classifier)
+        if thresholds is None:
+            thresholds = 0.5 if is_probability else 0.0
         pos_label = None
         if as_indicator(y) is None:
             _check_two_classes(scores.shape[1])
@@ -503,6 +506,14 @@ class ThresholdDisplay(Display):
         ax.set_xlabel(f"threshold ({self.score_name})")
         ax.set_title(fill(curve.name, 30), fontsize="medium", parse_math=False)
         tidy(ax, "both")
+
+
+def _classifier_thresholds(classifier: BaseEstimator) -> Any:
+    """Return the thresholds of a classifier or of the best one of a search; None if unknown."""
+    while hasattr(classifier, "best_estimator_"):
+        classifier = final_classifier(classifier.best_estimator_)
+    tuned = getattr(classifier, "best_threshold_", None)  # Of TunedThresholdClassifierCV.
+    return getattr(classifier, "thresholds_", tuned)
 
 
 def _threshold_curves(

@@ -9,6 +9,7 @@ from scipy.sparse import csr_array
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import confusion_matrix, f1_score, precision_score, recall_score
+from sklearn.model_selection import GridSearchCV, TunedThresholdClassifierCV
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.svm import LinearSVC
 
@@ -204,6 +205,16 @@ def test_classifiers_without_thresholds_have_those_of_scikit_learn(plt):
             y, classifier.predict(x), average="micro" if y.ndim == 2 else "binary"
         )
         assert display.curves[0].recall[at] == pytest.approx(expected)
+
+
+def test_tuned_thresholds_and_those_of_the_best_classifier_of_a_search_are_marked(plt):
+    x = IDS.astype(float)
+    tuned = TunedThresholdClassifierCV(LogisticRegression(max_iter=1000), scoring="f1", cv=3)
+    (curve,) = ThresholdDisplay.from_estimator(tuned.fit(x, CLASSES), x, CLASSES).curves
+    assert curve.chosen.tolist() == [tuned.best_threshold_] != [0.5]
+    search = GridSearchCV(small_classifier(epochs=1), {"threshold": [0.3]}, cv=2)
+    (curve,) = ThresholdDisplay.from_estimator(search.fit(IDS, CLASSES), IDS, CLASSES).curves
+    assert curve.chosen.tolist() == [0.3]
 
 
 def test_lines_of_many_documents_are_thinned(plt):
