@@ -127,6 +127,7 @@ class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, m
         TypeError
             If X is sparse, or a callback is not a Keras callback.
         """
+        check.warn_of_one_hot(y)
         resume = self.warm_start and hasattr(self, "weights_")
         return self._train(X, y, sample_weight, (X_val, y_val), resume=resume)
 

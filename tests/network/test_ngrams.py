@@ -60,7 +60,7 @@ def reference_fit(texts, labels):
     scale = ratio * idf / 6
     features = counts / np.sqrt(lengths)[:, None] * scale
     model = LogisticRegression(C=3.0, solver="liblinear", dual=True, tol=1e-6, max_iter=10_000)
-    return 3 * model.fit(features, labels).decision_function(features)
+    return 4 * model.fit(features, labels).decision_function(features)
 
 
 def test_weights_are_those_of_logistic_regression_on_naive_bayes_features(monkeypatch):
@@ -76,21 +76,23 @@ def test_weights_are_those_of_logistic_regression_on_naive_bayes_features(monkey
 
 
 @pytest.mark.parametrize(
-    ("n_documents", "n_outputs", "is_exclusive", "expected"),
+    ("n_documents", "mean_length", "n_outputs", "is_exclusive", "expected"),
     [
-        (2000, 1, True, (3.0, 1.0)),
-        (1999, 1, True, (3.0, 3.0)),
-        (5000, 5, True, (3.0, 1.0)),
-        (4999, 5, True, (3.0, 3.0)),
-        (100_000, 6, True, (10.0, 4.0)),
-        (100_000, 6, False, (3.0, 2.0)),
-        (100, 2, False, (3.0, 2.0)),
+        (2000, 100, 1, True, (3.0, 1.0)),
+        (1999, 100, 1, True, (3.0, 4.0)),
+        (2000, 101, 1, True, (3.0, 4.0)),
+        (5000, 10, 5, True, (3.0, 1.0)),
+        (4999, 10, 5, True, (3.0, 4.0)),
+        (100_000, 10, 6, True, (10.0, 4.0)),
+        (100_000, 300, 6, False, (3.0, 2.0)),
+        (100, 10, 2, False, (3.0, 2.0)),
     ],
 )
 def test_regularization_and_factor_depend_on_the_data(
-    n_documents, n_outputs, is_exclusive, expected
+    n_documents, mean_length, n_outputs, is_exclusive, expected
 ):
-    assert _choose_regression(n_documents, n_outputs, is_exclusive) == expected
+    found = _choose_regression(n_documents, mean_length, n_outputs, is_exclusive)
+    assert found == expected
 
 
 def test_the_factor_is_a_factor_of_the_scores():
@@ -98,12 +100,12 @@ def test_the_factor_is_a_factor_of_the_scores():
     targets = np.zeros((len(ids), 2), np.float32)
     targets[::2, 0] = targets[:4, 1] = 1
     weights = np.ones(len(ids), np.float32)
-    triple, bias = fit_ngram_weights(ids, targets, weights, None, **SIZE)
+    quadruple, bias = fit_ngram_weights(ids, targets, weights, None, **SIZE)
     double, other = fit_ngram_weights(
         ids, targets, weights, None, **(SIZE | {"is_exclusive": False})
     )
-    np.testing.assert_allclose(triple / 3, double / 2, rtol=1e-5)
-    np.testing.assert_allclose(bias / 3, other / 2, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(quadruple / 4, double / 2, rtol=1e-5)
+    np.testing.assert_allclose(bias / 4, other / 2, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("labels", [[0] * 12, [1] * 12])
