@@ -126,6 +126,12 @@ class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, m
             infinite.
         TypeError
             If X is sparse, or a callback is not a Keras callback.
+
+        Warns
+        -----
+        UserWarning
+            If X looks like word counts, if y is a one-hot encoding of classes, or if the validation
+            set of early stopping has few documents of a class.
         """
         check.warn_of_one_hot(y)
         resume = self.warm_start and hasattr(self, "weights_")
