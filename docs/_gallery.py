@@ -4,6 +4,7 @@ ORDER = (
     "plot_imdb.py",
     "plot_news.py",
     "plot_fake_news.py",
+    "plot_multilabel.py",
     "plot_word_vectors.py",
     "plot_search_and_compare.py",
     "plot_gates.py",

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from sklstm.comparison import compare as compare
     from sklstm.export import to_onnx as to_onnx
     from sklstm.inspection import LSTMStateDisplay as LSTMStateDisplay
+    from sklstm.inspection import MultilabelConfusionDisplay as MultilabelConfusionDisplay
     from sklstm.inspection import NetworkDisplay as NetworkDisplay
+    from sklstm.inspection import ThresholdDisplay as ThresholdDisplay
     from sklstm.inspection import TokenAttributionDisplay as TokenAttributionDisplay
     from sklstm.inspection import TrainingHistoryDisplay as TrainingHistoryDisplay
     from sklstm.inspection import lstm_states as lstm_states
@@ -32,8 +34,8 @@ _NAMES = {
     "classifier": "LSTMTextClassifier",
     "comparison": "Comparison ComparisonDisplay compare",
     "export": "to_onnx",
-    "inspection": "LSTMStateDisplay NetworkDisplay TokenAttributionDisplay TrainingHistoryDisplay "
-    "lstm_states nearest_tokens token_attributions",
+    "inspection": "LSTMStateDisplay MultilabelConfusionDisplay NetworkDisplay ThresholdDisplay "
+    "TokenAttributionDisplay TrainingHistoryDisplay lstm_states nearest_tokens token_attributions",
     "keras_classifier": "KerasTextClassifier",
     "pipeline": "make_text_classifier",
     "sequencer": "TextSequencer",

@@ -126,7 +126,14 @@ class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, m
             infinite.
         TypeError
             If X is sparse, or a callback is not a Keras callback.
+
+        Warns
+        -----
+        UserWarning
+            If X looks like word counts, if y is a one-hot encoding of classes, or if the validation
+            set of early stopping has few documents of a class.
         """
+        check.warn_of_one_hot(y)
         resume = self.warm_start and hasattr(self, "weights_")
         return self._train(X, y, sample_weight, (X_val, y_val), resume=resume)
 
@@ -462,7 +469,7 @@ class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, m
         model = _sklearn.clone_without_callbacks(self)
         model.set_params(threshold=0.5, callbacks=None, random_state=seed, verbose=0)
         fitted, left_out = documents.take(rows), documents.take(others)
-        model.fit(fitted.ids, fitted.labels, sample_weight=fitted.sample_weight)
+        model._train(fitted.ids, fitted.labels, fitted.sample_weight)
         return choose_thresholds(model.decision_function(left_out.ids), left_out.labels)
 
     def _check_data(
@@ -496,6 +503,9 @@ class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, m
             fraction = self.validation_fraction
             rows, rows_val = prepare.split_off_validation(labels, fraction, split_seed)
             training, validation = training.take(rows), training.take(rows_val)
+        if validation is not None and validation.weights.any():
+            # Scorers do not know class weights, and may not take sample weights.
+            validation = validation.take(np.flatnonzero(validation.weights))
         if validation is not None and self.early_stopping:
             check.warn_of_rare_classes(validation.labels, classes)
         return TrainingData(ids, training, validation, rows, classes)

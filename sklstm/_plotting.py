@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 #: Distinguishable with any color vision, and in print (Okabe and Ito).
 BLUE, VERMILION, BLACK, GREY = "#0072B2", "#D55E00", "#000000", "#6b6b6b"
 
+#: Maximum number of panels side by side.
+MAX_COLUMNS = 4
+
 
 class Display:
     """Base class of the displays; creates the axes and sets `figure_`."""
@@ -72,6 +75,33 @@ class Display:
             axes = axes.reshape(shape)
         self.figure_ = axes[0, 0].figure
         return axes
+
+    def _panels(
+        self, ax: Axes | ArrayLike | None, n_panels: int, size: tuple[float, float]
+    ) -> NDArray[np.object_]:
+        """Return the axes of panels of `size` inches, which are in several rows of a new figure.
+
+        Raises
+        ------
+        ImportError, ValueError
+            As `_several_axes`.
+        """
+        if ax is not None and not hasattr(ax, "get_subplotspec"):
+            return self._several_axes(ax, (1, n_panels), size).ravel()
+        n_columns = max(1, min(n_panels, MAX_COLUMNS))
+        n_rows = max(1, -(-n_panels // n_columns))
+        whole = (size[0] * n_columns, size[1] * n_rows)
+        axes = self._several_axes(ax, (n_rows, n_columns), whole).ravel()
+        for surplus in axes[n_panels:]:
+            surplus.remove()
+        return axes[:n_panels]
+
+
+def sequential() -> Colormap:
+    """Return a color map for values from 0: white to blue."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list("white_blue", ["#ffffff", BLUE])
 
 
 def diverging() -> Colormap:

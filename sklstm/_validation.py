@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set, Sized
 from difflib import get_close_matches
 from enum import Enum
 from numbers import Integral, Real
@@ -27,6 +27,9 @@ Labels = NDArray[Any]
 
 ClassWeight = dict[object, float] | list[dict[int, float]] | str | None
 
+_BINARIZED = "sklearn.preprocessing.MultiLabelBinarizer().fit_transform({})"
+# Documents from which on labels in one-hot form are unlikely to be a coincidence.
+_MIN_ONE_HOT_DOCUMENTS = 10
 # Documents of a class in the validation data, below which early stopping warns.
 _MIN_VALIDATION_DOCUMENTS = 5
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -245,11 +248,12 @@ def check_labels(y: Any, n_documents: int, name: str = "y") -> Labels:
     Raises
     ------
     ValueError
-        If y is None, differs in length from X, has missing values, or is not a classification
-        target.
+        If y is None, differs in length from X, has missing values, contains tags, or is not a
+        classification target.
     """
     if y is None:
         raise ValueError(f"requires {name} to be passed, but the target {name} is None")
+    check_no_tags(y, name)
     y = y.toarray() if sparse.issparse(y) else to_pandas(y)
     # As objects, None and NaN among strings do not become strings.
     labels = np.asarray(y, dtype=object if isinstance(y, (list, tuple)) else None)
@@ -279,7 +283,8 @@ def check_labels(y: Any, n_documents: int, name: str = "y") -> Labels:
     if y.ndim == 2 and not (type_of_target(y).endswith("-indicator") and np.isin(y, (0, 1)).all()):
         raise ValueError(
             f"{name} has {y.shape[1]} columns that are not a label indicator. Fit one classifier "
-            "per column (sklearn.multioutput.MultiOutputClassifier), or pass an array of 0 and 1."
+            "per column (sklearn.multioutput.MultiOutputClassifier), or pass an array of 0 and 1. "
+            f"If the rows are tags, convert them with {_BINARIZED.format(name)}."
         )
     return y
 
@@ -332,6 +337,75 @@ def _label_remedy(labels: list[Any]) -> str:
     else:
         converted = "str(label)"
     return f"Convert them: y = [{converted} for label in y]."
+
+
+def check_no_tags(y: Any, name: str = "y") -> None:
+    """Raise an error for tags, such as a list of strings for each document.
+
+    Raises
+    ------
+    ValueError
+        If the entries of y are sets, dicts, sequences of strings, or sequences of different length.
+    """
+    is_list = isinstance(y, list | tuple)
+    values = y if is_list or sparse.issparse(y) else np.asarray(y)
+    if not is_list and (values.ndim != 1 or values.dtype.kind != "O"):
+        return
+    tags = [entry for entry in values if _is_collection(entry)]
+    if not tags:
+        return
+    is_table = len({len(entry) for entry in tags}) == 1
+    is_table &= not any(isinstance(entry, Set | Mapping) for entry in tags)
+    has_text = any(isinstance(tag, str | bytes) for entry in tags for tag in entry)
+    if is_list and is_table and (not has_text or len(tags[0]) == 1):
+        return  # The rows of a label indicator, or a column of class labels.
+    if is_table and not has_text:
+        raise ValueError(
+            f"{name} contains a sequence of numbers for each document. For the rows of a label "
+            f"indicator, pass np.stack({name}); for tags, {_BINARIZED.format(name)}."
+        )
+    rows = name
+    if any(isinstance(entry, Mapping) for entry in tags):
+        rows = f"[[tag for tag, value in tags.items() if value] for tags in {name}]"
+    example = next(filter(len, tags), tags[0])
+    raise ValueError(
+        f"{name} contains the tags of each document, such as {example!r:.60}. Convert them to a "
+        f"label indicator, with a column of 0 and 1 for each tag: {name} = "
+        f"{_BINARIZED.format(rows)}."
+    )
+
+
+def _is_collection(value: object) -> bool:
+    """Return whether a value contains others; an array without dimensions does not."""
+    is_sized = isinstance(value, Sized) and isinstance(value, Iterable)
+    return is_sized and not isinstance(value, str | bytes) and getattr(value, "ndim", 1) > 0
+
+
+def warn_of_one_hot(y: Any) -> None:
+    """Warn if y is a label indicator with exactly one label for each document.
+
+    Such an indicator is more often an encoding of classes than multilabel data.
+    """
+    if sparse.issparse(y):
+        values, remedy = y.toarray(), "y.argmax(axis=1)"
+    elif isinstance(y, list | tuple):
+        values, remedy = np.asarray(y, dtype=object), "np.argmax(y, axis=1)"
+    else:
+        values = np.asarray(y)
+        remedy = f"y.{'idxmax' if isinstance(y, pd.DataFrame) else 'argmax'}(axis=1)"
+    if values.ndim != 2 or values.shape[1] < 2 or len(values) < _MIN_ONE_HOT_DOCUMENTS:
+        return
+    if values.dtype.kind not in "biufO" or pd.isna(values).any():
+        return
+    is_one = values == 1
+    if (is_one.sum(axis=1) == 1).all() and (is_one | (values == 0)).all():
+        warnings.warn(
+            f"y is a label indicator with {values.shape[1]} columns and exactly one label for each "
+            "document. The classifier can predict no label, or several labels, for a document. If "
+            f"the labels are classes that exclude each other, pass {remedy}.",
+            UserWarning,
+            stacklevel=2,
+        )
 
 
 def check_class_weight(class_weight: object) -> None:
@@ -449,8 +523,10 @@ def check_classes_of_call(known: Labels | None, classes: ArrayLike | None, y: Ar
     Raises
     ------
     ValueError
-        If the classes differ from those of the first call, or are missing in the first call.
+        If the classes differ from those of the first call, or are missing in the first call, or if
+        y contains tags.
     """
+    check_no_tags(y)
     if known is None:
         if classes is None and np.ndim(y) == 1:
             raise ValueError("classes must be passed on the first call to partial_fit.")

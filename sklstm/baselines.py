@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.naive_bayes import MultinomialNB
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, binarize, label_binarize
@@ -20,9 +21,11 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, check_non_negative, validate_data
 
+from sklstm._multilabel import as_indicator
 from sklstm._network.hashed_ngrams import log_count_ratio
 from sklstm._sklearn import Interval, fit_context
 from sklstm._tokens import normalize_words, read_texts, words
+from sklstm._validation import check_no_tags
 
 if TYPE_CHECKING:
     from sklearn.utils import Tags
@@ -34,7 +37,10 @@ Features: TypeAlias = NDArray[np.float64] | csr_array | csr_matrix
 
 
 def classic_baselines(
-    random_state: int | np.random.RandomState | None = None, *, min_df: float = 2
+    random_state: int | np.random.RandomState | None = None,
+    *,
+    min_df: float = 2,
+    multilabel: bool = False,
 ) -> dict[str, Pipeline]:
     r"""Return classic text classifiers that take the same texts as an LSTM pipeline.
 
@@ -48,6 +54,10 @@ def classic_baselines(
     min_df : int or float in [0, 1], default=2
         Ignore terms that occur in fewer documents than this number (int) or proportion (float), as
         in ``CountVectorizer``. Use 1 for a corpus of a few sentences.
+    multilabel : bool, default=False
+        Whether y is a label indicator. The classifiers are then fitted one-vs-rest, with
+        ``OneVsRestClassifier``, except for the random forest, which supports several labels. A
+        parameter such as C is then named ``classifier__estimator__C``.
 
     Returns
     -------
@@ -95,6 +105,14 @@ def classic_baselines(
     naive_bayes          good bad
     nb_svm               good bad
     random_forest        good bad
+
+    Several labels for each text:
+
+    >>> labels = [[1, 0], [1, 1], [0, 0], [0, 1]]  # good, with a story
+    >>> model = classic_baselines(random_state=0, multilabel=True)["linear_svc"]
+    >>> model.fit(texts, labels).predict(["a fine play", "a dull story"])
+    array([[1, 0],
+           [0, 1]])
     """
     classifiers = {
         "linear_svc": LinearSVC(random_state=random_state),
@@ -105,6 +123,8 @@ def classic_baselines(
     }
     pipelines = {}
     for name, classifier in classifiers.items():
+        if multilabel and name != "random_forest":
+            classifier = OneVsRestClassifier(classifier)
         counts = name == "nb_svm"
         vectorizer = CountVectorizer(binary=True) if counts else TfidfVectorizer(sublinear_tf=True)
         vectorizer.set_params(
@@ -231,8 +251,16 @@ class NBSVMClassifier(ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a value of X is negative, y has fewer than two classes, or a parameter is invalid.
+            If a value of X is negative, y has fewer than two classes or is a label indicator, or a
+            parameter is invalid.
         """
+        check_no_tags(y)
+        if as_indicator(y) is not None:
+            raise ValueError(
+                "y is a label indicator, and NBSVMClassifier needs one class per sample. Use "
+                "OneVsRestClassifier(NBSVMClassifier()) of sklearn.multiclass; "
+                "classic_baselines(multilabel=True) returns such pipelines."
+            )
         X, y = validate_data(self, X, y, accept_sparse="csr", accept_large_sparse=False)
         check_classification_targets(y)
         self.classes_ = np.unique(y)

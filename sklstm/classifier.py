@@ -196,9 +196,10 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         by class, or by the rarest label of each document. Ignored if `X_val` is passed to `fit`. A
         larger fraction gives a more reliable validation score, but leaves fewer documents for
         training.
-    n_iter_no_change : int, default=3
-        Number of epochs without improvement after which early stopping ends training. A larger
-        number takes more time, and is less sensitive to noise in the validation score.
+    n_iter_no_change : int, default=5
+        Number of epochs without improvement after which early stopping ends training. Epochs in
+        which the learning rate still increases do not count. A larger number takes more time, and
+        is less sensitive to noise in the validation score.
     tol : float, default=1e-4
         Minimum increase of the validation score that counts as an improvement. With a larger
         value, training stops earlier.
@@ -370,7 +371,7 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         class_weight: ClassWeight = None,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
-        n_iter_no_change: int = 3,
+        n_iter_no_change: int = 5,
         tol: float = 1e-4,
         scoring: str | Callable[..., float] = "loss",
         threshold: float | ArrayLike | str = "auto",
@@ -598,7 +599,7 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         training = encode(data.training, "y")
         validation = None if data.validation is None else encode(data.validation, "y_val")
         start: Weights = dict(self.weights_) if resume else {}
-        if not resume:
+        if not resume and spec.n_outputs > 1:
             start[specs.OUTPUT_BIAS] = prior_logits(
                 training, spec.n_outputs, spec.output_activation
             )

@@ -77,8 +77,13 @@ class KerasTextClassifier(BaseTextClassifier, BaseWrapper):
         documents of a class.
     validation_fraction : float, default=0.1
         Fraction of the documents that are used as the validation set for early stopping, stratified
+<<<<<<< HEAD
         by class, or by the rarest label of each document. Ignored if `X_val` is passed to `fit`.
     n_iter_no_change : int, default=3
+=======
+        by class. Ignored if `X_val` is passed to `fit`.
+    n_iter_no_change : int, default=5
+>>>>>>> main
         Number of epochs without improvement after which early stopping ends training.
     tol : float, default=1e-4
         Minimum increase of the validation score that counts as an improvement.
@@ -222,7 +227,7 @@ class KerasTextClassifier(BaseTextClassifier, BaseWrapper):
         class_weight: dict[object, float] | str | None = None,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
-        n_iter_no_change: int = 3,
+        n_iter_no_change: int = 5,
         tol: float = 1e-4,
         scoring: str | Callable[..., float] = "loss",
         threshold: float | ArrayLike | str = "auto",

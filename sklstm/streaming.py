@@ -25,7 +25,7 @@ from sklstm._dataframes import to_pandas
 from sklstm._progress import progress
 from sklstm._sklearn import rollback_on_error
 from sklstm._training.data import RunningMeans, draw_seed
-from sklstm._validation import Labels, label_array
+from sklstm._validation import Labels, check_no_tags, label_array
 from sklstm.sequencer import TextSequencer
 from sklstm.vectors import WordVectors
 
@@ -492,6 +492,13 @@ def _read_chunk(chunk: object, text: Columns, label: Columns, number: int) -> Do
     else:
         kind = type(chunk).__name__
         raise TypeError(f"Chunk {number} is a {kind}; it must be a DataFrame, or a pair (X, y).")
+    try:
+        check_no_tags(y)
+    except ValueError as error:
+        remedy = (
+            "All chunks need the same columns: pass all tags, MultiLabelBinarizer(classes=[...])."
+        )
+        raise ValueError(f"Chunk {number}: {error} {remedy}") from None
     columns = X.columns.tolist() if isinstance(X, pd.DataFrame) else None
     # As objects, None and NaN among strings do not become strings.
     X, labels = np.asarray(X, dtype=object), np.asarray(y, dtype=object)

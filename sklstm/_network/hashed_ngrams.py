@@ -48,11 +48,13 @@ class _Regression(NamedTuple):
     factor: float
 
 
-# The more classes or labels, the more accurate is the linear model in comparison with the LSTM. The
-# settings were chosen on validation sets; see the page on accuracy.
-_FEW_CLASSES, _MANY_CLASSES = _Regression(3.0, 1.0), _Regression(10.0, 4.0)
-_LABELS = _Regression(3.0, 2.0)
-_MAX_FEW_CLASSES = 5
+# The more classes or labels, the fewer documents of each, and the longer the documents, the more
+# accurate is the linear model in comparison with the LSTM. These settings were chosen on validation
+# sets.
+_DEFAULT, _MULTILABEL = _Regression(3.0, 1.0), _Regression(3.0, 2.0)
+_MANY_CLASSES, _FEW_OR_LONG = _Regression(10.0, 4.0), _Regression(3.0, 4.0)
+# More classes are many, fewer documents per class are few, and documents of more tokens are long.
+_MAX_CLASSES, _MIN_DOCUMENTS_PER_CLASS, _MAX_MEAN_LENGTH = 5, 1000, 100
 _TOLERANCE = 1e-4
 
 
@@ -165,10 +167,8 @@ def fit_ngram_weights(
     """
     from sklearn.linear_model import LogisticRegression
 
-    if is_exclusive:
-        regression = _FEW_CLASSES if targets.shape[1] <= _MAX_FEW_CLASSES else _MANY_CLASSES
-    else:
-        regression = _LABELS
+    mean_length = (ids > 0).sum() / len(ids)
+    regression = _choose_regression(len(ids), mean_length, targets.shape[1], is_exclusive)
     features = _scaled_counts(ids, max_length, n_buckets)
     presence = features.copy()
     presence.data[:] = 1.0
@@ -203,6 +203,19 @@ def fit_ngram_weights(
     for output, (coefficients, _) in enumerate(fitted):
         table[buckets, output] = coefficients
     return table, np.array([[bias for _, bias in fitted]], dtype=np.float32)
+
+
+def _choose_regression(
+    n_documents: int, mean_length: float, n_outputs: int, is_exclusive: bool
+) -> _Regression:
+    """Return the settings that are suitable for the documents and classes."""
+    if not is_exclusive:
+        return _MULTILABEL
+    if n_outputs > _MAX_CLASSES:
+        return _MANY_CLASSES
+    n_classes = max(2, n_outputs)
+    is_few = n_documents < n_classes * _MIN_DOCUMENTS_PER_CLASS
+    return _FEW_OR_LONG if is_few or mean_length > _MAX_MEAN_LENGTH else _DEFAULT
 
 
 def _scaled_counts(ids: Ids, max_length: int, n_buckets: int) -> sparse.csr_array:

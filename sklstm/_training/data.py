@@ -13,6 +13,7 @@ from scipy.special import log_softmax
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state, compute_sample_weight
 
+from sklstm._multilabel import rarest_labels
 from sklstm._network.spec import Floats, Ids, Lengths, Weights, split_targets
 from sklstm._sklearn import check_sample_weight
 from sklstm._validation import ClassWeight, Labels, check_class_weight, check_label_weight
@@ -253,8 +254,8 @@ def encode_labels(labels: Labels, classes: Labels, n_outputs: int, name: str = "
 def prior_logits(examples: Examples, n_outputs: int, output_activation: str) -> Floats:
     """Return the logits of the class frequencies, as initial biases of the output layer.
 
-    With biases of zero, a network of many outputs spends its first epochs on learning that most
-    classes are rare.
+    With biases of zero, a network of many outputs learns in its first epochs only that most classes
+    are rare.
 
     Parameters
     ----------
@@ -296,7 +297,7 @@ def split_off_validation(
         If a class would have no documents in the training or validation rows.
     """
     rows = np.arange(len(labels))
-    stratify = labels if labels.ndim == 1 else _rarest_labels(labels)
+    stratify = labels if labels.ndim == 1 else rarest_labels(labels)
     too_small = (
         f"validation_fraction={validation_fraction} of {len(labels)} documents leaves {{}} without "
         "documents to validate or train on. Change it, pass X_val, or turn early_stopping off."
@@ -312,16 +313,6 @@ def split_off_validation(
             for absent in np.setdiff1d(labels, labels[part]).tolist():
                 raise ValueError(too_small.format(f"class {absent!r}"))
     return training, validation
-
-
-def _rarest_labels(indicator: Labels) -> NDArray[np.intp]:
-    """Return the rarest label of each document; strata of a single document are merged."""
-    frequencies = indicator.sum(axis=0)
-    n_documents, n_labels = indicator.shape
-    rarest = np.where(indicator > 0, frequencies, n_documents + 1).argmin(axis=1)
-    strata = np.where(indicator.any(axis=1), rarest, n_labels)
-    sizes = np.bincount(strata, minlength=n_labels + 1)
-    return np.where(sizes[strata] > 1, strata, sizes.argmax())
 
 
 class RunningMeans:

@@ -60,6 +60,13 @@ class Schedule:
     tol: float
     average_weights: bool
 
+    def is_warm_up(self, epoch: int) -> bool:
+        """Return whether the learning rate still increases at the end of an epoch.
+
+        Until then, a network may learn so slowly that the validation score does not improve.
+        """
+        return self.one_cycle and epoch + 1 < _WARM_UP * self.epochs
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -276,6 +283,8 @@ def train(
             )
             if schedule.early_stopping:
                 best.update(logs.get("val_score", -logs["val_loss"]), logs["val_loss"], network)
+                if schedule.is_warm_up(epoch):
+                    best.n_without_improvement = 0
             is_over |= network.model.stop_training
             if is_over or best.n_without_improvement >= schedule.n_iter_no_change:
                 break

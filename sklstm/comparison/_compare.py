@@ -9,16 +9,26 @@ from numbers import Integral
 
 import joblib
 from numpy.typing import ArrayLike
+from scipy import sparse
 from sklearn.base import BaseEstimator, clone, is_regressor
 from sklearn.exceptions import FitFailedWarning
 from sklearn.metrics import check_scoring
 from sklearn.utils.multiclass import check_classification_targets
 
 from sklstm._dataframes import to_pandas
+from sklstm._multilabel import as_dense, as_indicator
 from sklstm._sklearn import num_samples
+from sklstm._validation import check_no_tags
 from sklstm.comparison import _folds, _results
 from sklstm.comparison._folds import CrossValidation, RandomState, Scoring
 from sklstm.comparison._results import Comparison
+from sklstm.comparison._scorers import LABEL_SCORERS
+
+# Scores of `scoring="auto"`.
+_SCORES = ("accuracy", "f1_macro")
+_MULTILABEL_SCORES = ("f1_micro", "f1_macro", *LABEL_SCORERS)
+# Part of the error of scikit-learn's classifiers that need class labels.
+_REFUSED_INDICATOR = "y should be a 1d array"
 
 
 def compare(
@@ -27,7 +37,7 @@ def compare(
     y: ArrayLike,
     *,
     cv: CrossValidation = 5,
-    scoring: str | Iterable[str] | Callable[..., float] | Scoring = ("accuracy", "f1_macro"),
+    scoring: str | Iterable[str] | Callable[..., float] | Scoring = "auto",
     groups: ArrayLike | None = None,
     n_jobs: int | None = None,
     verbose: int = 0,
@@ -47,13 +57,16 @@ def compare(
     y : array-like of shape (n_documents,) or (n_documents, n_labels)
         Class labels, or a multilabel indicator matrix.
     cv : int, splitter, iterable of (train, test) or None, default=5
-        An int is the number of folds, which are shuffled and, unless y is multilabel, stratified by
-        class. Other values are as in `sklearn.model_selection.cross_validate`; use
-        ``RepeatedStratifiedKFold`` for repeated cross-validation.
-    scoring : str, sequence of str, callable or dict, default=("accuracy", "f1_macro")
+        An int is the number of folds, which are shuffled and stratified. Other values are as in
+        `sklearn.model_selection.cross_validate`; use ``RepeatedStratifiedKFold`` for repeated
+        cross-validation. Multilabel data are stratified by the rarest label of each document.
+    scoring : str, sequence of str, callable or dict, default="auto"
         As in `sklearn.model_selection.cross_validate`; greater scores are better. The first score
         determines the order of the table. A callable ``scorer(classifier, X, y)`` returns one
-        number, and its score is named "score"; a dict maps names to scorers.
+        number, and its score is named "score"; a dict maps names to scorers. For multilabel data,
+        there are also "label_ranking_average_precision" and "precision_at_1". "auto" is
+        ``("accuracy", "f1_macro")``, and for multilabel data ``("f1_micro", "f1_macro",
+        "label_ranking_average_precision", "precision_at_1")``.
     groups : array-like of shape (n_documents,) or None, default=None
         Group labels of the documents, for a `cv` such as ``StratifiedGroupKFold``.
     n_jobs : int or None, default=None
@@ -95,6 +108,12 @@ def compare(
 
     Notes
     -----
+    "precision_at_1" is the proportion of documents whose label with the greatest score is correct,
+    and "label_ranking_average_precision" that of
+    `sklearn.metrics.label_ranking_average_precision_score`. Both are computed from
+    ``decision_function``, or else ``predict_proba``, and do not depend on thresholds. A document
+    without labels counts 0 in the first and 1 in the second score.
+
     The key of a cached result consists of the name and parameters of the classifier, the rows of
     the split, X, y, `scoring`, and the versions of sklstm, scikit-learn and Keras. It does not
     include the code of your own functions and classes: empty the folder after changing the code.
@@ -119,11 +138,24 @@ def compare(
             first               second  difference  p_adjusted
     0  linear_svc  logistic_regression         0.0         1.0
     1  linear_svc          naive_bayes         0.0         1.0
+
+    Multilabel data, with baselines for them:
+
+    >>> tags = [[1, 0], [0, 1], [1, 1], [0, 0]] * 5
+    >>> texts = ["a fine film", "a dull play", "a film of the play", "a book"] * 5
+    >>> baselines = classic_baselines(random_state=0, multilabel=True)
+    >>> two = {name: baselines[name] for name in ("linear_svc", "nb_svm")}
+    >>> compare(two, texts, tags, cv=2).table[["f1_micro", "precision_at_1"]]
+                f1_micro  precision_at_1
+    linear_svc       1.0            0.75
+    nb_svm           1.0            0.75
     """
     X, y, groups = to_pandas(X), to_pandas(y), to_pandas(groups)
     models = _check_classifiers(classifiers)
     _check_data(X, y, groups)
-    scorers = _check_scoring(scoring, next(iter(models.values())))
+    y = as_dense(y) if sparse.issparse(y) else y  # A random forest takes no sparse indicator.
+    is_multilabel = as_indicator(y) is not None
+    scorers = _check_scoring(scoring, next(iter(models.values())), is_multilabel)
     cache = _check_memory(memory)
     if cache.location is not None:
         _folds.check_hashable(models, scorers)
@@ -136,6 +168,8 @@ def compare(
         failed = "; ".join(f"{name}: {text.splitlines()[0]}" for name, text in errors.items())
         summary = f"{len(errors)} of {len(models)} classifiers failed"
         message = f"{summary}; `errors` of the comparison has the tracebacks. {failed}"
+        if is_multilabel:
+            message += _multilabel_remedy(errors)
         warnings.warn(message, FitFailedWarning, stacklevel=2)
     scores = _results.scores_frame(results, splits, tuple(scorers))
     predictions = _results.predictions_frame(results, splits, X, y)
@@ -170,10 +204,24 @@ def _check_data(X: object, y: object, groups: object) -> None:
         if values is not None and num_samples(values) != num_samples(X):
             found = f"X has {num_samples(X)} documents, {name} has {num_samples(values)} entries"
             raise ValueError(f"{found}; they must have the same length.")
+    check_no_tags(y)
     check_classification_targets(y)
 
 
-def _check_scoring(scoring: object, model: BaseEstimator) -> Scoring:
+def _multilabel_remedy(errors: Mapping[str, str]) -> str:
+    """Return the remedy for classifiers that refused a label indicator, or an empty string."""
+    refused = ", ".join(name for name, text in errors.items() if _REFUSED_INDICATOR in text)
+    if not refused:
+        return ""
+    return (
+        f" y is a label indicator, and {refused} takes class labels: use "
+        "classic_baselines(multilabel=True), or sklearn.multiclass.OneVsRestClassifier."
+    )
+
+
+def _check_scoring(scoring: object, model: BaseEstimator, is_multilabel: bool) -> Scoring:
+    if isinstance(scoring, str) and scoring == "auto":
+        scoring = _MULTILABEL_SCORES if is_multilabel else _SCORES
     if isinstance(scoring, str):
         scoring = [scoring]
     if callable(scoring):
@@ -191,8 +239,15 @@ def _check_scoring(scoring: object, model: BaseEstimator) -> Scoring:
     if taken := _results.RESERVED_SCORES & scoring.keys():
         problem = f"scoring has the name {min(taken)!r}, which is another column of the scores"
         raise ValueError(f"{problem}; choose another name.")
+    named = {name: scorer for name, scorer in scoring.items() if isinstance(scorer, str)}
+    if not is_multilabel and (used := LABEL_SCORERS.keys() & named.values()):
+        problem = f"scoring={min(used)!r} ranks the labels of multilabel data"
+        raise ValueError(f"{problem}, and y has class labels; choose another score.")
+    scoring = dict(scoring) | {
+        name: LABEL_SCORERS.get(scorer, scorer) for name, scorer in named.items()
+    }
     check_scoring(model, scoring=scoring)
-    return dict(scoring)
+    return scoring
 
 
 def _check_memory(memory: object) -> joblib.Memory:

@@ -15,10 +15,19 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, clone
 from sklearn.metrics import check_scoring, make_scorer
-from sklearn.model_selection import BaseCrossValidator, KFold, StratifiedKFold, check_cv
+from sklearn.model_selection import (
+    BaseCrossValidator,
+    KFold,
+    RepeatedStratifiedKFold,
+    StratifiedGroupKFold,
+    StratifiedKFold,
+    StratifiedShuffleSplit,
+    check_cv,
+)
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.parallel import Parallel, delayed
 
+from sklstm._multilabel import as_indicator, rarest_labels
 from sklstm._persistence import VERSION
 from sklstm._progress import duration
 from sklstm._sklearn import num_samples, safe_indexing
@@ -28,6 +37,13 @@ Scoring = Mapping[str, str | Callable[..., float]]
 CrossValidation: TypeAlias = int | BaseCrossValidator | Iterable[tuple[ArrayLike, ArrayLike]] | None
 RandomState = int | np.random.RandomState | None
 
+# Splitters that take one class per document.
+_STRATIFIED = (
+    StratifiedKFold,
+    RepeatedStratifiedKFold,
+    StratifiedGroupKFold,
+    StratifiedShuffleSplit,
+)
 # Name of the scorer that records predictions.
 _PREDICTIONS = "__predictions__"
 
@@ -64,16 +80,23 @@ def make_splits(
     """Draw all splits once, so that all classifiers are evaluated on the same splits.
 
     A repeat is a sequence of consecutive splits with disjoint test sets. This definition identifies
-    the repeats of any splitter, and no document has two predictions within a repeat.
+    the repeats of any splitter, and no document has two predictions within a repeat. Multilabel
+    data are stratified by the rarest label of each document.
     """
+    indicator = as_indicator(y)
     if cv is None or (isinstance(cv, Integral) and not isinstance(cv, bool)):
-        stratified = type_of_target(y, input_name="y") in ("binary", "multiclass")
-        splitter = StratifiedKFold if stratified else KFold
+        has_classes = type_of_target(y, input_name="y") in ("binary", "multiclass")
+        splitter = StratifiedKFold if has_classes or indicator is not None else KFold
         cv = splitter(5 if cv is None else cv, shuffle=True, random_state=random_state)
+    strata = y
+    if indicator is not None and isinstance(cv, _STRATIFIED):
+        # The number of folds of a repeated cross-validation is in `cvargs`.
+        n_folds = getattr(cv, "cvargs", {}).get("n_splits", cv.get_n_splits())
+        strata = rarest_labels(indicator, min_size=n_folds)
     splits: list[Split] = []
     all_rows = np.arange(num_samples(y))
     repeat, fold, tested = 1, 0, np.zeros(len(all_rows), bool)
-    for train, test in check_cv(cv).split(X, y, groups):
+    for train, test in check_cv(cv).split(X, strata, groups):
         # Convert boolean masks to row indices.
         train, test = all_rows[train], all_rows[test]
         fold += 1

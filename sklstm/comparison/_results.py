@@ -419,7 +419,7 @@ def predictions_frame(
     folds = np.repeat([split.fold for split in splits], sizes)
     order = np.lexsort((rows, repeats))
     index = X.index if isinstance(X, pd.Series | pd.DataFrame) else pd.RangeIndex(num_samples(X))
-    labels = _label_column(y.toarray() if hasattr(y, "toarray") else y)
+    labels = _label_column(y)
     frame = pd.DataFrame({"repeat": repeats[order], "fold": folds[order]}, index=index[rows[order]])
     frame["y"] = labels.iloc[rows[order]].array
     for name, results_of_folds in results.items():

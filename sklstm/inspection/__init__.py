@@ -6,13 +6,16 @@ from sklstm.inspection._displays import (
     TokenAttributionDisplay,
     TrainingHistoryDisplay,
 )
+from sklstm.inspection._label_displays import MultilabelConfusionDisplay, ThresholdDisplay
 from sklstm.inspection._neighbors import nearest_tokens
 from sklstm.inspection._states import LSTMStateDisplay, LSTMStates, lstm_states
 
 __all__ = [
     "LSTMStateDisplay",
     "LSTMStates",
+    "MultilabelConfusionDisplay",
     "NetworkDisplay",
+    "ThresholdDisplay",
     "TokenAttributionDisplay",
     "TokenAttributions",
     "TrainingHistoryDisplay",

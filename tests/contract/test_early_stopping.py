@@ -114,6 +114,22 @@ def test_the_score_uses_the_sample_weights_of_the_validation_data(kind, data):
 
 
 @BOTH
+def test_validation_documents_of_weight_zero_are_not_scored(kind, data):
+    ids, y = data
+    weights = (np.arange(len(y)) % 2).astype(float)
+    seen = []
+
+    def scorer(classifier, X, y_true, sample_weight):
+        seen.append((len(y_true), len(classifier.predict(X)), set(sample_weight)))
+        return 0.0
+
+    make(kind, scoring=scorer, epochs=1).fit(ids, y, sample_weight=weights)
+    ((n_labels, n_predicted, weights_seen),) = seen
+    assert n_labels == n_predicted < 40
+    assert weights_seen == {1.0}
+
+
+@BOTH
 def test_a_score_that_is_not_a_number_is_an_error(kind, data):
     with pytest.raises(ValueError, match="gives nan on the validation data"):
         make(kind, scoring=lambda *_: np.nan).fit(*data)

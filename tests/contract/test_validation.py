@@ -7,8 +7,10 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn.preprocessing
 from conftest import LABELS, TEXTS, make_ids, small_classifier
 from scipy import sparse
+from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from sklstm._training import data
@@ -116,6 +118,96 @@ def test_bad_labels_are_refused(name):
         small_classifier().fit(IDS, y)
 
 
+TAGS = [["film"], ["film", "good"], []] * 20
+PAIRS = [["film", "good"], ["film", "bad"], ["play", "good"]] * 20
+WITH_TAGS = {
+    "lists": TAGS,
+    "tuples": tuple(map(tuple, TAGS)),
+    "sets": list(map(set, TAGS)),
+    "one set each": [{"film"}, {"play"}, {"book"}] * 20,
+    "lists of equal length": PAIRS,
+    "numbers": [[0], [0, 3], []] * 20,
+    "series": pd.Series(TAGS),
+    "series of equal length": pd.Series(PAIRS),
+    "series with one tag each": pd.Series([["film"], ["play"], ["book"]] * 20),
+    "array of lists": np.array(TAGS, dtype=object),
+    "missing": [*TAGS[:59], None],
+}
+ADVICE = "pass np.stack(y); for tags, sklearn.preprocessing.MultiLabelBinarizer().fit_transform(y)"
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize("name", WITH_TAGS)
+def test_tags_are_refused_with_the_line_that_converts_them(name, method):
+    message = r"contains the tags of each document, such as .*film.*|such as \[0"
+    with pytest.raises(ValueError, match=message) as raised:
+        getattr(small_classifier(), method)(IDS, WITH_TAGS[name])
+    line = str(raised.value).rpartition(": ")[2].removesuffix(".")
+    assert line == "y = sklearn.preprocessing.MultiLabelBinarizer().fit_transform(y)"
+    names = {"y": [tags for tags in WITH_TAGS[name] if tags is not None], "sklearn": sklearn}
+    exec(line, names)
+    assert set(np.unique(names["y"])) == {0, 1}
+
+
+def test_tags_with_a_value_are_refused_with_the_line_that_converts_them():
+    y = [{"film": 1, "good": 0}, {"good": 1}, {}] * 20
+    with pytest.raises(ValueError, match=r"such as \{'film': 1, 'good': 0\}") as raised:
+        small_classifier().fit(IDS, y)
+    names = {"y": y, "sklearn": sklearn}
+    exec(str(raised.value).partition("each tag: ")[2].removesuffix("."), names)
+    assert names["y"][:3].tolist() == [[1, 0], [0, 1], [0, 0]]
+
+
+@pytest.mark.parametrize("name", ["y_val", "y"])
+def test_validation_tags_are_refused_by_their_name(name):
+    indicator = np.column_stack([Y, Y == 0, np.ones(60)]).astype(int)
+    call = {"y": indicator, "X_val": IDS, "y_val": indicator} | {name: TAGS}
+    with pytest.raises(ValueError, match=f"^{name} contains the tags .* {name} = sklearn"):
+        small_classifier().fit(IDS, **call)
+
+
+@pytest.mark.parametrize("form", [np.array, pd.DataFrame])
+def test_columns_of_strings_are_refused_with_both_remedies(form):
+    with pytest.raises(ValueError, match=r"MultiOutputClassifier.*MultiLabelBinarizer"):
+        small_classifier().fit(IDS, form(PAIRS))
+
+
+def test_a_series_of_rows_of_numbers_is_refused_with_both_remedies():
+    with pytest.raises(ValueError, match=pattern(ADVICE)):
+        small_classifier().fit(IDS, pd.Series([[0, 1], [1, 1], [1, 0]] * 20))
+
+
+ONE_HOT = np.eye(3, dtype=int)[np.arange(45) % 3]
+ONE_HOT_FORMS = {
+    "array": (ONE_HOT, "y.argmax(axis=1)"),
+    "float": (ONE_HOT.astype(np.float32), "y.argmax(axis=1)"),
+    "bool": (ONE_HOT == 1, "y.argmax(axis=1)"),
+    "sparse": (sparse.csr_array(ONE_HOT), "y.argmax(axis=1)"),
+    "list": (ONE_HOT.tolist(), "np.argmax(y, axis=1)"),
+    "dummies": (pd.get_dummies(pd.Series(["a", "b", "c"] * 15)), "y.idxmax(axis=1)"),
+}
+
+
+@pytest.mark.parametrize("name", ONE_HOT_FORMS)
+def test_one_hot_labels_warn_with_the_line_that_decodes_them(name):
+    y, line = ONE_HOT_FORMS[name]
+    with pytest.warns(UserWarning, match=pattern(f"exactly one label.*, pass {line}.")):
+        small_classifier(epochs=1).fit(IDS[:45], y)
+    decoded = np.asarray(eval(line, {"y": y, "np": np})).ravel()
+    expected = ["a", "b", "c"] if name == "dummies" else [0, 1, 2]
+    assert decoded.tolist() == expected * 15
+
+
+def test_labels_in_one_hot_form_by_coincidence_do_not_warn():
+    classifier, ids = small_classifier(epochs=1, vocab_size=20), IDS[:45]
+    classifier.fit(ids[:9], ONE_HOT[:9])  # Too few documents.
+    several, none = ONE_HOT.copy(), ONE_HOT.copy()
+    several[0, :2], none[0] = 1, 0
+    classifier.fit(ids, several)
+    classifier.fit(ids, none, X_val=ids, y_val=ONE_HOT)
+    clone(classifier).partial_fit(ids, ONE_HOT)
+
+
 def test_weights_that_leave_one_class_are_refused():
     with pytest.raises(ValueError, match="1 class with a positive weight"):
         small_classifier().fit(IDS, Y, sample_weight=np.where(Y == 0, 1.0, 0.0))
@@ -214,7 +306,7 @@ def test_bad_validation_documents_are_refused(validation, message):
 
 
 def test_validation_labels_of_another_width_are_refused():
-    y = np.column_stack([Y, 1 - Y])
+    y = np.column_stack([Y, np.ones_like(Y)])
     with pytest.raises(ValueError, match="y_val has 3 labels, not 2"):
         small_classifier().fit(IDS, y, X_val=IDS, y_val=np.column_stack([y, Y]))
 

@@ -14,8 +14,10 @@ from sklearn.pipeline import make_pipeline
 from sklstm import (
     ComparisonDisplay,
     LSTMStateDisplay,
+    MultilabelConfusionDisplay,
     NetworkDisplay,
     TextSequencer,
+    ThresholdDisplay,
     TokenAttributionDisplay,
     TrainingHistoryDisplay,
     lstm_states,
@@ -332,6 +334,8 @@ def test_comparison_is_drawn_as_its_plot_is(plt):
         TokenAttributionDisplay(attributions(["a"], [1.0])),
         ComparisonDisplay([], "accuracy"),
         NetworkDisplay([]),
+        MultilabelConfusionDisplay([[[1, 0], [0, 1]]]),
+        ThresholdDisplay([]),
     ],
     ids=lambda display: type(display).__name__,
 )

@@ -34,6 +34,7 @@ COLUMNS = {"text": "text", "label": "label"}
         ([(TEXTS, LABELS), (TEXTS[:2], ["bad", None])], {}, "label of row 1 of chunk 2 is missing"),
         ([(TEXTS[:2], [np.nan, 1.0])], {}, "label of row 0 of chunk 1 is missing"),
         ([(TEXTS[:2], [[0, 1], [np.nan, 1]])], {}, "label of row 1 of chunk 1 is missing"),
+        ([(TEXTS[:2], [["bad"], []])], {}, r"Chunk 1: y contains the tags .*Binarizer\(classes="),
         ([(TEXTS[:2], ["bad", 1])], {}, "labels are of the types int, str"),
         ([(TEXTS[:2], ["bad", "bad"])], {}, r"classes=\['bad'\], but a classifier needs"),
         ([(TEXTS, LABELS)], {"classes": ["bad"]}, r"classes=\['bad'\], but a classifier needs"),

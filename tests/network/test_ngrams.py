@@ -14,7 +14,12 @@ from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
 from sklearn.linear_model import LogisticRegression
 
 from sklstm import NBSVMClassifier, TextSequencer
-from sklstm._network.hashed_ngrams import choose_n_buckets, fit_ngram_weights, hash_ngrams
+from sklstm._network.hashed_ngrams import (
+    _choose_regression,
+    choose_n_buckets,
+    fit_ngram_weights,
+    hash_ngrams,
+)
 
 NGRAMS = "ngrams/embeddings"
 SIZE = {"is_exclusive": True, "max_length": 2, "n_buckets": 1024}
@@ -55,7 +60,7 @@ def reference_fit(texts, labels):
     scale = ratio * idf / 6
     features = counts / np.sqrt(lengths)[:, None] * scale
     model = LogisticRegression(C=3.0, solver="liblinear", dual=True, tol=1e-6, max_iter=10_000)
-    return model.fit(features, labels).decision_function(features)
+    return 4 * model.fit(features, labels).decision_function(features)
 
 
 def test_weights_are_those_of_logistic_regression_on_naive_bayes_features(monkeypatch):
@@ -70,19 +75,37 @@ def test_weights_are_those_of_logistic_regression_on_naive_bayes_features(monkey
     np.testing.assert_allclose(found, reference_fit(texts, LABELS), atol=2e-3)
 
 
-@pytest.mark.parametrize(("n_outputs", "is_exclusive"), [(5, True), (6, True), (6, False)])
-def test_the_weight_of_the_scores_depends_on_the_kind_of_the_target(n_outputs, is_exclusive):
+@pytest.mark.parametrize(
+    ("n_documents", "mean_length", "n_outputs", "is_exclusive", "expected"),
+    [
+        (2000, 100, 1, True, (3.0, 1.0)),
+        (1999, 100, 1, True, (3.0, 4.0)),
+        (2000, 101, 1, True, (3.0, 4.0)),
+        (5000, 10, 5, True, (3.0, 1.0)),
+        (4999, 10, 5, True, (3.0, 4.0)),
+        (100_000, 10, 6, True, (10.0, 4.0)),
+        (100_000, 300, 6, False, (3.0, 2.0)),
+        (100, 10, 2, False, (3.0, 2.0)),
+    ],
+)
+def test_regularization_and_factor_depend_on_the_data(
+    n_documents, mean_length, n_outputs, is_exclusive, expected
+):
+    found = _choose_regression(n_documents, mean_length, n_outputs, is_exclusive)
+    assert found == expected
+
+
+def test_the_factor_is_a_factor_of_the_scores():
     ids = TextSequencer().fit_transform(TEXTS)
-    targets = np.zeros((len(ids), n_outputs), np.float32)
-    targets[::2, 0] = 1
+    targets = np.zeros((len(ids), 2), np.float32)
+    targets[::2, 0] = targets[:4, 1] = 1
     weights = np.ones(len(ids), np.float32)
-    size = SIZE | {"is_exclusive": is_exclusive}
-    table, _ = fit_ngram_weights(ids, targets, weights, None, **size)
-    few, _ = fit_ngram_weights(ids, targets[:, :1], weights, None, **SIZE)
-    ratio = np.abs(table[:, 0]).sum() / np.abs(few[:, 0]).sum()
-    expected = {(5, True): 1.0, (6, True): 4.0, (6, False): 2.0}[n_outputs, is_exclusive]
-    # Less regularization also increases the scores.
-    assert ratio == pytest.approx(expected) if expected < 4 else ratio > expected
+    quadruple, bias = fit_ngram_weights(ids, targets, weights, None, **SIZE)
+    double, other = fit_ngram_weights(
+        ids, targets, weights, None, **(SIZE | {"is_exclusive": False})
+    )
+    np.testing.assert_allclose(quadruple / 4, double / 2, rtol=1e-5)
+    np.testing.assert_allclose(bias / 4, other / 2, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("labels", [[0] * 12, [1] * 12])

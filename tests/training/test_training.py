@@ -70,7 +70,7 @@ def test_without_early_stopping_there_is_no_best_score():
 
 
 def test_early_stopping_works_with_multilabel_data():
-    y = np.column_stack([Y, 1 - Y])
+    y = np.column_stack([Y, Y])
     parameters = {"early_stopping": True, "validation_fraction": 0.2, "scoring": "accuracy"}
     classifier = small_classifier(**parameters).fit(IDS, y)
     n_correct = classifier.best_validation_score_ * 16
