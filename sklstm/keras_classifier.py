@@ -58,7 +58,7 @@ class KerasTextClassifier(BaseTextClassifier, BaseWrapper):
         Metrics in ``history_``; None for accuracy. Training metrics are averaged over batches.
     epochs : int or "auto", default=10
         Number of passes over the documents; the maximum number with early stopping. "auto" runs
-        about 400 optimizer steps, or 80 steps per class if there are more than five classes or
+        about 400 optimizer steps, or 50 steps per class if there are more than eight classes or
         labels, in 3 to 20 epochs.
     batch_size : int or None, default=64
         Maximum number of documents per optimizer step; None for 32, -1 for all documents.
@@ -77,14 +77,10 @@ class KerasTextClassifier(BaseTextClassifier, BaseWrapper):
         documents of a class.
     validation_fraction : float, default=0.1
         Fraction of the documents that are used as the validation set for early stopping, stratified
-<<<<<<< HEAD
         by class, or by the rarest label of each document. Ignored if `X_val` is passed to `fit`.
-    n_iter_no_change : int, default=3
-=======
-        by class. Ignored if `X_val` is passed to `fit`.
     n_iter_no_change : int, default=5
->>>>>>> main
-        Number of epochs without improvement after which early stopping ends training.
+        Number of epochs without improvement after which early stopping ends training. Epochs in
+        which the learning rate still increases do not count.
     tol : float, default=1e-4
         Minimum increase of the validation score that counts as an improvement.
     scoring : str or callable, default="loss"
