@@ -33,7 +33,7 @@ _MIN_DOCUMENTS = 2
 _TYPICAL_IDF = 6.0
 
 
-class _Regression(NamedTuple):
+class Regression(NamedTuple):
     """Settings of the logistic regression.
 
     Attributes
@@ -51,8 +51,8 @@ class _Regression(NamedTuple):
 # The more classes or labels, the fewer documents of each, and the longer the documents, the more
 # accurate is the linear model in comparison with the LSTM. These settings were chosen on validation
 # sets.
-_DEFAULT, _MULTILABEL = _Regression(3.0, 1.0), _Regression(3.0, 2.0)
-_MANY_CLASSES, _FEW_OR_LONG = _Regression(10.0, 4.0), _Regression(3.0, 4.0)
+_DEFAULT, _MULTILABEL = Regression(3.0, 1.0), Regression(3.0, 2.0)
+_MANY_CLASSES, _FEW_OR_LONG = Regression(10.0, 4.0), Regression(3.0, 4.0)
 # More classes are many, fewer documents per class are few, and documents of more tokens are long.
 _MAX_CLASSES, _MIN_DOCUMENTS_PER_CLASS, _MAX_MEAN_LENGTH = 5, 1000, 100
 _TOLERANCE = 1e-4
@@ -168,7 +168,7 @@ def fit_ngram_weights(
     from sklearn.linear_model import LogisticRegression
 
     mean_length = (ids > 0).sum() / len(ids)
-    regression = _choose_regression(len(ids), mean_length, targets.shape[1], is_exclusive)
+    regression = choose_regression(len(ids), mean_length, targets.shape[1], is_exclusive)
     features = _scaled_counts(ids, max_length, n_buckets)
     presence = features.copy()
     presence.data[:] = 1.0
@@ -205,9 +205,9 @@ def fit_ngram_weights(
     return table, np.array([[bias for _, bias in fitted]], dtype=np.float32)
 
 
-def _choose_regression(
+def choose_regression(
     n_documents: int, mean_length: float, n_outputs: int, is_exclusive: bool
-) -> _Regression:
+) -> Regression:
     """Return the settings that are suitable for the documents and classes."""
     if not is_exclusive:
         return _MULTILABEL

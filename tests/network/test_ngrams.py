@@ -15,8 +15,8 @@ from sklearn.linear_model import LogisticRegression
 
 from sklstm import NBSVMClassifier, TextSequencer
 from sklstm._network.hashed_ngrams import (
-    _choose_regression,
     choose_n_buckets,
+    choose_regression,
     fit_ngram_weights,
     hash_ngrams,
 )
@@ -91,7 +91,7 @@ def test_weights_are_those_of_logistic_regression_on_naive_bayes_features(monkey
 def test_regularization_and_factor_depend_on_the_data(
     n_documents, mean_length, n_outputs, is_exclusive, expected
 ):
-    found = _choose_regression(n_documents, mean_length, n_outputs, is_exclusive)
+    found = choose_regression(n_documents, mean_length, n_outputs, is_exclusive)
     assert found == expected
 
 
