@@ -447,10 +447,10 @@ class NetworkDisplay(Display):
     >>> import matplotlib
     >>> matplotlib.use("Agg")
     >>> from sklstm import LSTMTextClassifier, NetworkDisplay
-    >>> classifier = LSTMTextClassifier(units=4, embedding_dim=8, epochs=1)
+    >>> classifier = LSTMTextClassifier(units=4, embedding_dim=8, ngrams=0, epochs=1)
     >>> display = NetworkDisplay.from_estimator(classifier.fit([[0, 2], [3, 2]], ["no", "yes"]))
-    >>> [(layer.name, layer.n_weights) for layer in display.layers]
-    [('embedding', 32), ('lstm_1', 208), ('pooling', 0), ('output', 5)]
+    >>> [(layer.name, layer.n_weights) for layer in display.layers if layer.n_weights]
+    [('embedding', 32), ('lstm_1', 416), ('output', 9)]
 
     The same diagram on given axes:
 

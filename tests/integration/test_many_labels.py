@@ -8,6 +8,8 @@ from sklearn.metrics import f1_score
 
 from sklstm import make_text_classifier
 
+pytestmark = pytest.mark.slow
+
 N_LABELS = 40
 
 
