@@ -27,6 +27,16 @@ PACKAGES = (
     "scikit-learn",
     "numpy",
 )
+#: Parameters of `LSTMTextClassifier` for the network and training of common tutorials.
+TUTORIAL: dict[str, Any] = {
+    "bidirectional": False,
+    "pooling": "last",
+    "ngrams": 0,
+    "embedding_dropout": 0.0,
+    "label_smoothing": 0.0,
+    "learning_rate": 0.001,
+    "learning_rate_schedule": "constant",
+}
 # System load above which the measurements are unreliable.
 _BUSY = 0.5
 

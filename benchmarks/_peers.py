@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
+from _common import TUTORIAL
 from _process import Lost, Turns, Worker, run_afresh
 
 
@@ -165,12 +166,11 @@ class Sklstm:
 
         self.ids, self.y = ids, y
         self.classifier = LSTMTextClassifier(
+            **TUTORIAL | {"learning_rate": network.learning_rate},
             units=network.units,
             embedding_dim=network.embedding_dim,
             vocab_size=network.vocab_size,
             batch_size=network.batch_size,
-            learning_rate=network.learning_rate,
-            pooling="last",
             epochs=1,
             random_state=0,
         )

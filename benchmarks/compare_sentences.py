@@ -16,7 +16,7 @@ import matplotlib
 
 matplotlib.use("Agg")  # Write plots to files, without a display.
 import pandas as pd
-from _common import machine, sentences
+from _common import TUTORIAL, machine, sentences
 from sklearn.pipeline import make_pipeline
 
 from sklstm import LSTMTextClassifier, TextSequencer, classic_baselines, compare
@@ -48,7 +48,7 @@ def classifiers() -> dict:
     """Return a small LSTM and four classic classifiers."""
     models = classic_baselines(random_state=0)
     del models["logistic_regression"]  # Nearly identical to the linear SVM.
-    lstm = LSTMTextClassifier(units=32, pooling="max", epochs=3, random_state=0)
+    lstm = LSTMTextClassifier(**TUTORIAL | {"pooling": "max"}, units=32, epochs=3, random_state=0)
     return {"lstm": make_pipeline(TextSequencer(), lstm), **models}
 
 

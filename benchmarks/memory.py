@@ -21,7 +21,7 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-from _common import Report, options_parser, reviews, sentences, token_ids
+from _common import TUTORIAL, Report, options_parser, reviews, sentences, token_ids
 from _peers import SKLSTM, SYSTEMS, Network, add_systems_option, installed, rounds_afresh
 from _process import Lost, run_afresh
 
@@ -109,10 +109,10 @@ class ManyFits:
                 documents["text"][:n]
             )
             LSTMTextClassifier(
+                **TUTORIAL | ARCHITECTURES[number % len(ARCHITECTURES)],
                 embedding_dim=16,
                 epochs=1,
                 random_state=number,
-                **ARCHITECTURES[number % len(ARCHITECTURES)],
             ).fit(ids, y[:n]).predict(ids)
             if number % max(1, fits // 5) == 0:
                 gc.collect()

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from _common import Report, options_parser, paired_ratio, reviews, spread
+from _common import TUTORIAL, Report, options_parser, paired_ratio, reviews, spread
 from _process import Turns, Worker
 
 SKLSTM, ONNX = "sklstm (JAX)", "onnxruntime"
@@ -119,7 +119,7 @@ def build(network: str) -> Any:
         return make_text_classifier("balanced", epochs=1, random_state=0)
     return make_pipeline(
         TextSequencer(max_tokens=5_000),
-        LSTMTextClassifier(units=100, embedding_dim=32, epochs=1, random_state=0),
+        LSTMTextClassifier(**TUTORIAL, units=100, embedding_dim=32, epochs=1, random_state=0),
     )
 
 

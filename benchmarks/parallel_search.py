@@ -25,7 +25,7 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-from _common import Report, options_parser, paired_ratio, reviews, spread, token_ids
+from _common import TUTORIAL, Report, options_parser, paired_ratio, reviews, spread, token_ids
 from _peers import Network
 from _process import Worker
 
@@ -90,6 +90,7 @@ class Search:
 
         network = Network()
         classifier = LSTMTextClassifier(
+            **TUTORIAL,
             units=network.units,
             embedding_dim=network.embedding_dim,
             vocab_size=network.vocab_size,

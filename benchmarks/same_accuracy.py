@@ -20,7 +20,7 @@ from statistics import mean, stdev
 from unittest.mock import patch
 
 import numpy as np
-from _common import Report, messages, options_parser, reviews, token_ids
+from _common import TUTORIAL, Report, messages, options_parser, reviews, token_ids
 from sklearn.model_selection import train_test_split
 
 from sklstm import LSTMTextClassifier
@@ -72,11 +72,11 @@ def main():
         for name, patches in ways_of_training().items():
             for replaced in patches:
                 replaced.start()
+            given = {"pooling": options.pooling, "learning_rate": options.learning_rate}
             classifier = LSTMTextClassifier(
+                **TUTORIAL | given,
                 units=options.units,
                 embedding_dim=32,
-                pooling=options.pooling,
-                learning_rate=options.learning_rate,
                 vocab_size=5_000,
                 epochs=options.epochs,
                 random_state=seed,

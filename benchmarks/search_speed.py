@@ -17,7 +17,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _common import Report, messages, options_parser, paired_ratio, sentences, spread, token_ids
+from _common import (
+    TUTORIAL,
+    Report,
+    messages,
+    options_parser,
+    paired_ratio,
+    sentences,
+    spread,
+    token_ids,
+)
 from _peers import SKLSTM, SYSTEMS, Network, add_systems_option, installed, rounds_afresh
 
 GRID = {"learning_rate": [0.001, 0.003], "units": [32, 64]}
@@ -85,10 +94,10 @@ def sklstm_search(epochs: int) -> tuple[Any, dict[str, list]]:
 
     network = Network()
     classifier = LSTMTextClassifier(
+        **TUTORIAL,
         embedding_dim=network.embedding_dim,
         vocab_size=network.vocab_size,
         batch_size=network.batch_size,
-        pooling="last",
         # Plain Adam, as in scikeras.
         clipnorm=None,
         epochs=epochs,

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from _common import Report, options_parser
+from _common import TUTORIAL, Report, options_parser
 from _process import run_afresh
 from memory import MB, forget_peak, memory_held, most_memory_held
 
@@ -61,7 +61,9 @@ class Training:
 
         model = make_pipeline(
             TextSequencer(indexing="hash", max_tokens=20_000, max_len=20),
-            LSTMTextClassifier(units=16, embedding_dim=16, pooling="max", random_state=0),
+            LSTMTextClassifier(
+                **TUTORIAL | {"pooling": "max"}, units=16, embedding_dim=16, random_state=0
+            ),
         )
         before = memory_held()
         forget_peak()

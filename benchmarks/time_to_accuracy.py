@@ -21,7 +21,7 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-from _common import Report, options_parser, paired_ratio, reviews, spread, token_ids
+from _common import TUTORIAL, Report, options_parser, paired_ratio, reviews, spread, token_ids
 from _peers import SKLSTM, SYSTEMS, Network, add_systems_option, installed, rounds_afresh
 
 RACERS = (SKLSTM, "sklstm-torch", "sklstm-tensorflow", "keras-jax", "keras-tensorflow")
@@ -142,13 +142,13 @@ class SklstmRunner:
         from sklstm import LSTMTextClassifier
 
         self.batch_size, self.target = options.batch_size, options.target
+        given = {"learning_rate": options.learning_rate, "pooling": options.pooling}
         self.classifier = LSTMTextClassifier(
+            **TUTORIAL | given,
             units=options.units,
             embedding_dim=options.embedding_dim,
             vocab_size=Network().vocab_size,
             batch_size=options.batch_size,
-            learning_rate=options.learning_rate,
-            pooling=options.pooling,
             epochs=options.epochs,
             random_state=seed,
         ).set_params(**parsed_settings(options.set))

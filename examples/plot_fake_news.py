@@ -117,10 +117,12 @@ model = make_pipeline(
     sequencer,
     LSTMTextClassifier(
         units=16,
+        bidirectional=False,
         embedding_dim=16,
-        pooling="max",
+        ngrams=0,
         embedding_dropout=0.2,
         learning_rate=0.01,
+        learning_rate_schedule="constant",
         epochs=5,
         random_state=0,
     ),

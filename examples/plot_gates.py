@@ -41,7 +41,17 @@ remarks = pd.DataFrame(rows, columns=["text", "label"])
 model = make_pipeline(
     TextSequencer(),
     LSTMTextClassifier(
-        units=4, embedding_dim=3, epochs=60, learning_rate=0.02, batch_size=32, random_state=2
+        units=4,
+        bidirectional=False,
+        pooling="last",
+        embedding_dim=3,
+        ngrams=0,
+        embedding_dropout=0.0,
+        learning_rate=0.02,
+        learning_rate_schedule="constant",
+        epochs=60,
+        batch_size=32,
+        random_state=2,
     ),
 )
 model.fit(remarks["text"], remarks["label"])

@@ -51,6 +51,9 @@ print(pd.DataFrame({"train": train_labels.value_counts(), "test": test_labels.va
 # %%
 # The network, without and with dropout
 # -------------------------------------
+# The parameters describe the network of the tutorials: the output after the last token of a single
+# layer in one direction, without n-grams.
+#
 # ``input_dropout`` and ``recurrent_dropout`` correspond to the two dropout parameters of the Keras
 # LSTM layer: on its input and on its recurrent state. On a data set of this size, the learning rate
 # of 0.001 used in the tutorials needs many epochs. A learning rate of 0.003 with a batch size of 32
@@ -59,8 +62,13 @@ print(pd.DataFrame({"train": train_labels.value_counts(), "test": test_labels.va
 
 settings = {
     "units": 100,
+    "bidirectional": False,
+    "pooling": "last",
     "embedding_dim": 32,
+    "ngrams": 0,
+    "embedding_dropout": 0.0,
     "learning_rate": 0.003,
+    "learning_rate_schedule": "constant",
     "batch_size": 32,
     "epochs": 3,
     "early_stopping": True,

@@ -105,7 +105,18 @@ print(f"{hashed.duplicated(keep=False).sum()} of {len(hashed)} words have a hash
 model = make_pipeline(
     sequencer,
     LSTMTextClassifier(
-        units=(32, 16), embedding_dim=32, dropout=0.2, learning_rate=0.005, epochs=6, random_state=0
+        units=(32, 16),
+        bidirectional=False,
+        pooling="last",
+        embedding_dim=32,
+        ngrams=0,
+        embedding_dropout=0.0,
+        dropout=0.2,
+        label_smoothing=0.0,
+        learning_rate=0.005,
+        learning_rate_schedule="constant",
+        epochs=6,
+        random_state=0,
     ),
 )
 model.fit(train["text"], train["label"])

@@ -71,13 +71,16 @@ print(pd.DataFrame(matrix @ matrix.T, words, words).round(2).to_string())
 # Learned and pretrained vectors
 # ------------------------------
 # The vectors are passed to both steps: to the sequencer as its vocabulary, and to the classifier as
-# its initial embedding weights. Training fine-tunes them.
+# its initial embedding weights. Training fine-tunes them. The networks have no n-grams, whose
+# scores do not depend on the vectors.
 
 settings = {
     "units": 32,
-    "pooling": "max",
+    "bidirectional": False,
+    "ngrams": 0,
     "embedding_dropout": 0.3,
     "learning_rate": 0.003,
+    "learning_rate_schedule": "constant",
     "batch_size": 32,
     "epochs": 8,
     "random_state": 0,

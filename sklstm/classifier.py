@@ -445,7 +445,7 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         >>> from sklstm import LSTMTextClassifier
         >>> classifier = LSTMTextClassifier(units=4, embedding_dim=3, epochs=1)
         >>> classifier.fit([[2, 3], [4, 3]], ["good", "bad"]).transform([[2, 3]]).shape
-        (1, 4)
+        (1, 8)
         """
         return self._apply("document_vectors", X)
 
@@ -467,10 +467,10 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         Examples
         --------
         >>> from sklstm import LSTMTextClassifier
-        >>> classifier = LSTMTextClassifier(units=4, embedding_dim=3, epochs=1)
+        >>> classifier = LSTMTextClassifier(units=4, embedding_dim=3, ngrams=0, epochs=1)
         >>> model = classifier.fit([[2, 3], [4, 3]], ["good", "bad"]).to_keras()
         >>> [layer.name for layer in model.layers]
-        ['ids', 'embedding', 'lstm_1', 'output']
+        ['ids', 'embedding', 'embedding_dropout', 'lstm_1', 'output']
         """
         fitted = self._fitted_network()
         from sklstm._network.network import stock_model
@@ -499,15 +499,16 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         Examples
         --------
         >>> from sklstm import LSTMTextClassifier
-        >>> classifier = LSTMTextClassifier(units=4, embedding_dim=3, epochs=1)
+        >>> network = {"units": 4, "bidirectional": False, "ngrams": 0, "embedding_dropout": 0}
+        >>> classifier = LSTMTextClassifier(**network, embedding_dim=3, epochs=1)
         >>> print(classifier.fit([[2, 3], [4, 3]], ["good", "bad"]).summary())
-        layer      description                      output shape                weights  trained
-        ----------------------------------------------------------------------------------------
-        embedding  a vector for each token          (n_documents, n_tokens, 3)       15  yes
-        lstm_1     LSTM, 4 units                    (n_documents, n_tokens, 4)      128  yes
-        pooling    the output after the last token  (n_documents, 4)                  -  -
-        output     dense, sigmoid                   (n_documents, 1)                  5  yes
-        ----------------------------------------------------------------------------------------
+        layer      description              output shape                weights  trained
+        --------------------------------------------------------------------------------
+        embedding  a vector for each token  (n_documents, n_tokens, 3)       15  yes
+        lstm_1     LSTM, 4 units            (n_documents, n_tokens, 4)      128  yes
+        pooling    maximum over tokens      (n_documents, 4)                  -  -
+        output     dense, sigmoid           (n_documents, 1)                  5  yes
+        --------------------------------------------------------------------------------
         Total params: 148
         """
         fitted = self._fitted_network()

@@ -58,7 +58,8 @@ class KerasTextClassifier(BaseTextClassifier, BaseWrapper):
         Metrics in ``history_``; None for accuracy. Training metrics are averaged over batches.
     epochs : int or "auto", default=10
         Number of passes over the documents; the maximum number with early stopping. "auto" runs
-        about 400 optimizer steps, in 3 to 12 epochs.
+        about 400 optimizer steps, or 50 steps per class if there are more than eight classes or
+        labels, in 3 to 20 epochs.
     batch_size : int or None, default=64
         Maximum number of documents per optimizer step; None for 32, -1 for all documents.
     learning_rate_schedule : {"constant", "one_cycle"}, default="constant"
@@ -69,17 +70,30 @@ class KerasTextClassifier(BaseTextClassifier, BaseWrapper):
         the epoch.
     class_weight : dict, "balanced" or None, default=None
         Weight of each class in the loss; "balanced" for weights inversely proportional to the class
-        frequencies.
+        frequencies. Not supported for multilabel data.
     early_stopping : bool, default=False
-        Whether to stop training when the accuracy on a validation set no longer improves, and to
-        restore the weights of the best epoch.
+        Whether to stop training when the score on a validation set no longer improves, and to
+        restore the weights of the best epoch. `fit` warns if the validation set has fewer than five
+        documents of a class.
     validation_fraction : float, default=0.1
         Fraction of the documents that are used as the validation set for early stopping, stratified
-        by class. Ignored if `X_val` is passed to `fit`.
+        by class, or by the rarest label of each document. Ignored if `X_val` is passed to `fit`.
     n_iter_no_change : int, default=5
-        Number of epochs without improvement after which early stopping ends training.
+        Number of epochs without improvement after which early stopping ends training. Epochs in
+        which the learning rate still increases do not count.
     tol : float, default=1e-4
-        Minimum increase of the validation accuracy that counts as an improvement.
+        Minimum increase of the validation score that counts as an improvement.
+    scoring : str or callable, default="loss"
+        Validation score for early stopping: "loss" is the negative loss of the model. Others are a
+        name of a scorer of scikit-learn, such as "f1_macro" or "average_precision", or a callable
+        ``scorer(classifier, X, y)``, whose classifier can only predict the validation set. Equal
+        scores are compared by the loss.
+    threshold : float, array-like of shape (n_labels,) or "auto", default="auto"
+        Probability from which on `predict` returns a label of multilabel data, or the second of two
+        classes. "auto" is 0.5 for two classes. For multilabel data it chooses a threshold for each
+        label, which increases the F1 score: on the validation set, if there is one, and otherwise
+        on a fifth of the documents, after an additional fit to the others, which almost doubles the
+        training time. With fewer than 50 documents, "auto" is 0.5.
     callbacks : keras.callbacks.Callback, class, list or dict of them, or None, default=None
         Keras callbacks. From a class, such as ``callbacks=keras.callbacks.EarlyStopping``, each fit
         creates a new callback, with the parameters that start with ``callbacks__``.
@@ -122,13 +136,19 @@ class KerasTextClassifier(BaseTextClassifier, BaseWrapper):
         The variables of the model by their paths in Keras.
     history_ : dict of str to list of float
         One value per epoch for the loss and each metric; metrics of the validation set have the
-        prefix ``"val_"``.
+        prefix ``"val_"``. "val_score" is the validation score for early stopping with another
+        `scoring` than "loss".
     loss_curve_ : list of float
         ``history_["loss"]``.
     n_iter_ : int
         Number of epochs in the last call of `fit` or `partial_fit`.
+    thresholds_ : ndarray of float64 of shape (n_labels,) or (1,)
+        Probability of each label from which on it is predicted, or of the second of two classes.
     best_validation_score_ : float
-        Best validation accuracy. Defined only with early stopping.
+        Best validation score according to `scoring`. Defined only with early stopping.
+    best_epoch_ : int
+        Epoch of the best validation score, whose weights were restored, counted from 1. Defined
+        only with early stopping.
 
     See Also
     --------

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 import numpy as np
+from conftest import PLAIN
 
 from sklstm import LSTMTextClassifier
 from sklstm._network.network import Network
@@ -21,7 +22,7 @@ def with_random_weights(
     `n_outputs` is 1 for two classes, 3 for three, or "labels" for three labels.
     """
     parameters = {"units": (4,), "embedding_dim": 3} | parameters
-    classifier = LSTMTextClassifier(**parameters)
+    classifier = LSTMTextClassifier(**(PLAIN | parameters))
     needs_width = classifier.pooling == "flatten" or not classifier.mask_padding
     spec = NetworkSpec(
         vocab_size=vocab_size,
@@ -37,10 +38,10 @@ def with_random_weights(
         name: rng.normal(scale=0.7, size=shape).astype(np.float32) for name, shape in shapes.items()
     }
     classifier.classes_ = np.arange(max(spec.n_outputs, 2))
+    classifier._is_multilabel = n_outputs == "labels"
+    classifier.thresholds_ = np.full(3 if classifier._is_multilabel else 1, 0.5)
     classifier.vocab_size_, classifier.n_features_in_ = vocab_size, width
     classifier.embedding_ids_ = np.arange(vocab_size, dtype=np.int32)
     classifier._known_ids = np.ones(vocab_size, dtype=bool)
     classifier._architecture, classifier._vectors = asdict(spec), None
-    classifier.embedding_ids_ = np.arange(vocab_size, dtype=np.int32)
-    classifier._known_ids = np.ones(vocab_size, dtype=bool)
     return classifier

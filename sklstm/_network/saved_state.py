@@ -81,8 +81,7 @@ def check_saved_state(
     _check_weights(owner, attributes["weights_"], spec)
     n_classes = 2 if spec.n_outputs == 1 else spec.n_outputs
     check_array(owner, "classes_", attributes["classes_"], np.generic, (n_classes,))
-    n_thresholds = spec.n_outputs if attributes["_is_multilabel"] else 1
-    check_array(owner, "thresholds_", attributes["thresholds_"], np.floating, (n_thresholds,))
+    _check_thresholds(owner, attributes["thresholds_"], attributes["_is_multilabel"], spec)
     _check_ids(owner, attributes, spec)
     _check_optimizer_state(owner, attributes["_optimizer_state"])
     return {**attributes, "_architecture": asdict(spec)}
@@ -115,6 +114,15 @@ def _check_weights(owner: type, weights: Mapping[str, object], spec: NetworkSpec
         raise_damaged(owner, f"weights_ and its architecture differ in {', '.join(differing):.200}")
     for name, shape in shapes.items():
         check_array(owner, f"weights_[{name!r}]", weights[name], np.floating, shape)
+
+
+def _check_thresholds(owner: type, thresholds: Any, is_multilabel: bool, spec: NetworkSpec) -> None:
+    if is_multilabel and spec.output_activation != "sigmoid":
+        raise_damaged(owner, f"_is_multilabel is True with {spec.output_activation}")
+    n_thresholds = spec.n_outputs if is_multilabel else 1
+    check_array(owner, "thresholds_", thresholds, np.floating, (n_thresholds,))
+    if not ((thresholds > 0) & (thresholds < 1)).all():
+        raise_damaged(owner, "thresholds_ are not between 0 and 1")
 
 
 def _check_ids(owner: type, attributes: Mapping[str, Any], spec: NetworkSpec) -> None:

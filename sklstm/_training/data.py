@@ -270,10 +270,12 @@ def prior_logits(examples: Examples, n_outputs: int, output_activation: str) -> 
     -------
     logits : ndarray of float32 of shape (n_outputs,)
         Logarithms of the odds of each output, or of the frequency of each class, of the weighted
-        documents. One document is added to each count, so that no logit is infinite.
+        documents. One document, of the smallest positive weight, is added to each count, so that
+        no logit is infinite.
     """
     targets, label_weights = split_targets(examples.targets, n_outputs)
-    weights = examples.weights[:, None].astype(np.float64)
+    weights = examples.weights[:, None] / examples.weights[examples.weights > 0].min()
+    weights = weights.astype(np.float64)
     if label_weights is not None:
         weights = weights * label_weights
     positive = 1.0 + (weights * targets).sum(axis=0)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.special import logit
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.pipeline import Pipeline
 
@@ -183,10 +184,10 @@ def _make_model(classifier: LSTMTextClassifier, settings: bytes) -> onnx.ModelPr
             "WordVectors.load or max_tokens of TextSequencer."
         )
     graph = NetworkGraph(replace(network, vocab_size=fitted.table.vocab_size), weights)
-    label, probabilities = graph.add_outputs(graph.add_network("ids"), classes)
+    logits, thresholds = graph.add_network("ids"), logit(classifier.thresholds_)
+    label, probabilities = graph.add_outputs(logits, classes, thresholds.astype(np.float32))
     documents, by_class = ("n_documents",), ("n_documents", len(classes))
-    is_multilabel = network.output_activation == "sigmoid" and network.n_outputs > 1
-    label_type = (np.int64, by_class) if is_multilabel else (classes.dtype, documents)
+    label_type = (np.int64, by_class) if classifier._is_multilabel else (classes.dtype, documents)
     metadata = {"classes": json.dumps(classes.tolist())}
     if settings:
         # Readers can check that the two files belong together.
@@ -260,13 +261,28 @@ class NetworkGraph(Graph):
             ids = self.add("Gather", self._weights[spec.NGRAM_IDS][:, 0].astype(np.int32), ids)
         return self.add("Mul", self.add("Add", logits, self._add_ngram_scores(ids)), 0.5)
 
-    def add_outputs(self, logits: str, classes: Labels) -> tuple[str, str]:
-        """Add the nodes from logits to the labels and probabilities that the classifier returns."""
+    def add_outputs(self, logits: str, classes: Labels, thresholds: spec.Floats) -> tuple[str, str]:
+        """Add the nodes from logits to the labels and probabilities that the classifier returns.
+
+        Parameters
+        ----------
+        logits : str
+            Name of the logits ``(n_documents, n_outputs)``.
+        classes : ndarray of shape (n_classes,)
+            The class labels.
+        thresholds : ndarray of float32 of shape (n_labels,) or (1,)
+            Logit of each label from which on it is predicted, or of the second of two classes.
+
+        Returns
+        -------
+        label, probabilities : str
+            Names of the labels and probabilities.
+        """
         if self._network.output_activation == "softmax":
             code = self.add("ArgMax", logits, axis=1, keepdims=0)
             return self.add("Gather", classes, code), self.add("Softmax", logits, axis=1)
         probabilities = self.add("Sigmoid", logits)
-        codes = self.cast(self.add("Greater", logits, 0.0), np.int64)
+        codes = self.cast(self.add("Greater", logits, thresholds), np.int64)
         if self._network.n_outputs > 1:
             return codes, probabilities
         label = self.add("Gather", classes, self.add("Squeeze", codes, [1]))

@@ -172,7 +172,10 @@ def token_attributions(
     ids = read_ids(sequencer, classifier, X)
     score = partial(_class_scores, classifier)
     scores, labels = score(ids), _python_labels(classifier.classes_)
-    codes = _target_codes(labels, scores, target)
+    if target is None:
+        codes = _predicted_codes(classifier, scores)
+    else:
+        codes = np.full(len(ids), _target_code(labels, target))
     if method == "occlusion":
         values, baselines = _occlude(score, ids, codes)
     else:
@@ -217,19 +220,25 @@ def _class_scores(classifier: BaseEstimator, ids: Ids) -> _Doubles:
     return np.asarray(logit(probabilities))
 
 
-def _target_codes(labels: Sequence[object], scores: _Doubles, target: object) -> _Codes:
-    """Return the column of the target in the scores; for None, that of the largest score.
+def _predicted_codes(classifier: BaseEstimator, scores: _Doubles) -> _Codes:
+    """Return the column of the predicted class in the scores, or of the most probable label."""
+    thresholds = getattr(classifier, "thresholds_", None)
+    if thresholds is None or classifier._is_multilabel or scores.shape[1] > 2:
+        return scores.argmax(axis=1)
+    return (scores[:, 1] > logit(thresholds[0])).astype(np.int64)
+
+
+def _target_code(labels: Sequence[object], target: object) -> int:
+    """Return the column of the target in the scores.
 
     Raises
     ------
     ValueError
         If the target is not a class.
     """
-    if target is None:
-        return scores.argmax(axis=1)
     for code, label in enumerate(labels):
         if np.ndim(label == target) == 0 and bool(label == target):
-            return np.full(len(scores), code)
+            return code
     similar = get_close_matches(str(target), map(str, labels), n=1)
     hint = f"; did you mean {similar[0]!r}?" if similar else "."
     listed = ", ".join(map(repr, labels[:20])) + (", ..." if len(labels) > 20 else "")

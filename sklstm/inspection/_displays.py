@@ -40,7 +40,6 @@ _BOX_HEIGHT, _BOX_STEP, _BOX_WIDTH, _BOX_GAP = 0.75, 1.05, 2.5, 0.3
 # The layer that is applied to the token ids in parallel to all others.
 _PARALLEL_LAYER = "ngrams"
 
-_METRIC_LABELS = {"loss": "cross-entropy (nats)"}
 _VALIDATION_PREFIX = "val_"
 # Lines of more epochs have no markers, which would overlap.
 _MAX_MARKERS = 30
@@ -309,7 +308,7 @@ class TrainingHistoryDisplay(Display):
     >>> classifier = LSTMTextClassifier(units=4, epochs=3).fit([[0, 2], [3, 2]], ["no", "yes"])
     >>> display = TrainingHistoryDisplay.from_estimator(classifier)
     >>> [ax.get_ylabel() for ax in display.ax_]
-    ['cross-entropy (nats)', 'accuracy']
+    ['loss', 'accuracy']
 
     Any other history can be plotted:
 
@@ -336,7 +335,7 @@ class TrainingHistoryDisplay(Display):
         """Plot the training history of a fitted classifier.
 
         With early stopping, the epoch whose weights were restored is marked. If there is validation
-        data but no early stopping, the epoch with the best validation accuracy is marked.
+        data but no early stopping, the epoch with the lowest validation loss is marked.
 
         Parameters
         ----------
@@ -363,9 +362,10 @@ class TrainingHistoryDisplay(Display):
         if not hasattr(classifier, "history_"):
             kind = type(classifier).__name__
             raise TypeError(f"{kind} has no history_; pass a fitted LSTMTextClassifier.")
-        scores = classifier.history_.get("val_accuracy")
-        best = None if scores is None else int(np.argmax(scores)) + 1
-        is_kept = hasattr(classifier, "best_validation_score_")
+        best, losses = getattr(classifier, "best_epoch_", None), classifier.history_.get("val_loss")
+        is_kept = best is not None
+        if losses is not None and not is_kept:
+            best = int(np.argmin(losses)) + 1
         return cls(classifier.history_, best_epoch=best, is_kept=is_kept).plot(ax=ax)
 
     def plot(self, *, ax: Axes | ArrayLike | None = None) -> Self:
@@ -388,7 +388,8 @@ class TrainingHistoryDisplay(Display):
         ImportError
             If matplotlib is not installed.
         """
-        names = [name for name in self.history if not name.startswith(_VALIDATION_PREFIX)]
+        # "val_score" is not computed on the training data.
+        names = list(dict.fromkeys(name.removeprefix(_VALIDATION_PREFIX) for name in self.history))
         size = (2.6 * len(names) + 0.4, 2.6)
         self.ax_ = self._several_axes(ax, (1, len(names)), size).ravel()
         self.lines_: dict[str, Line2D] = {}
@@ -411,7 +412,7 @@ class TrainingHistoryDisplay(Display):
         if self.best_epoch is not None:
             label = f"{'kept' if self.is_kept else 'best'}: epoch {self.best_epoch}"
             ax.axvline(self.best_epoch, color=BLACK, linewidth=1, linestyle=":", label=label)
-        ax.set(xlabel="epoch", ylabel=_METRIC_LABELS.get(name, name.replace("_", " ")))
+        ax.set(xlabel="epoch", ylabel=name.replace("_", " "))
         ax.set_xlim(0.5, 0.5 + 1.02 * n_epochs)  # Without a tick at epoch 0.
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
         ax.legend(fontsize="small", frameon=False)
@@ -446,10 +447,10 @@ class NetworkDisplay(Display):
     >>> import matplotlib
     >>> matplotlib.use("Agg")
     >>> from sklstm import LSTMTextClassifier, NetworkDisplay
-    >>> classifier = LSTMTextClassifier(units=4, embedding_dim=8, epochs=1)
+    >>> classifier = LSTMTextClassifier(units=4, embedding_dim=8, ngrams=0, epochs=1)
     >>> display = NetworkDisplay.from_estimator(classifier.fit([[0, 2], [3, 2]], ["no", "yes"]))
-    >>> [(layer.name, layer.n_weights) for layer in display.layers]
-    [('embedding', 32), ('lstm_1', 208), ('pooling', 0), ('output', 5)]
+    >>> [(layer.name, layer.n_weights) for layer in display.layers if layer.n_weights]
+    [('embedding', 32), ('lstm_1', 416), ('output', 9)]
 
     The same diagram on given axes:
 

@@ -167,7 +167,8 @@ def lstm_states(estimator: BaseEstimator, X: object, *, layer: int = 0) -> list[
     --------
     >>> from sklearn.pipeline import make_pipeline
     >>> from sklstm import LSTMTextClassifier, TextSequencer, lstm_states
-    >>> model = make_pipeline(TextSequencer(), LSTMTextClassifier(units=4, epochs=1))
+    >>> classifier = LSTMTextClassifier(units=4, bidirectional=False, epochs=1)
+    >>> model = make_pipeline(TextSequencer(), classifier)
     >>> model = model.fit(["a fine film", "a dull film"], ["good", "bad"])
     >>> (states,) = lstm_states(model, ["a dull film"])
     >>> states.tokens.tolist()
@@ -318,7 +319,8 @@ class LSTMStateDisplay(Display):
     >>> matplotlib.use("Agg")
     >>> from sklearn.pipeline import make_pipeline
     >>> from sklstm import LSTMStateDisplay, LSTMTextClassifier, TextSequencer
-    >>> model = make_pipeline(TextSequencer(), LSTMTextClassifier(units=4, epochs=1))
+    >>> classifier = LSTMTextClassifier(units=4, bidirectional=False, epochs=1)
+    >>> model = make_pipeline(TextSequencer(), classifier)
     >>> model = model.fit(["a fine film", "a dull film"], ["good", "bad"])
     >>> display = LSTMStateDisplay.from_estimator(model, "a dull film")
     >>> display.images_["forget_gate"].get_array().shape

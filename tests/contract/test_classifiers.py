@@ -8,7 +8,7 @@ import pickle
 
 import numpy as np
 import pytest
-from conftest import make_ids
+from conftest import PLAIN, make_ids
 from custom_models import network_that_knows_places
 from numpydoc.docscrape import ClassDoc
 from scipy.special import softmax
@@ -23,8 +23,9 @@ IDS, Y = make_ids()
 IDS3, Y3 = make_ids(n_classes=3)
 INDICATOR = np.stack([Y3 == 0, Y3 > 0, IDS3[:, -1] > 9], axis=1).astype(int)
 
+SMALL = {"units": 8, "embedding_dim": 8, "learning_rate": 0.03, "epochs": 30}
 PARAMETERS = {
-    LSTMTextClassifier: {"units": 8, "embedding_dim": 8, "learning_rate": 0.03},
+    LSTMTextClassifier: PLAIN | SMALL,
     KerasTextClassifier: {
         "model": network_that_knows_places,
         "model__dim": 8,
@@ -64,21 +65,23 @@ def make(kind, **parameters):
     return kind(**(defaults | PARAMETERS[kind] | parameters))
 
 
-def checks_of(kind, expected_failures, **parameters):
+def checks_of(label, classifier, expected_failures):
     """Return the checks of scikit-learn that must pass."""
-    label = "-".join([kind.__name__, *parameters.values()])
     return [
         pytest.param(estimator, check, id=f"{label}-{check.func.__name__}")
-        for estimator, check in estimator_checks_generator(make(kind, **parameters), mark=None)
+        for estimator, check in estimator_checks_generator(classifier, mark=None)
         if check.func.__name__ not in expected_failures
     ]
 
 
+# A small network with the other defaults, such as n-grams and one-cycle learning rates.
+DEFAULTS = LSTMTextClassifier(**SMALL, batch_size=32, random_state=0)
+UNKNOWN_IDS = make(LSTMTextClassifier, invalid_ids="unknown")
 # Sorted, so that a classifier finds the networks that an earlier check has compiled.
 CHECKS = sorted(
-    checks_of(LSTMTextClassifier, NOT_IDS)
-    + checks_of(LSTMTextClassifier, list(NOT_IDS)[:1], invalid_ids="unknown")
-    + checks_of(KerasTextClassifier, NOT_IDS | OF_SCIKERAS),
+    checks_of("LSTMTextClassifier", DEFAULTS, NOT_IDS)
+    + checks_of("LSTMTextClassifier-unknown", UNKNOWN_IDS, list(NOT_IDS)[:1])
+    + checks_of("KerasTextClassifier", make(KerasTextClassifier), NOT_IDS | OF_SCIKERAS),
     key=lambda parameters: parameters.id.rpartition("-")[2],
 )
 
@@ -165,6 +168,8 @@ def test_the_classifiers_share_the_parameters_of_training():
         "n_iter_no_change",
         "optimizer",
         "random_state",
+        "scoring",
+        "threshold",
         "tol",
         "validation_fraction",
         "verbose",
@@ -173,7 +178,9 @@ def test_the_classifiers_share_the_parameters_of_training():
     }
     lstm, custom = (inspect.signature(kind).parameters for kind in PARAMETERS)
     assert lstm.keys() & custom.keys() == shared
-    defaults = {name: lstm[name].default for name in shared}
+    # Those of Keras: a custom model may need another learning rate and number of epochs.
+    differing = {"epochs": 10, "learning_rate_schedule": "constant"}
+    defaults = {name: lstm[name].default for name in shared} | differing
     assert defaults == {name: custom[name].default for name in shared}
 
 
@@ -182,14 +189,14 @@ def test_the_classifiers_share_the_parameters_of_training():
     ("ids", "y", "n_columns"), [(IDS, Y, 2), (IDS3, Y3, 3), (IDS3, INDICATOR, 3)]
 )
 def test_scores_probabilities_and_predictions_agree(kind, ids, y, n_columns):
-    classifier = make(kind, epochs=3).fit(ids, y)
+    classifier = make(kind, epochs=3, threshold="auto").fit(ids, y)
     scores, proba = classifier.decision_function(ids), classifier.predict_proba(ids)
     assert proba.shape == (len(ids), n_columns)
     assert scores.shape == ((len(ids),) if n_columns == 2 else (len(ids), n_columns))
     predicted = classifier.predict(ids)
     if y.ndim == 2:
         np.testing.assert_allclose(proba, 1 / (1 + np.exp(-scores)), atol=1e-5)
-        np.testing.assert_array_equal(predicted, scores > 0)
+        np.testing.assert_array_equal(predicted, proba > classifier.thresholds_)
     else:
         np.testing.assert_allclose(proba.sum(axis=1), 1, atol=1e-5)
         np.testing.assert_array_equal(predicted, classifier.classes_[proba.argmax(axis=1)])
@@ -201,14 +208,14 @@ def test_scores_probabilities_and_predictions_agree(kind, ids, y, n_columns):
 
 @BOTH
 def test_early_stopping_keeps_the_weights_of_the_best_epoch(kind):
-    stopped = make(kind, early_stopping=True, n_iter_no_change=2, epochs=40).fit(IDS, Y)
-    scores = stopped.history_["val_accuracy"]
+    parameters = {"early_stopping": True, "n_iter_no_change": 2, "scoring": "roc_auc"}
+    stopped = make(kind, **parameters, epochs=40).fit(IDS, Y)
+    scores = stopped.history_["val_score"]
     assert stopped.n_iter_ < 40
     assert stopped.best_validation_score_ == max(scores)
-    again = make(
-        kind, early_stopping=True, n_iter_no_change=2, epochs=scores.index(max(scores)) + 1
-    )
-    np.testing.assert_array_equal(again.fit(IDS, Y).predict_proba(IDS), stopped.predict_proba(IDS))
+    assert scores[stopped.best_epoch_ - 1] == max(scores)
+    again = make(kind, **parameters, epochs=stopped.best_epoch_).fit(IDS, Y)
+    np.testing.assert_array_equal(again.predict_proba(IDS), stopped.predict_proba(IDS))
 
 
 @BOTH
@@ -216,8 +223,8 @@ def test_tol_is_the_least_gain_that_counts(kind):
     parameters = {"early_stopping": True, "n_iter_no_change": 3, "epochs": 30}
     assert make(kind, tol=2.0, **parameters).fit(IDS, Y).n_iter_ == 4
     patient = make(kind, tol=0.0, **parameters).fit(IDS, Y)
-    scores = patient.history_["val_accuracy"]
-    improved = [i for i, score in enumerate(scores) if score >= max(scores[:i], default=0)]
+    losses = patient.history_["val_loss"]
+    improved = [i for i, loss in enumerate(losses) if loss < min(losses[:i], default=np.inf)]
     assert patient.n_iter_ == 30 or patient.n_iter_ - 1 - improved[-1] == 3
 
 

@@ -95,6 +95,18 @@ def test_probabilities_and_labels_are_those_of_the_classifier(exported):
     np.testing.assert_array_equal(label, classifier.predict(some_ids()))
 
 
+@pytest.mark.parametrize(("n_outputs", "thresholds"), [(1, [0.8]), ("labels", [0.2, 0.5, 0.9])])
+def test_labels_are_those_of_the_thresholds(n_outputs, thresholds, tmp_path):
+    classifier = with_random_weights(n_outputs)
+    at_half = classifier.predict(some_ids())
+    classifier.thresholds_ = np.array(thresholds)
+    session = session_of(classifier, tmp_path / "model.onnx")
+    label, proba = session.run(["label", "probabilities"], {"ids": some_ids()})
+    assert (label != at_half).any()
+    np.testing.assert_array_equal(label, classifier.predict(some_ids()))
+    np.testing.assert_allclose(proba, classifier.predict_proba(some_ids()), atol=1e-5)
+
+
 def test_a_document_alone_has_the_same_probabilities(exported):
     _, _, session = exported
     alone = [probabilities(session, row[np.newaxis])[0] for row in some_ids()]

@@ -167,6 +167,12 @@ def test_without_a_target_the_predicted_class_is_explained():
         classifier = with_random_weights(n_outputs)
         found = token_attributions(classifier, IDS, method="occlusion")
         assert [a.target for a in found] == classifier.predict(IDS).tolist()
+    binary = with_random_weights()
+    at_half = binary.predict(IDS)
+    binary.thresholds_ = np.array([0.8])
+    for method in ("occlusion", "integrated_gradients"):
+        found = token_attributions(binary, IDS, method=method)
+        assert [a.target for a in found] == binary.predict(IDS).tolist() != at_half.tolist()
     classifier = with_random_weights("labels")
     found = token_attributions(classifier, IDS, method="occlusion")
     assert [a.target for a in found] == classifier.predict_proba(IDS).argmax(axis=1).tolist()

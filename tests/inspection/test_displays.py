@@ -54,19 +54,40 @@ def test_history_is_plotted_by_epoch(pipeline, plt):
     for name, line in display.lines_.items():
         assert_array_equal(line.get_xdata(), [1, 2, 3])
         assert_array_equal(line.get_ydata(), history[name])
-    assert [ax.get_ylabel() for ax in display.ax_] == ["cross-entropy (nats)", "accuracy"]
+    assert [ax.get_ylabel() for ax in display.ax_] == ["loss", "accuracy"]
     assert {ax.get_xlabel() for ax in display.ax_} == {"epoch"}
     assert display.figure_ is display.ax_[0].figure
 
 
-def test_history_marks_the_epoch_whose_weights_were_kept(plt):
+@pytest.mark.parametrize("scoring", ["loss", "f1"])
+def test_history_marks_the_epoch_whose_weights_were_kept(scoring, plt):
     ids, y = make_ids()
-    classifier = small_classifier(epochs=6, early_stopping=True, n_iter_no_change=2).fit(ids, y)
+    parameters = {"epochs": 6, "early_stopping": True, "n_iter_no_change": 2, "scoring": scoring}
+    classifier = small_classifier(**parameters).fit(ids, y)
     display = TrainingHistoryDisplay.from_estimator(classifier)
-    best = classifier.history_["val_accuracy"].index(classifier.best_validation_score_) + 1
+    best = classifier.best_epoch_
     assert display.best_epoch == best
     legends = [text.get_text() for text in display.ax_[0].get_legend().get_texts()]
     assert legends == ["training", "validation", f"kept: epoch {best}"]
+
+
+def test_history_marks_the_lowest_validation_loss_without_early_stopping(plt):
+    ids, y = make_ids()
+    classifier = small_classifier(epochs=4).fit(ids, y, X_val=ids[:20], y_val=y[:20])
+    display = TrainingHistoryDisplay.from_estimator(classifier)
+    best = int(np.argmin(classifier.history_["val_loss"])) + 1
+    legends = [text.get_text() for text in display.ax_[0].get_legend().get_texts()]
+    assert legends == ["training", "validation", f"best: epoch {best}"]
+
+
+def test_history_shows_a_score_of_the_validation_data_alone(plt):
+    ids, y = make_ids()
+    classifier = small_classifier(early_stopping=True, scoring="f1").fit(ids, y)
+    display = TrainingHistoryDisplay.from_estimator(classifier)
+    assert [ax.get_ylabel() for ax in display.ax_] == ["loss", "accuracy", "score"]
+    assert_array_equal(display.lines_["val_score"].get_ydata(), classifier.history_["val_score"])
+    legends = [text.get_text() for text in display.ax_[-1].get_legend().get_texts()]
+    assert legends == ["validation", f"kept: epoch {classifier.best_epoch_}"]
 
 
 def test_history_of_one_epoch_has_one_tick(plt):

@@ -177,6 +177,7 @@ def test_models_of_every_format_predict_what_they_did(path, load):
     model, expected = load(path), json.loads(path.read_text(encoding="utf-8"))
     probabilities = model.predict_proba(expected["texts"])
     np.testing.assert_allclose(probabilities, expected["probabilities"], atol=1e-5)
+    assert model.predict(expected["texts"]).tolist() == expected["predicted"]
     # All that a model of today has: it can be shown, copied, cloned and saved again.
     assert repr(clone(model)) == repr(model)
     again = pickle.loads(pickle.dumps(model))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from conftest import PLAIN
 
 from sklstm import LSTMTextClassifier
 
@@ -61,7 +62,8 @@ def network(request):
     rng = np.random.default_rng(0)
     # A few documents of full width: the size of the network does not depend on more.
     ids = rng.integers(1, parameters["vocab_size"], (8, width))
-    classifier = LSTMTextClassifier(**parameters, mask_padding=False, epochs=1, random_state=0)
+    one_step = {"mask_padding": False, "epochs": 1, "random_state": 0}
+    classifier = LSTMTextClassifier(**(PLAIN | parameters | one_step))
     classifier.fit(ids, np.arange(8) % n_classes)
     return parameters, classifier, ids, n_parameters, layers
 

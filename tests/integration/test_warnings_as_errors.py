@@ -18,6 +18,7 @@ from custom_models import network
 from sklearn.pipeline import make_pipeline
 from sklstm import KerasTextClassifier, TextSequencer, make_text_classifier
 
+TEXTS, LABELS = 4 * TEXTS, 4 * LABELS
 sequencer = TextSequencer(max_len=8)
 ids = sequencer.fit_transform(TEXTS)
 """

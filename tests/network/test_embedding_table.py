@@ -6,7 +6,7 @@ import pickle
 
 import numpy as np
 import pytest
-from conftest import LABELS, TEXTS
+from conftest import LABELS, PLAIN, TEXTS
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -28,7 +28,7 @@ def word_vectors(n_others=1000) -> WordVectors:
 
 
 def model_with(vectors: WordVectors, **parameters) -> Pipeline:
-    settings = {"units": 4, "epochs": 2, "learning_rate": 0.01, "random_state": 0}
+    settings = PLAIN | {"units": 4, "epochs": 2, "learning_rate": 0.01, "random_state": 0}
     return make_pipeline(
         TextSequencer(vocabulary=vectors, max_len=12),
         LSTMTextClassifier(embedding_weights=vectors, **(settings | parameters)),
@@ -71,9 +71,8 @@ def test_words_that_training_lacks_have_their_vectors_at_prediction(fitted):
     every = np.asarray(classifier.embedding_weights)
     matrix = np.concatenate([every, np.zeros((classifier.vocab_size_ - len(every), 5))])
     matrix[classifier.embedding_ids_] = classifier.weights_[EMBEDDINGS]
-    whole = LSTMTextClassifier(
-        embedding_weights=matrix, units=4, epochs=1, random_state=0, vocab_size=len(matrix)
-    ).fit(sequencer.transform(TEXTS), LABELS)
+    whole = clone(classifier).set_params(embedding_weights=matrix, vocab_size=len(matrix))
+    whole.fit(sequencer.transform(TEXTS), LABELS)
     whole.weights_ = classifier.weights_ | {EMBEDDINGS: matrix.astype(np.float32)}
     scores = classifier.decision_function(ids)
     np.testing.assert_allclose(scores, whole.decision_function(ids), atol=1e-6)

@@ -106,8 +106,8 @@ def twice(text):
 VECTORS = WordVectors(["good", "bad", "do", "n't"], np.eye(4))
 # fmt: off
 VALID = {
-    "max_tokens": [20_000, 3, 4, 10, None, np.int64(5)],
-    "max_len": [500, 1, 2, 5, None, 2**70],
+    "max_tokens": [30_000, 3, 4, 10, None, np.int64(5)],
+    "max_len": [1_000, 1, 2, 5, None, 2**70],
     "padding": ["pre", "post"],
     "truncating": ["pre", "post"],
     "indexing": ["vocabulary", "hash"],
@@ -264,7 +264,7 @@ def test_vocabulary_is_what_counting_gives(X, parameters):
     assert sequencer.tokens_[2:].tolist() == kept
     unknown = counts.total() - sum(counts[token] for token in kept)
     assert sequencer.token_counts_.tolist() == [0, unknown, *(counts[token] for token in kept)]
-    assert sequencer.max_len_ == min(max(map(len, documents)), 500)
+    assert sequencer.max_len_ == min(max(map(len, documents)), 1_000)
 
 
 FITTED = [

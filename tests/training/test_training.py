@@ -36,14 +36,16 @@ def test_validation_documents_do_not_change_training():
 
 def test_early_stopping_keeps_the_weights_of_the_best_epoch():
     classifier = small_classifier(
-        epochs=30, early_stopping=True, n_iter_no_change=4, learning_rate=0.1
+        epochs=30, early_stopping=True, n_iter_no_change=4, tol=0.0, learning_rate=0.2
     )
     classifier.fit(TRAIN_IDS, TRAIN_Y, X_val=VAL_IDS, y_val=VAL_Y)
-    scores = classifier.history_["val_accuracy"]
-    assert classifier.best_validation_score_ == max(scores) == classifier.score(VAL_IDS, VAL_Y)
-    best_epoch = int(np.argmax(scores)) + 1
+    losses = classifier.history_["val_loss"]
+    found = log_loss(VAL_Y, classifier.predict_proba(VAL_IDS))
+    assert classifier.best_validation_score_ == -min(losses) == pytest.approx(-found, rel=1e-5)
+    best_epoch = int(np.argmin(losses)) + 1
+    assert classifier.best_epoch_ == best_epoch
     assert classifier.n_iter_ == best_epoch + 4 < 30
-    shorter = small_classifier(epochs=best_epoch, learning_rate=0.1).fit(TRAIN_IDS, TRAIN_Y)
+    shorter = small_classifier(epochs=best_epoch, learning_rate=0.2).fit(TRAIN_IDS, TRAIN_Y)
     assert_same_weights(classifier.weights_, shorter.weights_)
 
 
@@ -55,22 +57,24 @@ def test_early_stopping_sets_a_stratified_share_aside():
     assert np.bincount(y[validation]).tolist() == [9, 1]
     assert sorted([*train, *validation]) == list(range(100))
     np.testing.assert_array_equal(validation, split_off_validation(y, 0.1, seed=0)[1])
-    classifier = small_classifier(early_stopping=True).fit(IDS, Y)
-    assert 0 <= classifier.best_validation_score_ <= 1
+    classifier = small_classifier(early_stopping=True, scoring="accuracy").fit(IDS, Y)
+    n_correct = classifier.best_validation_score_ * 8
+    assert n_correct == pytest.approx(round(n_correct))
 
 
 def test_without_early_stopping_there_is_no_best_score():
     classifier = small_classifier(early_stopping=True, epochs=1).fit(IDS, Y)
-    assert hasattr(classifier, "best_validation_score_")
+    assert {"best_validation_score_", "best_epoch_"} <= vars(classifier).keys()
     classifier.set_params(early_stopping=False).fit(IDS, Y)
-    assert not hasattr(classifier, "best_validation_score_")
+    assert not {"best_validation_score_", "best_epoch_"} & vars(classifier).keys()
 
 
 def test_early_stopping_works_with_multilabel_data():
     y = np.column_stack([Y, Y])
-    classifier = small_classifier(early_stopping=True, validation_fraction=0.2).fit(IDS, y)
-    share = classifier.best_validation_score_ * 16
-    assert share == pytest.approx(round(share))
+    parameters = {"early_stopping": True, "validation_fraction": 0.2, "scoring": "accuracy"}
+    classifier = small_classifier(**parameters).fit(IDS, y)
+    n_correct = classifier.best_validation_score_ * 16
+    assert n_correct == pytest.approx(round(n_correct))
 
 
 def test_average_weights_are_the_mean_over_the_steps_of_the_last_epoch():
