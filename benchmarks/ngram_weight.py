@@ -17,6 +17,7 @@ import numpy as np
 from _common import format_table, machine
 from _datasets import Dataset, development, load
 from accuracy import parser_of_sets
+from sklearn.preprocessing import label_binarize
 
 from sklstm import make_text_classifier
 from sklstm._network.hashed_ngrams import choose_regression
@@ -44,9 +45,8 @@ def accuracies(dataset: Dataset, seed: int) -> dict[str, float]:
     model = make_text_classifier("balanced", random_state=seed)
     model.fit(dataset.train["text"], dataset.train["label"])
     ids, classifier = model[0].transform(texts), model[-1]
-    lengths = (model[0].transform(dataset.train["text"]) > 0).sum(axis=1)
-    n_outputs = classifier.weights_["output/bias"].size
-    chosen = choose_regression(len(lengths), lengths.mean(), n_outputs, is_exclusive=True).factor
+    targets = label_binarize(dataset.train["label"], classes=classifier.classes_)
+    chosen = choose_regression(model[0].transform(dataset.train["text"]), targets, True).factor
     by_lstm = 2 * without_ngrams(classifier).decision_function(ids)
     by_ngrams = (2 * classifier.decision_function(ids) - by_lstm) / chosen
 

@@ -48,13 +48,14 @@ class Regression(NamedTuple):
     factor: float
 
 
-# The more classes or labels, the fewer documents of each, and the longer the documents, the more
-# accurate is the linear model in comparison with the LSTM. These settings were chosen on validation
-# sets.
+# The more classes or labels, the fewer documents of one of them, and the longer the documents, the
+# more accurate is the linear model in comparison with the LSTM. These settings were chosen on
+# validation sets.
 _DEFAULT, _MULTILABEL = Regression(3.0, 1.0), Regression(3.0, 2.0)
 _MANY_CLASSES, _FEW_OR_LONG = Regression(10.0, 4.0), Regression(3.0, 4.0)
-# More classes are many, fewer documents per class are few, and documents of more tokens are long.
-_MAX_CLASSES, _MIN_DOCUMENTS_PER_CLASS, _MAX_MEAN_LENGTH = 5, 1000, 100
+# More classes are many, fewer documents of the rarest class are few, and documents of more tokens
+# are long.
+_MAX_CLASSES, _MIN_RAREST_CLASS, _MAX_MEAN_LENGTH = 5, 500, 100
 _TOLERANCE = 1e-4
 
 
@@ -167,8 +168,7 @@ def fit_ngram_weights(
     """
     from sklearn.linear_model import LogisticRegression
 
-    mean_length = (ids > 0).sum() / len(ids)
-    regression = choose_regression(len(ids), mean_length, targets.shape[1], is_exclusive)
+    regression = choose_regression(ids, targets, is_exclusive)
     features = _scaled_counts(ids, max_length, n_buckets)
     presence = features.copy()
     presence.data[:] = 1.0
@@ -205,17 +205,17 @@ def fit_ngram_weights(
     return table, np.array([[bias for _, bias in fitted]], dtype=np.float32)
 
 
-def choose_regression(
-    n_documents: int, mean_length: float, n_outputs: int, is_exclusive: bool
-) -> Regression:
+def choose_regression(ids: Ids, targets: Floats, is_exclusive: bool) -> Regression:
     """Return the settings that are suitable for the documents and classes."""
+    n_documents, n_outputs = targets.shape
     if not is_exclusive:
         return _MULTILABEL
     if n_outputs > _MAX_CLASSES:
         return _MANY_CLASSES
-    n_classes = max(2, n_outputs)
-    is_few = n_documents < n_classes * _MIN_DOCUMENTS_PER_CLASS
-    return _FEW_OR_LONG if is_few or mean_length > _MAX_MEAN_LENGTH else _DEFAULT
+    counts = targets.sum(axis=0)
+    rarest = counts.min() if n_outputs > 1 else min(counts[0], n_documents - counts[0])
+    is_long = (ids > 0).sum() > n_documents * _MAX_MEAN_LENGTH
+    return _FEW_OR_LONG if rarest < _MIN_RAREST_CLASS or is_long else _DEFAULT
 
 
 def _scaled_counts(ids: Ids, max_length: int, n_buckets: int) -> sparse.csr_array:

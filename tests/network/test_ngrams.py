@@ -76,23 +76,26 @@ def test_weights_are_those_of_logistic_regression_on_naive_bayes_features(monkey
 
 
 @pytest.mark.parametrize(
-    ("n_documents", "mean_length", "n_outputs", "is_exclusive", "expected"),
+    ("class_counts", "length", "is_exclusive", "expected"),
     [
-        (2000, 100, 1, True, (3.0, 1.0)),
-        (1999, 100, 1, True, (3.0, 4.0)),
-        (2000, 101, 1, True, (3.0, 4.0)),
-        (5000, 10, 5, True, (3.0, 1.0)),
-        (4999, 10, 5, True, (3.0, 4.0)),
-        (100_000, 10, 6, True, (10.0, 4.0)),
-        (100_000, 300, 6, False, (3.0, 2.0)),
-        (100, 10, 2, False, (3.0, 2.0)),
+        ([500, 500], 100, True, (3.0, 1.0)),
+        ([9000, 499], 100, True, (3.0, 4.0)),
+        ([499, 9000], 100, True, (3.0, 4.0)),
+        ([500, 500], 101, True, (3.0, 4.0)),
+        ([500] * 5, 9, True, (3.0, 1.0)),
+        ([500, 500, 499], 9, True, (3.0, 4.0)),
+        ([5000] * 6, 9, True, (10.0, 4.0)),
+        ([5000] * 6, 200, False, (3.0, 2.0)),
+        ([9, 9], 9, False, (3.0, 2.0)),
     ],
 )
-def test_regularization_and_factor_depend_on_the_data(
-    n_documents, mean_length, n_outputs, is_exclusive, expected
-):
-    found = choose_regression(n_documents, mean_length, n_outputs, is_exclusive)
-    assert found == expected
+def test_regularization_and_factor_depend_on_the_data(class_counts, length, is_exclusive, expected):
+    y = np.repeat(np.arange(len(class_counts)), class_counts)
+    targets = np.eye(len(class_counts), dtype=np.float32)[y]
+    if is_exclusive and len(class_counts) == 2:
+        targets = targets[:, 1:]
+    ids = np.ones((len(y), length), np.int32)
+    assert choose_regression(ids, targets, is_exclusive) == expected
 
 
 def test_the_factor_is_a_factor_of_the_scores():
