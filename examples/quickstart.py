@@ -55,6 +55,7 @@ def load_reviews(limit: int | None) -> pd.DataFrame:
 
 def build_models() -> dict:
     """Return the LSTM and two classic baselines with their default parameters."""
+    # Early stopping sets a validation set aside, for the validation curves of the plot.
     lstm = make_text_classifier("balanced", early_stopping=True, random_state=0, verbose=1)
     baselines = classic_baselines(random_state=0)
     baselines["random_forest"].set_params(classifier__n_jobs=-1)
