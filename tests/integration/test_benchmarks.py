@@ -114,6 +114,12 @@ def test_an_exported_network_is_timed_next_to_its_classifier():
     [
         ("accuracy", ["--systems", "fast", "NB-SVM"], {"fast", "NB-SVM"}),
         ("ablation", ["--scratch", "--variants", "as it is", "32 units"], {"as it is", "32 units"}),
+        ("ngram_weight", ["--seeds", "1"], {"data set", "MR"}),
+        (
+            "imbalanced_accuracy",
+            ["--documents", "600", "--seeds", "1"],
+            {"balanced", "balanced, early stopping", "logistic regression"},
+        ),
     ],
 )
 def test_accuracies_are_printed_for_each_set(script, options, expected):
