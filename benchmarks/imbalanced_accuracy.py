@@ -15,12 +15,11 @@ import argparse
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from statistics import mean, stdev
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from _common import format_table, machine, messages, sentences
+from _common import format_table, machine, messages, sentences, summarize
 from sklearn.metrics import average_precision_score, f1_score, precision_recall_curve
 from sklearn.model_selection import train_test_split
 
@@ -122,13 +121,6 @@ def run(model: Any, texts: np.ndarray, labels: np.ndarray, seed: int) -> dict[st
         "F1 at best": float(f1.max()),
         "F1": f1_score(y_test, model.predict(test)),
     }
-
-
-def summarize(values: list[float]) -> str:
-    """Return the mean over the seeds, and the standard error if there are several."""
-    if len(values) == 1:
-        return f"{values[0]:.3f}"
-    return f"{mean(values):.3f} ± {stdev(values) / len(values) ** 0.5:.3f}"
 
 
 if __name__ == "__main__":

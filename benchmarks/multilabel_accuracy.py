@@ -14,12 +14,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from pathlib import Path
-from statistics import mean, stdev
 from time import perf_counter
 from typing import Any
 
 import numpy as np
-from _common import format_table, machine
+from _common import format_table, machine, summarize
 from _datasets import MULTILABEL, glove, load_multilabel
 from sklearn.metrics import f1_score, label_ranking_average_precision_score
 from sklearn.multiclass import OneVsRestClassifier
@@ -90,13 +89,6 @@ def run(model: Any, name: str, data: Path, seed: int, documents: int | None) -> 
         "labels": predicted.sum(axis=1).mean(),
         "fit, s": seconds,
     }
-
-
-def summarize(values: list[float]) -> str:
-    """Return the mean over the seeds, and the standard error if there are several."""
-    if len(values) == 1:
-        return f"{values[0]:.3f}"
-    return f"{mean(values):.3f} ± {stdev(values) / len(values) ** 0.5:.3f}"
 
 
 if __name__ == "__main__":

@@ -427,8 +427,8 @@ def check_class_weight(class_weight: object) -> None:
             raise ValueError(f"{problem}; it must be a finite number, 0 or more.")
 
 
-def check_label_weight(class_weight: object, n_labels: int) -> str | list[dict[int, float]]:
-    """Return the class weights of multilabel data: "balanced", or a dict for each label.
+def check_label_weight(class_weight: object, n_labels: int) -> list[str] | list[dict[int, float]]:
+    """Return the class weights of each label of multilabel data: "balanced", or a dict.
 
     Parameters
     ----------
@@ -444,7 +444,7 @@ def check_label_weight(class_weight: object, n_labels: int) -> str | list[dict[i
         If a label does not exist, a list has the wrong length, or a weight is invalid.
     """
     if isinstance(class_weight, str):
-        return class_weight
+        return [class_weight] * n_labels
     if isinstance(class_weight, dict):
         unknown = [label for label in class_weight if label not in range(n_labels)]
         if unknown:
@@ -465,7 +465,7 @@ def check_label_weight(class_weight: object, n_labels: int) -> str | list[dict[i
         )
     for weights in by_label:
         check_class_weight(weights)
-    return by_label
+    return [{0: 1.0, 1: 1.0} | weights for weights in by_label]
 
 
 def check_thresholds(threshold: object, n_outputs: int, is_multilabel: bool) -> NDArray[np.float64]:

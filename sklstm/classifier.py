@@ -273,8 +273,8 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     -----
     Statements about accuracy are based on seven text data sets, most of them on the questions of
     TREC ("short texts") and the film reviews of IMDB ("long texts"). Statements about time are
-    based on the JAX backend on two cores. The pages on accuracy and speed of the documentation
-    contain the measurements.
+    based on the JAX backend on two cores. ``benchmarks/ablation.py`` measures the effect of single
+    parameters on accuracy, and the page on speed of the documentation contains times.
 
     References
     ----------
@@ -609,7 +609,7 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             start[specs.NGRAM_WEIGHTS], start[specs.NGRAM_BIAS] = fit_ngram_weights(
                 training.ids,
                 targets,
-                training.weights,
+                training.multiplicity,
                 label_weights,
                 is_exclusive=not data.is_multilabel,
                 max_length=spec.ngrams,

@@ -122,7 +122,7 @@ def choose_n_buckets(ids: Ids, max_length: int) -> int:
 def fit_ngram_weights(
     ids: Ids,
     targets: Floats,
-    weights: Floats,
+    multiplicity: NDArray[np.float64],
     label_weights: Floats | None,
     *,
     is_exclusive: bool,
@@ -141,8 +141,8 @@ def fit_ngram_weights(
         Token ids of the training documents.
     targets : ndarray of float32 of shape (n_documents, n_outputs)
         1 at the classes of each document, else 0.
-    weights : ndarray of float32 of shape (n_documents,)
-        Document weights. The smallest positive weight counts as one document.
+    multiplicity : ndarray of float64 of shape (n_documents,)
+        How many times each document counts.
     label_weights : ndarray of float32 of shape (n_documents, n_outputs) or None
         Additional weights for each output.
     is_exclusive : bool
@@ -172,7 +172,6 @@ def fit_ngram_weights(
     features = _scaled_counts(ids, max_length, n_buckets)
     presence = features.copy()
     presence.data[:] = 1.0
-    multiplicity = weights.astype(np.float64) / weights[weights > 0].min()
     n_documents = multiplicity @ presence
     buckets = np.flatnonzero(n_documents >= _MIN_DOCUMENTS)
     features, presence = features[:, buckets], presence[:, buckets]

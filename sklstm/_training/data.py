@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -135,6 +135,11 @@ class Examples:
     weights: Floats
     lengths: Lengths
 
+    @property
+    def multiplicity(self) -> NDArray[np.float64]:
+        """The weights as numbers of documents: the smallest positive weight is one document."""
+        return self.weights.astype(np.float64) / self.weights[self.weights > 0].min()
+
 
 @dataclass(frozen=True)
 class TrainingRun:
@@ -200,27 +205,14 @@ def weigh_documents(
     checked = check_sample_weight(sample_weight, ids, dtype=np.float64, ensure_non_negative=True)
     weights, label_weights = _scale(checked), None
     if class_weight is not None and labels.ndim == 2:
-        label_weights = _label_weights(labels, check_label_weight(class_weight, labels.shape[1]))
+        by_label = zip(check_label_weight(class_weight, labels.shape[1]), labels.T, strict=True)
+        label_weights = np.stack([compute_sample_weight(*pair) for pair in by_label], axis=1)
+        label_weights = label_weights.astype(np.float32)
     elif class_weight is not None:
         check_class_weight(class_weight)
         weights = weights * _scale(compute_sample_weight(class_weight, labels))
     given = None if sample_weight is None else checked
     return Documents(ids, labels, weights, given, label_weights)
-
-
-def _label_weights(
-    labels: Labels, class_weight: str | Sequence[Mapping[int, float]]
-) -> NDArray[np.float32]:
-    """Return the weight of each label of each document in the loss."""
-    if isinstance(class_weight, str):
-        n_positive = labels.sum(axis=0)
-        counts = np.maximum(np.stack([len(labels) - n_positive, n_positive]), 1)
-        weights = len(labels) / (2.0 * counts)
-    else:
-        weights = np.array(
-            [[by_value.get(value, 1.0) for by_value in class_weight] for value in (0, 1)]
-        )
-    return np.where(labels > 0, weights[1], weights[0]).astype(np.float32)
 
 
 def _scale(weights: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -270,12 +262,10 @@ def prior_logits(examples: Examples, n_outputs: int, output_activation: str) -> 
     -------
     logits : ndarray of float32 of shape (n_outputs,)
         Logarithms of the odds of each output, or of the frequency of each class, of the weighted
-        documents. One document, of the smallest positive weight, is added to each count, so that
-        no logit is infinite.
+        documents. One document is added to each count, so that no logit is infinite.
     """
     targets, label_weights = split_targets(examples.targets, n_outputs)
-    weights = examples.weights[:, None] / examples.weights[examples.weights > 0].min()
-    weights = weights.astype(np.float64)
+    weights = examples.multiplicity[:, None]
     if label_weights is not None:
         weights = weights * label_weights
     positive = 1.0 + (weights * targets).sum(axis=0)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
+from sklearn.metrics import precision_recall_curve
 
 from sklstm._network.spec import Floats
 
@@ -48,13 +49,7 @@ def choose_thresholds(logits: Floats, indicator: NDArray[Any]) -> NDArray[np.flo
 
 def _best_threshold(scores: Floats, is_positive: NDArray[np.bool_]) -> float:
     """Return the threshold with the greatest F1 score, between two scores."""
-    order = np.argsort(-scores, kind="stable")
-    descending = scores[order].astype(np.float64)
-    n_predicted = np.arange(1, len(scores) + 1)
-    n_correct = np.cumsum(is_positive[order])
-    f1 = 2.0 * n_correct / (n_predicted + n_correct[-1])
-    # A threshold cannot lie between equal scores.
-    f1[:-1][descending[:-1] == descending[1:]] = -1.0
-    best = int(np.argmax(f1))
-    following = descending[min(best + 1, len(scores) - 1)]
-    return float((descending[best] + following) / 2.0)
+    precision, recall, bounds = precision_recall_curve(is_positive, scores)
+    f1 = 2.0 * precision * recall / np.maximum(precision + recall, np.finfo(float).tiny)
+    best = int(np.argmax(f1[:-1]))  # The last point has no threshold.
+    return float(bounds[max(best - 1, 0) : best + 1].mean())
