@@ -29,6 +29,7 @@ PACKAGES = (
 )
 #: Parameters of `LSTMTextClassifier` for the network and training of common tutorials.
 TUTORIAL: dict[str, Any] = {
+    "embedding_weights": None,
     "bidirectional": False,
     "pooling": "last",
     "ngrams": 0,

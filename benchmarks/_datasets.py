@@ -27,6 +27,15 @@ class Dataset(NamedTuple):
         """Return the first `n` documents of each part; all if `n` is None."""
         return Dataset(self.train[:n], self.test[:n])
 
+    def split_labeled(self, n: int | None, seed: int) -> tuple[Dataset, pd.Series]:
+        """Keep the labels of `n` training documents; return also the texts of the others."""
+        if n is None or n >= len(self.train):
+            return self, self.train["text"][:0]
+        labeled, others = train_test_split(
+            self.train, train_size=n, random_state=seed, stratify=self.train["label"]
+        )
+        return Dataset(labeled, self.test), others["text"]
+
 
 # Data sets in folders of CSV files.
 _FOLDERS = {
@@ -43,11 +52,11 @@ NAMES = ("IMDB", "MR", *_FOLDERS)
 MULTILABEL = {"GoEmotions": "goemotions", "Indonesian tweets": "indonesian_hate"}
 
 
-def load(name: str, data: Path | None) -> Dataset:
+def load(name: str, data: Path | None, seed: int = 0) -> Dataset:
     """Return one of the data sets in `NAMES`; all but "IMDB" and "MR" are CSV files under `data`.
 
-    The test set is test.csv or dev.csv if the folder has one, and otherwise a fixed stratified
-    split of 20 %.
+    The test set is test.csv or dev.csv if the folder has one, and otherwise a stratified split of
+    20 %, another one for each seed.
     """
     if name not in _FOLDERS:
         documents = reviews().drop_duplicates("text") if name == "IMDB" else sentences()
@@ -63,7 +72,7 @@ def load(name: str, data: Path | None) -> Dataset:
                 test = messages(folder / part)
                 return Dataset(documents[~documents["text"].isin(test["text"])], test)
     train, test = train_test_split(
-        documents, test_size=_TEST_FRACTION, random_state=0, stratify=documents["label"]
+        documents, test_size=_TEST_FRACTION, random_state=seed, stratify=documents["label"]
     )
     return Dataset(train, test)
 

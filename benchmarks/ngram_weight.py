@@ -20,9 +20,10 @@ from accuracy import parser_of_sets
 from sklearn.preprocessing import label_binarize
 
 from sklstm import make_text_classifier
-from sklstm._network.hashed_ngrams import choose_regression
+from sklstm._network.linear_model import choose_regression
+from sklstm._network.spec import OF_LINEAR_MODEL
 
-FACTORS = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)
+FACTORS = (0.5, 1.0, 2.0, 3.0, 6.0, 12.0, 24.0)
 
 
 def main() -> None:
@@ -46,8 +47,9 @@ def accuracies(dataset: Dataset, seed: int) -> dict[str, float]:
     model.fit(dataset.train["text"], dataset.train["label"])
     ids, classifier = model[0].transform(texts), model[-1]
     targets = label_binarize(dataset.train["label"], classes=classifier.classes_)
-    chosen = choose_regression(model[0].transform(dataset.train["text"]), targets, True).factor
-    by_lstm = 2 * without_ngrams(classifier).decision_function(ids)
+    mean_length = np.count_nonzero(model[0].transform(dataset.train["text"]), axis=1).mean()
+    chosen = choose_regression(targets, mean_length, is_exclusive=True).factor
+    by_lstm = 2 * without_linear_model(classifier).decision_function(ids)
     by_ngrams = (2 * classifier.decision_function(ids) - by_lstm) / chosen
 
     def accuracy(scores: np.ndarray) -> float:
@@ -58,11 +60,11 @@ def accuracies(dataset: Dataset, seed: int) -> dict[str, float]:
     return {**by_factor, "n-grams alone": accuracy(by_ngrams), "chosen": chosen}
 
 
-def without_ngrams(classifier: Any) -> Any:
-    """Return a copy of the classifier in which the n-gram score is zero."""
+def without_linear_model(classifier: Any) -> Any:
+    """Return a copy of the classifier in which the score of the linear model is zero."""
     copied = copy(classifier)
     weights = classifier.weights_
-    copied.weights_ = {n: 0 * w if n.startswith("ngram") else w for n, w in weights.items()}
+    copied.weights_ = {n: 0 * w if n in OF_LINEAR_MODEL else w for n, w in weights.items()}
     return copied
 
 

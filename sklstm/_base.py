@@ -413,7 +413,8 @@ class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, m
             if is_partial:
                 epochs = 1
             elif epochs == "auto":
-                epochs = auto_epochs(len(run.training.ids), run.batch_size, data.n_outputs)
+                sizes = len(run.training.ids), run.batch_size, data.n_outputs
+                epochs = auto_epochs(*sizes, run.max_auto_epochs)
             schedule = Schedule(
                 epochs=int(epochs),
                 one_cycle=self.learning_rate_schedule == "one_cycle" and not is_partial,

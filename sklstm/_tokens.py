@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import unicodedata
+import warnings
 from array import array
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Set
@@ -17,6 +18,7 @@ from scipy.sparse import issparse
 from sklearn.feature_extraction.text import CountVectorizer
 
 from sklstm._dataframes import to_pandas
+from sklstm._sklearn import StrOptions
 
 Int32Array: TypeAlias = NDArray[np.int32]
 Int64Array: TypeAlias = NDArray[np.int64]
@@ -100,9 +102,19 @@ _TREEBANK = re.compile(TREEBANK_PATTERN)
 
 # In UTF-8, a byte below 128 is always an ASCII character.
 _IN_SEGMENT = bytes(b >= 128 or chr(b).isalnum() or chr(b) in "_'" for b in range(256))
-# Parameters of `TextSequencer` that `build_analyzer` takes.
+# Parameters of `build_analyzer` that may be functions.
 _CALLABLES = ("strip_accents", "preprocessor", "tokenizer")
-ANALYZER_PARAMETERS = (*_CALLABLES, "lowercase", "token_pattern", "analyzer", "stop_words")
+#: Constraints on the parameters of `TextSequencer` that determine the tokens of a text.
+CONSTRAINTS: dict[str, list[object]] = {
+    "lowercase": ["boolean"],
+    "strip_accents": [StrOptions({"ascii", "unicode"}), callable, None],
+    "preprocessor": [callable, None],
+    "tokenizer": [callable, None],
+    "token_pattern": [str, None],
+    "analyzer": [StrOptions({"word", "char"})],
+    "stop_words": [StrOptions({"english"}), list, set, tuple, frozenset, None],
+    "stemmer": [str, callable, None],
+}
 # Bytes of text per block. Segmentation of a block needs about 15 times as much memory.
 _BLOCK_SIZE = 2**22
 # Minimum number of characters for which segmentation is faster than a regular expression.
@@ -145,6 +157,36 @@ class Analyzer(NamedTuple):
     is_segmentwise: bool = False
     preprocess: StrFunction = str
     stop_words: frozenset[str] = frozenset()
+
+
+class CorpusAnalyzer:
+    """Splits texts into tokens, as `TextSequencer` does.
+
+    Parameters
+    ----------
+    stemmer : str, callable (str -> str) or None
+        As in `TextSequencer`.
+    **parameters
+        The other parameters of `TextSequencer` in `CONSTRAINTS`, with the same defaults.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `build_analyzer`.
+    """
+
+    def __init__(self, *, stemmer: str | StrFunction | None = None, **parameters: object) -> None:
+        self._analyzer = build_analyzer(**parameters)
+        is_by_words = parameters.get("analyzer", "word") == "word"
+        self._stemmer = stemmer if is_by_words else None
+        self._uses_pattern = is_by_words and parameters.get("tokenizer") is None
+
+    def __call__(self, texts: list[str], *, warns: bool) -> Corpus:
+        """Tokenize texts; if `warns`, issue a warning about words without spaces."""
+        corpus = tokenize(texts, self._analyzer)
+        if warns and self._uses_pattern and (message := find_unsegmented(corpus)):
+            warnings.warn(message, UserWarning, stacklevel=2)
+        return corpus if self._stemmer is None else stem(corpus, self._stemmer)
 
 
 def read_texts(X: object, separator: str) -> tuple[list[str], int]:

@@ -1,4 +1,4 @@
-"""Read files of word vectors: compression, formats, and errors with the number of the line."""
+"""Read and write files of word vectors: compression, formats, errors with the line number."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sklstm import _persistence
 from sklstm._tokens import normalize
 
 # First line of a file with a header: number of words and number of values.
@@ -127,6 +128,79 @@ def read_vectors(
     except ValueError as error:
         remedy = "Correct or remove it, or pass a file of GloVe, word2vec or fastText."
         raise ValueError(f"{path}: {error}. {remedy}") from None
+
+
+def write_vectors(path: Path, tokens: NDArray[np.object_], matrix: NDArray[np.float32]) -> None:
+    """Write words and their vectors to a file, as `WordVectors.save` describes.
+
+    Raises
+    ------
+    ValueError
+        If a word contains a white space.
+    OSError
+        If the file cannot be written.
+    """
+    if path.suffix.lower() == ".npz":
+        with _persistence.atomic_write(path) as (incomplete,), incomplete.open("wb") as archive:
+            np.savez_compressed(archive, tokens=_persistence.pack_tokens(tokens), matrix=matrix)
+        return
+    for token in tokens:
+        if len(token.split()) != 1 or token != token.strip():
+            raise ValueError(
+                f"The word {token!r:.60} contains a white space, which the text format does not "
+                "allow. Save to a file whose name ends in '.npz'."
+            )
+    with (
+        _persistence.atomic_write(path) as (incomplete,),
+        incomplete.open("w", encoding="utf-8", errors="surrogatepass", newline="\n") as file,
+    ):
+        file.write(f"{len(tokens)} {matrix.shape[1]}\n")
+        for token, row in zip(tokens, matrix, strict=True):
+            # The shortest numbers that float32 reads as the same values.
+            file.write(f"{token} {' '.join(row.astype(str))}\n")
+
+
+def read_archive(
+    path: Path, owner: type, wanted: Container[str] | None, max_words: int | None
+) -> tuple[list[str], NDArray[np.float32]] | None:
+    """Read an archive of `write_vectors`; return None for any other file.
+
+    Parameters
+    ----------
+    path : Path
+        Any file.
+    owner : type
+        Class that is loaded, for error messages.
+    wanted, max_words
+        As in `read_vectors`.
+
+    Returns
+    -------
+    tokens : list of str
+        Words.
+    matrix : ndarray of float32, shape (n_tokens, vector_size)
+        Vector of each word.
+
+    Raises
+    ------
+    ValueError
+        If the archive is damaged.
+    """
+    if not zipfile.is_zipfile(path):
+        return None
+    with zipfile.ZipFile(path) as archive:
+        if set(archive.namelist()) != {"tokens.npy", "matrix.npy"}:
+            return None
+    try:
+        with np.load(path) as arrays:
+            packed, matrix = arrays["tokens"], arrays["matrix"]
+    except (ValueError, zlib.error, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path} is damaged: {error}. Save the vectors again.") from error
+    words = _persistence.unpack_tokens(owner, "tokens", packed).tolist()
+    _persistence.check_array(owner, "matrix", matrix, np.float32, (len(words), None))
+    words = words[:max_words]
+    rows = [row for row, word in enumerate(words) if wanted is None or word in wanted]
+    return [words[row] for row in rows], matrix[rows]
 
 
 def _read_entries(

@@ -22,7 +22,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, check_non_negative, validate_data
 
 from sklstm._multilabel import as_indicator
-from sklstm._network.hashed_ngrams import log_count_ratio
+from sklstm._network.linear_model import log_count_ratio
 from sklstm._sklearn import Interval, fit_context
 from sklstm._tokens import normalize_words, read_texts, words
 from sklstm._validation import check_no_tags

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
@@ -10,9 +11,10 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from sklstm._sklearn import BaseSearchCV
+from sklstm._tokens import CONSTRAINTS
 from sklstm.classifier import LSTMTextClassifier
 from sklstm.sequencer import TextSequencer
-from sklstm.vectors import as_word_vectors
+from sklstm.vectors import WordVectors, as_word_vectors
 
 __all__ = ["make_text_classifier"]
 
@@ -35,7 +37,11 @@ _PRESETS: dict[str, dict[str, Any]] = {
 
 
 def make_text_classifier(
-    preset: str = "balanced", *, vectors: object = None, **parameters: object
+    preset: str = "balanced",
+    *,
+    vectors: object = None,
+    unlabeled: Iterable[str] | None = None,
+    **parameters: object,
 ) -> Pipeline:
     """Create a text classification pipeline of `TextSequencer` and `LSTMTextClassifier`.
 
@@ -51,6 +57,11 @@ def make_text_classifier(
         texts they improve accuracy more than any other parameter: on the sentences of MR, GloVe
         vectors improved the accuracy of "balanced" from 0.777 to 0.796. Fitting takes about as long
         as without vectors.
+    unlabeled : iterable of str or None, default=None
+        Texts without labels, of the same kind as those to classify. Word vectors are learned from
+        them by `WordVectors.from_texts`, with `random_state` as the seed, and concatenated with
+        those of `vectors`, if there are any. The vectors are the same in each fold of a search. The
+        model does not keep the texts.
     **parameters
         Parameters of `TextSequencer` and `LSTMTextClassifier`, without the prefix of the step. They
         override those of the preset. ``random_state=0`` makes the classifier reproducible.
@@ -96,8 +107,9 @@ def make_text_classifier(
     sequencer, classifier = TextSequencer(), LSTMTextClassifier()
     names = {**sequencer.get_params(deep=False), **classifier.get_params(deep=False)}
     for name in parameters:
-        if vectors is not None and name in _SET_BY_VECTORS:
-            raise ValueError(f"{name} is set by vectors; pass one of the two.")
+        for given, value in {"vectors": vectors, "unlabeled": unlabeled}.items():
+            if value is not None and name in _SET_BY_VECTORS:
+                raise ValueError(f"{name} is set by {given}; pass one of the two.")
         if name not in names:
             similar = get_close_matches(name, names, n=1)
             hint = f"; did you mean {similar[0]!r}?" if similar else "."
@@ -107,12 +119,22 @@ def make_text_classifier(
     settings = dict(_PRESETS[preset])
     if vectors is not None:
         vectors = as_word_vectors(vectors, "vectors")
+    if unlabeled is not None:
+        learned = _learn_vectors(unlabeled, settings | parameters)
+        vectors = learned if vectors is None else WordVectors.concatenate(vectors, learned)
+    if vectors is not None:
         settings |= {"vocabulary": vectors, "embedding_weights": vectors}
     settings |= parameters
     for step in (sequencer, classifier):
         own = step.get_params(deep=False)
         step.set_params(**{name: value for name, value in settings.items() if name in own})
     return make_pipeline(sequencer, classifier)
+
+
+def _learn_vectors(texts: Iterable[str], parameters: Mapping[str, Any]) -> WordVectors:
+    """Learn word vectors from texts that are tokenized as in the pipeline."""
+    names = parameters.keys() & (CONSTRAINTS | {"random_state": [], "verbose": []})
+    return WordVectors.from_texts(texts, **{name: parameters[name] for name in names})
 
 
 def split_pipeline(

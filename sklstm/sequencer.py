@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Collection, Mapping, Sized
 from numbers import Integral
 from typing import TYPE_CHECKING, ClassVar, Self
@@ -98,6 +97,11 @@ class TextSequencer(
         Words to remove, after preprocessing and before stemming. "english" is the list of
         scikit-learn, which includes words that can be important, such as "not". Removing words
         shortens the rows and reduces the training time.
+    stemmer : str, callable (str -> str) or None, default=None
+        Name of a ``snowballstemmer`` algorithm, such as "english" or "porter" [5]_, or a function
+        from a token to its stem. Tokens with an empty stem are kept. Stemming reduces the number of
+        out-of-vocabulary tokens, but merges the forms of a word. Each distinct token is stemmed
+        once.
     min_df : int or float in [0, 1], default=1
         Ignore tokens that occur in fewer documents than this number (int) or proportion (float). A
         higher value reduces the memory of the network, but increases the number of
@@ -105,11 +109,6 @@ class TextSequencer(
     max_df : int or float in [0, 1], default=1.0
         Ignore tokens that occur in more documents than this number (int) or proportion (float).
         Ignored tokens become out-of-vocabulary tokens, so that rows do not get shorter.
-    stemmer : str, callable (str -> str) or None, default=None
-        Name of a ``snowballstemmer`` algorithm, such as "english" or "porter" [5]_, or a function
-        from a token to its stem. Tokens with an empty stem are kept. Stemming reduces the number of
-        out-of-vocabulary tokens, but merges the forms of a word. Each distinct token is stemmed
-        once.
     vocabulary : sequence of str, WordVectors, mapping of str to int, or None, default=None
         A fixed vocabulary: a sequence of tokens, whose ids are 2, 3, ..., or the id of each token.
         Ids must be distinct and at least 2, and may have gaps. `max_tokens`, `min_df` and `max_df`
@@ -190,16 +189,9 @@ class TextSequencer(
         "padding": [StrOptions({"pre", "post"})],
         "truncating": [StrOptions({"pre", "post"})],
         "indexing": [StrOptions({"vocabulary", "hash"})],
-        "lowercase": ["boolean"],
-        "strip_accents": [StrOptions({"ascii", "unicode"}), callable, None],
-        "preprocessor": [callable, None],
-        "tokenizer": [callable, None],
-        "token_pattern": [str, None],
-        "analyzer": [StrOptions({"word", "char"})],
-        "stop_words": [StrOptions({"english"}), list, set, tuple, frozenset, None],
+        **_tokens.CONSTRAINTS,
         "min_df": _DOCUMENT_FREQUENCY,
         "max_df": _DOCUMENT_FREQUENCY,
-        "stemmer": [str, callable, None],
         "vocabulary": [HasMethods("__len__"), None],
         "separator": [str],
     }
@@ -219,9 +211,9 @@ class TextSequencer(
         token_pattern: str | None = _tokens.WORD_PATTERN,
         analyzer: str = "word",
         stop_words: str | Collection[str] | None = None,
+        stemmer: str | _tokens.StrFunction | None = None,
         min_df: float = 1,
         max_df: float = 1.0,
-        stemmer: str | _tokens.StrFunction | None = None,
         vocabulary: Sized | None = None,
         separator: str = " ",
     ) -> None:
@@ -237,9 +229,9 @@ class TextSequencer(
         self.token_pattern = token_pattern
         self.analyzer = analyzer
         self.stop_words = stop_words
+        self.stemmer = stemmer
         self.min_df = min_df
         self.max_df = max_df
-        self.stemmer = stemmer
         self.vocabulary = vocabulary
         self.separator = separator
 
@@ -412,8 +404,7 @@ class TextSequencer(
 
     def _tokenize(self, X: object, *, reset: bool) -> _tokens.Corpus:
         """Check X and the analyzer parameters, and split X into tokens."""
-        parameters = {name: getattr(self, name) for name in _tokens.ANALYZER_PARAMETERS}
-        analyzer = _tokens.build_analyzer(**parameters)
+        analyze = _tokens.CorpusAnalyzer(**{n: getattr(self, n) for n in _tokens.CONSTRAINTS})
         X = to_pandas(X)
         texts, n_columns = _tokens.read_texts(X, self.separator)
         has_names = hasattr(X, "columns") or hasattr(self, "feature_names_in_")
@@ -422,12 +413,7 @@ class TextSequencer(
             # validate_data sees a one-dimensional X as one column without a name.
             columns = X if hasattr(X, "columns") else np.empty((len(texts), n_columns), dtype=bool)
             validate_data(self, columns, reset=reset, skip_check_array=True)
-        corpus = _tokens.tokenize(texts, analyzer)
-        is_split_by_pattern = self.analyzer == "word" and self.tokenizer is None
-        if reset and is_split_by_pattern and (message := _tokens.find_unsegmented(corpus)):
-            warnings.warn(message, UserWarning, stacklevel=2)
-        if self.stemmer is not None and self.analyzer == "word":
-            corpus = _tokens.stem(corpus, self.stemmer)
+        corpus = analyze(texts, warns=reset)
         if isinstance(self.vocabulary, WordVectors):
             corpus = _tokens.respell(corpus, self.vocabulary)
         return corpus

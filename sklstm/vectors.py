@@ -1,13 +1,13 @@
-"""WordVectors: pretrained word vectors from files, as vocabulary and embedding weights."""
+"""WordVectors: word vectors from files or texts, as vocabulary and embedding weights."""
 
 from __future__ import annotations
 
 import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import cached_property
-from itertools import chain
+from itertools import chain, islice
 from numbers import Integral
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,7 +20,10 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from sklearn.utils import check_array, check_random_state, check_scalar
 
 from sklstm import _persistence, _tokens, _vector_files
-from sklstm._vocabulary import N_RESERVED, OOV_ID, PADDING_ID, Limits, rank, tally
+from sklstm._cooccurrences import NO_WORD, cooccurrence_vectors
+from sklstm._progress import Progress, progress
+from sklstm._sklearn import validate_parameter_constraints
+from sklstm._vocabulary import INT32_MAX, N_RESERVED, OOV_ID, PADDING_ID, Limits, Tally, rank, tally
 
 __all__ = ["WordVectors"]
 
@@ -38,6 +41,8 @@ _MAX_SHARED = 4
 PathLike = str | os.PathLike[str]
 #: Errors of decoding that `WordVectors.load` can handle.
 _DECODING_ERRORS = ("strict", "replace", "ignore")
+# Number of texts that `WordVectors.from_texts` reads at a time.
+_CHUNK_SIZE = 2_000
 
 
 class WordVectors:
@@ -137,8 +142,8 @@ class WordVectors:
         ----------
         path : str or path-like
             File in the text format of GloVe, in the text format of word2vec and fastText (".vec"),
-            or in the binary format of word2vec. It may be compressed with gzip, bz2 or xz, or be
-            the only file of a zip archive; the name does not matter.
+            in the binary format of word2vec, or an ".npz" file of `save`. It may be compressed with
+            gzip, bz2 or xz, or be the only file of a zip archive; the name does not matter.
         vocabulary : iterable of str or None, default=None
             Words to keep; other words are not stored. None keeps all words.
         max_words : int or None, default=None
@@ -183,7 +188,11 @@ class WordVectors:
             known = ", ".join(map(repr, _DECODING_ERRORS))
             raise ValueError(f"errors={errors!r} must be one of {known}.")
         wanted = None if vocabulary is None else frozenset(map(_tokens.normalize, vocabulary))
-        tokens, matrix = _vector_files.read_vectors(Path(path), wanted, max_words, binary, errors)
+        file = Path(path)
+        found = _vector_files.read_archive(file, cls, wanted, max_words)
+        if found is None:
+            found = _vector_files.read_vectors(file, wanted, max_words, binary, errors)
+        tokens, matrix = found
         if not tokens:
             kept = "" if wanted is None else f" among the {len(wanted):,} of vocabulary"
             raise ValueError(f"{os.fspath(path)} has no words{kept}. Pass other words or a file.")
@@ -286,6 +295,210 @@ class WordVectors:
             [pretrained._rows[token] for token in tokens[is_known]]
         ]
         return cls(tokens, matrix)
+
+    @classmethod
+    def from_texts(
+        cls,
+        texts: Iterable[str],
+        *,
+        vector_size: int = 100,
+        window: int = 5,
+        min_count: int = 2,
+        max_tokens: int | None = 30_000,
+        n_iter: int = 4,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+        **tokenization: Any,
+    ) -> Self:
+        """Learn word vectors from texts without labels.
+
+        The vectors are computed from the positive pointwise mutual information of the words that
+        occur close to each other [1]_ by a truncated singular value decomposition (SVD) [2]_. Words
+        that occur in similar contexts have similar vectors.
+
+        Parameters
+        ----------
+        texts : iterable of str
+            Texts without labels, such as a list, a Series, or a generator, which is read once. A
+            DataFrame is read as in `TextSequencer`. The texts are not kept.
+        vector_size : int, default=100
+            Number of components of a vector. The time of the SVD is proportional to it.
+        window : int, default=5
+            Maximum distance of words that occur close to each other. A pair of words counts as one
+            over its distance. A larger window takes more time and memory.
+        min_count : int, default=2
+            Minimum number of occurrences of a word with a vector.
+        max_tokens : int or None, default=30000
+            Size of the id space, including padding and the out-of-vocabulary token, as in
+            `TextSequencer`: the ``max_tokens - 2`` most frequent words have vectors. None sets no
+            limit.
+        n_iter : int, default=4
+            Number of power iterations of the SVD; more make it more exact and slower.
+        random_state : int, RandomState instance or None, default=None
+            Seed of the SVD.
+        verbose : {0, 1, 2}, default=0
+            Show nothing, a progress bar, or one line for the texts read.
+        **tokenization
+            Parameters of `TextSequencer` that determine the tokens of a text: `lowercase`,
+            `strip_accents`, `preprocessor`, `tokenizer`, `token_pattern`, `analyzer`, `stop_words`
+            and `stemmer`. They must be the same as those of the `TextSequencer` that takes the
+            vectors.
+
+        Returns
+        -------
+        vectors : WordVectors
+            Words by decreasing frequency. The root mean square of the components of each vector is
+            0.5, similar to that of pretrained vectors. The same texts and seed give the same
+            vectors.
+
+        Raises
+        ------
+        ValueError
+            If there are no texts, if fewer words than `vector_size` remain, or if a parameter has
+            an invalid value.
+        TypeError
+            If there is a text that is not a str, or a parameter that does not exist.
+
+        See Also
+        --------
+        make_text_classifier : Learns vectors from the texts passed as `unlabeled`.
+
+        Notes
+        -----
+        25,000 film reviews of 230 words take about 20 seconds and 1 GB of memory.
+
+        References
+        ----------
+        .. [1] O. Levy, Y. Goldberg and I. Dagan (2015). Improving distributional similarity with
+               lessons learned from word embeddings. Transactions of the ACL 3, 211-225.
+        .. [2] N. Halko, P. G. Martinsson and J. A. Tropp (2011). Finding structure with randomness:
+               probabilistic algorithms for constructing approximate matrix decompositions. SIAM
+               Review 53(2), 217-288.
+
+        Examples
+        --------
+        >>> from sklstm import WordVectors
+        >>> texts = ["a fine film", "a fine story", "a dull film", "a dull story"]
+        >>> WordVectors.from_texts(texts, vector_size=2, random_state=0)
+        WordVectors(5 words, vector_size=2)
+        """
+        for name, value in {"vector_size": vector_size, "window": window}.items():
+            check_scalar(value, name, Integral, min_val=1)
+        check_scalar(min_count, "min_count", Integral, min_val=1)
+        check_scalar(n_iter, "n_iter", Integral, min_val=0)
+        if max_tokens is not None:
+            check_scalar(max_tokens, "max_tokens", Integral, min_val=N_RESERVED + 1)
+        for name in tokenization.keys() - _tokens.CONSTRAINTS:
+            known = ", ".join(_tokens.CONSTRAINTS)
+            raise TypeError(
+                f"from_texts has no parameter {name!r}; those that determine tokens are {known}."
+            )
+        validate_parameter_constraints(_tokens.CONSTRAINTS, tokenization, "WordVectors.from_texts")
+        rng = check_random_state(random_state)
+        analyze = _tokens.CorpusAnalyzer(**tokenization)
+        with closing(progress(0, verbose, "text")) as display:
+            corpus = _read_corpus(texts, analyze, display)
+        counts = np.bincount(corpus.codes, minlength=len(corpus.tokens))
+        words = np.array(corpus.tokens, dtype=object)
+        limit = None if max_tokens is None else max_tokens - N_RESERVED
+        # The minimum applies to occurrences instead of documents.
+        seen = Tally(words, counts, counts, corpus.lengths.size)
+        kept = rank(seen, Limits(int(min_count), INT32_MAX, limit))
+        if kept.size <= vector_size:
+            raise ValueError(
+                f"vector_size={vector_size} must be less than the number of words, but only "
+                f"{kept.size} words occur at least min_count={min_count} times in "
+                f"{corpus.lengths.size} texts. Pass more texts, or a smaller vector_size."
+            )
+        numbers = np.full(words.size, NO_WORD, dtype=np.int32)
+        numbers[kept] = np.arange(kept.size, dtype=np.int32)
+        matrix = cooccurrence_vectors(
+            numbers[corpus.codes],
+            corpus.lengths,
+            kept.size,
+            vector_size=int(vector_size),
+            window=int(window),
+            n_iter=int(n_iter),
+            random_state=rng,
+        )
+        return cls(words[kept], matrix)
+
+    @classmethod
+    def concatenate(cls, *sources: WordVectors) -> Self:
+        """Concatenate the vectors of several sources, such as pretrained and learned vectors.
+
+        Parameters
+        ----------
+        *sources : WordVectors
+            Two or more objects.
+
+        Returns
+        -------
+        vectors : WordVectors
+            All words of the sources, in their order. The vector of a word consists of its vectors
+            in the sources one after the other, with the mean vector of a source that lacks it.
+
+        Raises
+        ------
+        TypeError
+            If a source is anything else.
+        ValueError
+            If there are fewer than two sources.
+
+        Examples
+        --------
+        >>> from sklstm import WordVectors
+        >>> first = WordVectors(["good", "bad"], [[1.0], [-1.0]])
+        >>> second = WordVectors(["good", "film"], [[0.5, 0.5], [0.0, 1.0]])
+        >>> vectors = WordVectors.concatenate(first, second)
+        >>> vectors["good"].tolist(), vectors["film"].tolist()
+        ([1.0, 0.5, 0.5], [0.0, 0.0, 1.0])
+        """
+        if len(sources) < 2:
+            raise ValueError(f"concatenate needs at least two sources; got {len(sources)}.")
+        for source in sources:
+            if not isinstance(source, WordVectors):
+                raise TypeError(
+                    f"concatenate takes WordVectors; got {type(source).__name__}. Convert it with "
+                    "WordVectors.from_source."
+                )
+        tokens = list(dict.fromkeys(chain.from_iterable(sources)))
+        parts = []
+        for source in sources:
+            rows = (source._rows.get(token, OOV_ID - N_RESERVED) for token in tokens)
+            parts.append(source.rows(np.fromiter(rows, np.int64, len(tokens)) + N_RESERVED))
+        return cls(tokens, np.hstack(parts))
+
+    def save(self, path: PathLike) -> None:
+        """Save the vectors to a file that `load` can read.
+
+        Parameters
+        ----------
+        path : str or path-like
+            File to write. If its name ends in ".npz", it is a compressed archive of numpy, and
+            otherwise a text file in the format of word2vec, which other tools can read as well.
+
+        Raises
+        ------
+        ValueError
+            If a word contains a white space, which the text format does not allow.
+        OSError
+            If the file cannot be written. An existing file is not changed.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from sklstm import WordVectors
+        >>> vectors = WordVectors(["good", "bad"], [[0.5, 1.0], [-0.5, 1.0]])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = os.path.join(folder, "vectors.txt")
+        ...     vectors.save(path)
+        ...     print(open(path).read(), end="")
+        2 2
+        good 0.5 1.0
+        bad -0.5 1.0
+        """
+        _vector_files.write_vectors(Path(path), self.tokens, self.matrix)
 
     def coverage(self, texts: object) -> float:
         """Return the proportion of the words of texts that have a vector.
@@ -523,6 +736,33 @@ def _tokenize(texts: object) -> _tokens.Corpus:
     if not corpus.codes.size:
         raise ValueError("texts contains no words; pass texts that are not empty.")
     return corpus
+
+
+def _read_corpus(texts: Any, analyze: _tokens.CorpusAnalyzer, display: Progress) -> _tokens.Corpus:
+    """Tokenize texts, of which an iterator may give one at a time.
+
+    Raises
+    ------
+    ValueError
+        If there are no words.
+    """
+    if hasattr(texts, "__len__") or isinstance(texts, str) or not isinstance(texts, Iterable):
+        read, _ = _tokens.read_texts(texts, " ")
+        texts = iter(read)
+    index: dict[str, int] = {}
+    codes, lengths, n_texts = [], [], 0
+    display.begin_epoch(0, None)
+    while chunk := list(islice(texts, _CHUNK_SIZE)):
+        found = analyze(_tokens.read_texts(chunk, " ")[0], warns=not n_texts)
+        numbers = [index.setdefault(token, len(index)) for token in found.tokens]
+        codes.append(np.array(numbers, dtype=np.int32)[found.codes])
+        lengths.append(found.lengths)
+        n_texts += len(chunk)
+        display.update(n_texts, {})
+    display.end_epoch(n_texts, {})
+    if not index:
+        raise ValueError("texts contains no words; pass texts that are not empty.")
+    return _tokens.Corpus(list(index), np.concatenate(codes), np.concatenate(lengths))
 
 
 def _load_shared(owner: type[WordVectors], path: str) -> WordVectors:

@@ -96,6 +96,7 @@ def make_ids(n_documents=60, width=9, vocab_size=20, n_classes=2, seed=0):
 
 #: A network of a single LSTM layer, as in the tutorials of Keras.
 PLAIN = {
+    "embedding_weights": None,
     "bidirectional": False,
     "pooling": "last",
     "ngrams": 0,

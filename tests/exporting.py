@@ -43,5 +43,6 @@ def with_random_weights(
     classifier.vocab_size_, classifier.n_features_in_ = vocab_size, width
     classifier.embedding_ids_ = np.arange(vocab_size, dtype=np.int32)
     classifier._known_ids = np.ones(vocab_size, dtype=bool)
-    classifier._architecture, classifier._vectors = asdict(spec), None
+    classifier._architecture = asdict(spec)
+    classifier._vectors = classifier._vector_scores = None
     return classifier

@@ -129,11 +129,16 @@ def logits(ids, classifier):
 def ngram_score(tokens, weights, longest):
     """Return the score (n_outputs,) of a document by its n-grams, hashed in 32 bits."""
     table = weights["ngrams/embeddings"]
+    token_scores = weights.get("token_scores/embeddings")
     factors = (1640531513, 1974261437, 1266122501, 1481765933, 1848586169)
     total = np.zeros(table.shape[1])
+    if token_scores is not None:
+        total += token_scores[tokens].sum(axis=0)
     for length in range(1, longest + 1):
         for start in range(len(tokens) - length + 1):
             key = sum(t * f for t, f in zip(tokens[start : start + length], factors, strict=False))
             signed = (key + 2**31) % 2**32 - 2**31
-            total += table[signed % len(table)]
+            checksum = weights["ngram_checksums/embeddings"][signed % len(table), 0]
+            if checksum < 0 or checksum == signed // len(table) % 2**24:
+                total += table[signed % len(table)]
     return 3.0 * total / np.sqrt(len(tokens)) + weights["ngram_bias/embeddings"][0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sklstm._network.hashed_ngrams import map_unseen_to_oov
-from sklstm._network.layers import FastEmbedding, FastLSTM, MeanOfHeads, NumpyZeros, ngram_scores
+from sklstm._network.layers import FastEmbedding, FastLSTM, MeanOfHeads, NumpyZeros, linear_scores
 from sklstm._network.pooling import POOLINGS, DenseLayer, KerasInputs
 from sklstm._network.spec import NetworkSpec
 from sklstm._runtime import keras, start_backend
@@ -121,12 +121,11 @@ def build_models(
     activation = spec.output_activation if stock else "linear"
     outputs = dense(spec.n_outputs, "linear" if spec.ngrams else activation, "output")(x)
     if spec.ngrams:
-        tokens = _look_up_ngram_ids(aligned, spec) if has_ngram_ids else aligned
-        tokens = map_unseen_to_oov(tokens, spec.ngram_rows, keras.ops)
-        sizes = (spec.ngrams, spec.ngram_buckets, spec.n_outputs)
-        by_ngrams = ngram_scores(tokens, *sizes, trainable=spec.trainable_ngrams)
+        ngram_ids = _look_up_ngram_ids(aligned, spec) if has_ngram_ids else aligned
+        ngram_ids = map_unseen_to_oov(ngram_ids, spec.ngram_rows, keras.ops)
+        linear = linear_scores(aligned, ngram_ids, spec)
         mean = (layers.Average if stock else MeanOfHeads)(name="mean_of_scores")
-        outputs = layers.Activation(activation, name="activation")(mean([outputs, by_ngrams]))
+        outputs = layers.Activation(activation, name="activation")(mean([outputs, linear]))
     return (
         keras.Model(ids, outputs, name="lstm_text_classifier"),
         keras.Model(ids, document_vector, name="document_encoder"),

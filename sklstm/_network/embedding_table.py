@@ -12,13 +12,25 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sklstm._cooccurrences import NO_WORD, cooccurrence_vectors
 from sklstm._network import spec as specs
 from sklstm._network.hashed_ngrams import map_unseen_to_oov
-from sklstm._network.spec import EMBEDDINGS, Floats, Ids, Lengths, NetworkSpec, Weights
+from sklstm._network.spec import (
+    EMBEDDINGS,
+    TOKEN_SCORES,
+    Floats,
+    Ids,
+    Lengths,
+    NetworkSpec,
+    Weights,
+)
 from sklstm._validation import check_embedding_weights
-from sklstm._vocabulary import N_RESERVED, OOV_ID
+from sklstm._vocabulary import N_RESERVED, OOV_ID, PADDING_ID
 from sklstm.vectors import UNIFORM_LIMIT, WordVectors
 
+# Vectors from the training documents: minimum number of occurrences of a token, maximum distance of
+# tokens that co-occur, and power iterations of the SVD.
+_MIN_COUNT, _WINDOW, _POWER_ITERATIONS = 2, 5, 4
 # Larger ids are usually a mistake, such as dates in X, and the embedding would not fit in memory.
 _MAX_INFERRED_IDS = 10_000_000
 
@@ -38,12 +50,15 @@ class EmbeddingTable:
         Size of the id space.
     vectors : WordVectors or None
         Source of the vectors of further ids at prediction.
+    vector_scores : ndarray of float32 of shape (vector_size + 1, n_outputs), or None
+        Coefficients and intercept of the token scores of further ids, if the network has them.
     """
 
     ids: Ids
     is_known: NDArray[np.bool_]
     vocab_size: int
     vectors: WordVectors | None = None
+    vector_scores: Floats | None = None
 
     def rows(self, ids: Ids) -> Ids:
         """Return the row of each token id, or the out-of-vocabulary row for ids without a row."""
@@ -117,6 +132,75 @@ def make_table(
     return table, pretrained
 
 
+def pretrained_rows(
+    table: EmbeddingTable, embedding_weights: WordVectors | ArrayLike
+) -> tuple[Floats, NDArray[np.bool_]]:
+    """Return the pretrained vector of each row of a table, and whether the row has one."""
+    ids = table.ids
+    if not isinstance(embedding_weights, WordVectors):
+        return np.asarray(embedding_weights, dtype=np.float32)[ids], ids >= N_RESERVED
+    has_vector = (ids >= N_RESERVED) & (ids < N_RESERVED + len(embedding_weights))
+    return embedding_weights.rows(np.where(has_vector, ids, OOV_ID)), has_vector
+
+
+def cooccurrence_rows(
+    ids: Ids, n_rows: int, vector_size: int, seed: int
+) -> tuple[Floats, NDArray[np.bool_]]:
+    """Compute vectors of the tokens of training documents from their co-occurrences.
+
+    Parameters
+    ----------
+    ids : ndarray of int32 of shape (n_documents, width)
+        Rows of the embedding matrix for the tokens of the training documents; zeros are padding.
+    n_rows : int
+        Number of rows.
+    vector_size : int
+        Number of components of a vector. With fewer tokens, the last components are zero.
+    seed : int
+        Seed of the SVD, and of the vectors of tokens that occur only once.
+
+    Returns
+    -------
+    vectors : ndarray of float32 of shape (n_rows, vector_size)
+    has_vector : ndarray of bool of shape (n_rows,)
+        Whether the vector of a row is not random.
+    """
+    rng = np.random.RandomState(seed)
+    vectors = rng.uniform(-UNIFORM_LIMIT, UNIFORM_LIMIT, (n_rows, vector_size)).astype(np.float32)
+    has_vector = np.bincount(ids.ravel(), minlength=n_rows) >= _MIN_COUNT
+    has_vector[:N_RESERVED] = False
+    tokens = np.flatnonzero(has_vector)
+    size = min(vector_size, len(tokens) - 1)
+    if size < 1:
+        return vectors, np.zeros(n_rows, dtype=bool)
+    numbers = np.full(n_rows, NO_WORD, dtype=np.int32)
+    numbers[tokens] = np.arange(len(tokens), dtype=np.int32)
+    learned = cooccurrence_vectors(
+        numbers[ids[ids != PADDING_ID]],
+        np.count_nonzero(ids, axis=1),
+        len(tokens),
+        vector_size=size,
+        window=_WINDOW,
+        n_iter=_POWER_ITERATIONS,
+        random_state=rng,
+    )
+    vectors[tokens] = 0
+    vectors[tokens, :size] = learned
+    vectors[OOV_ID] = vectors[tokens].mean(axis=0)
+    return vectors, has_vector
+
+
+def extend_token_scores(
+    table: EmbeddingTable, vectors: Floats, has_vector: NDArray[np.bool_], scores: Floats
+) -> Floats:
+    """Append the token scores of the rows by which a table has grown."""
+    new = slice(len(scores), None)
+    if table.vector_scores is None:
+        return scores
+    new_scores = score_vectors(vectors[new], table.vector_scores) * has_vector[new, None]
+    return np.concatenate([scores, new_scores])
+
+
 def _make_word_vector_table(
     vectors: WordVectors, seen: Ids, vocab_size: int, resume: EmbeddingTable | None, seed: int
 ) -> tuple[EmbeddingTable, Floats]:
@@ -188,12 +272,15 @@ class FittedNetwork:
         if not len(new):
             return row_by_id[known_ids], self.spec, self.weights
         row_by_id[new] = np.arange(first_new, first_new + len(new))
-        gap = np.zeros((first_new - len(trained), trained.shape[1]), trained.dtype)
-        matrix = np.concatenate([trained, gap, table.vectors.rows(new)])
-        spec = replace(self.spec, vocab_size=len(matrix))
+        vectors = table.vectors.rows(new)
+        extended = {EMBEDDINGS: _append(trained, vectors, first_new)}
+        if table.vector_scores is not None:
+            scores = score_vectors(vectors, table.vector_scores)
+            extended[TOKEN_SCORES] = _append(self.weights[TOKEN_SCORES], scores, first_new)
+        spec = replace(self.spec, vocab_size=len(extended[EMBEDDINGS]))
         if spec.ngrams:
             spec = replace(spec, ngram_rows=first_new)
-        return row_by_id[known_ids], spec, self.weights | {EMBEDDINGS: matrix}
+        return row_by_id[known_ids], spec, self.weights | extended
 
     def weights_by_id(self) -> Weights:
         """Return the weights of an equivalent network with one embedding row per token id.
@@ -202,11 +289,23 @@ class FittedNetwork:
         """
         all_ids = np.arange(self.table.vocab_size, dtype=np.int32)
         rows, spec, weights = self.resolve(all_ids)
-        weights = weights | {EMBEDDINGS: weights[EMBEDDINGS][rows]}
+        of_rows = specs.BY_ROW & weights.keys()
+        weights = weights | {name: weights[name][rows] for name in of_rows}
         if self.table.vectors is not None and spec.ngrams:
             ngram_ids = map_unseen_to_oov(rows, spec.ngram_rows, np)
             weights[specs.NGRAM_IDS] = ngram_ids[:, None].astype(np.float32)
         return weights
+
+
+def _append(rows: Floats, new: Floats, first_new: int) -> Floats:
+    """Append new rows from a given number on, with zeros between them and the other rows."""
+    gap = np.zeros((first_new - len(rows), rows.shape[1]), rows.dtype)
+    return np.concatenate([rows, gap, new])
+
+
+def score_vectors(vectors: Floats, vector_scores: Floats) -> Floats:
+    """Return the token scores of vectors, given `EmbeddingTable.vector_scores`."""
+    return vectors @ vector_scores[:-1] + vector_scores[-1]
 
 
 def network_inputs(ids: Ids, spec: NetworkSpec) -> tuple[Ids, Lengths]:

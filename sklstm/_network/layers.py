@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sklstm._network.hashed_ngrams import GAIN, hash_ngrams
+from sklstm._network.hashed_ngrams import GAIN, has_weight, hash_ngrams
 from sklstm._network.spec import split_targets
 from sklstm._runtime import keras, to_device
 
 if TYPE_CHECKING:
     from keras import KerasTensor
+
+    from sklstm._network.spec import NetworkSpec
 
 
 class FastLSTM(keras.layers.LSTM):
@@ -114,26 +116,21 @@ class NumpyZeros(keras.initializers.Initializer):
         return to_device(np.zeros(shape, dtype))
 
 
-def ngram_scores(
-    ids: KerasTensor, max_length: int, n_buckets: int, n_outputs: int, *, trainable: bool
-) -> KerasTensor:
-    """Score documents by their n-grams, in a Keras model.
+def linear_scores(ids: KerasTensor, ngram_ids: KerasTensor, spec: NetworkSpec) -> KerasTensor:
+    """Score documents by their n-grams and the pretrained vectors of their tokens.
 
     Each n-gram is hashed into a bucket with one weight per output [1]_. A score is the sum of the
-    weights of a document, divided by the square root of its length.
+    weights of a document, divided by the square root of its length. The checksum of a bucket tells
+    to which n-gram its weights apply. The layers are added to a Keras model.
 
     Parameters
     ----------
     ids : KerasTensor of int32 of shape (n_documents, width)
-        Token ids.
-    max_length : int
-        Tokens of the longest n-grams.
-    n_buckets : int
-        Number of buckets.
-    n_outputs : int
-        Weights per bucket.
-    trainable : bool
-        Whether training changes the weights.
+        Rows of the embedding matrix.
+    ngram_ids : KerasTensor of int32 of shape (n_documents, width)
+        The ids for n-grams.
+    spec : NetworkSpec
+        The architecture.
 
     Returns
     -------
@@ -145,15 +142,25 @@ def ngram_scores(
        classification", EACL 2017.
     """
     ops = keras.ops
-    embedding = partial(keras.layers.Embedding, embeddings_initializer="zeros", trainable=trainable)
-    table = embedding(n_buckets, n_outputs, name="ngrams")
-    hashed = [hash_ngrams(ids, length, n_buckets, ops) for length in range(1, max_length + 1)]
-    buckets, is_ngram = (ops.concatenate(part, axis=1) for part in zip(*hashed, strict=True))
-    counts = ops.cast(is_ngram, "float32")
-    n_tokens = ops.sum(ops.cast(ids > 0, "float32"), axis=1, keepdims=True)
+    embedding = partial(keras.layers.Embedding, embeddings_initializer="zeros")
+    trained = partial(embedding, trainable=spec.trainable_ngrams)
+    n_buckets, n_outputs = spec.ngram_buckets, spec.n_outputs
+    table = trained(n_buckets, n_outputs, name="ngrams")
+    lengths = range(1, spec.ngrams + 1)
+    hashed = [hash_ngrams(ngram_ids, length, n_buckets, ops) for length in lengths]
+    parts = (ops.concatenate(part, axis=1) for part in zip(*hashed, strict=True))
+    buckets, checksums, is_ngram = parts
+    of_buckets = embedding(n_buckets, 1, trainable=False, name="ngram_checksums")(buckets)[..., 0]
+    is_counted = ops.logical_and(is_ngram, has_weight(checksums, of_buckets, ops))
+    counts = ops.cast(is_counted, "float32")
+    is_token = ops.cast(ids > 0, "float32")
+    n_tokens = ops.sum(is_token, axis=1, keepdims=True)
     total = ops.sum(table(buckets) * ops.expand_dims(counts, -1), axis=1)
+    if spec.token_scores:
+        scores = embedding(spec.vocab_size, n_outputs, trainable=False, name="token_scores")(ids)
+        total = total + ops.sum(scores * ops.expand_dims(is_token, -1), axis=1)
     # Keras has no layer that only adds a bias, so use an embedding with a single row.
-    bias = embedding(1, n_outputs, name="ngram_bias")(ops.zeros_like(ids[:, 0]))
+    bias = trained(1, n_outputs, name="ngram_bias")(ops.zeros_like(ids[:, 0]))
     return total * (GAIN / ops.sqrt(ops.maximum(n_tokens, 1.0))) + bias
 
 

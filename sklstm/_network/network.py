@@ -172,12 +172,14 @@ class Network(BaseNetwork):
     def weight_shapes(self) -> specs.Shapes:
         """Shape of each weight by name."""
         shapes = {name: tuple(variable.shape) for name, variable in self._variables.items()}
-        return shapes | {EMBEDDINGS: (self.vocab_size, *shapes[EMBEDDINGS][1:])}
+        of_rows = specs.BY_ROW & shapes.keys()
+        return shapes | {name: (self.vocab_size, *shapes[name][1:]) for name in of_rows}
 
     def weights(self) -> Weights:
         """Return a copy of the weights by name."""
         weights = {name: to_numpy(variable) for name, variable in self._variables.items()}
-        return weights | {EMBEDDINGS: weights[EMBEDDINGS][: self.vocab_size]}
+        of_rows = specs.BY_ROW & weights.keys()
+        return weights | {name: weights[name][: self.vocab_size] for name in of_rows}
 
     def load(self, weights: Mapping[str, Floats]) -> None:
         """Set the weights from arrays by name."""

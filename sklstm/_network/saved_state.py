@@ -34,6 +34,7 @@ _FITTED: Constraints = {
     "_is_multilabel": ["boolean"],
     "_architecture": [dict],
     "_vectors": [WordVectors, None],
+    "_vector_scores": [np.ndarray, None],
     "_known_ids": [np.ndarray],
     "_optimizer_state": [dict, None],
     "_seed": [Interval(Integral, 0, None, closed="left")],
@@ -138,6 +139,12 @@ def _check_ids(owner: type, attributes: Mapping[str, Any], spec: NetworkSpec) ->
     if vectors is not None and vectors.vector_size != spec.embedding_dim:
         sizes = f"vector_size={vectors.vector_size}, not {spec.embedding_dim}"
         raise_damaged(owner, f"its word vectors have {sizes}")
+    scores = attributes["_vector_scores"]
+    if (scores is None) == (spec.token_scores and vectors is not None):
+        raise_damaged(owner, f"token_scores={spec.token_scores} does not fit its vectors")
+    if scores is not None:
+        shape = (spec.embedding_dim + 1, spec.n_outputs)
+        check_array(owner, "_vector_scores", scores, np.floating, shape)
     width = attributes["n_features_in_"]
     if spec.width not in (None, width):
         raise_damaged(owner, f"it reads {width} ids per row, not {spec.width}")

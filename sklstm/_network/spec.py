@@ -24,10 +24,19 @@ Shapes = dict[str, tuple[int, ...]]
 
 EMBEDDINGS = "embedding/embeddings"
 NGRAM_WEIGHTS = "ngrams/embeddings"
+#: Frozen weight: the checksum of the n-gram to which the weights of a bucket apply.
+NGRAM_CHECKSUMS = "ngram_checksums/embeddings"
 NGRAM_BIAS = "ngram_bias/embeddings"
+#: Frozen weight: the score of each token by its pretrained vector, in the linear model.
+TOKEN_SCORES = "token_scores/embeddings"
 OUTPUT_BIAS = "output/bias"
 #: Frozen weight of exported models only: the id that replaces each token id in n-grams.
 NGRAM_IDS = "ngram_ids/embeddings"
+
+#: Weights that the linear model sets, with the initial value zero.
+OF_LINEAR_MODEL = frozenset({NGRAM_WEIGHTS, NGRAM_CHECKSUMS, NGRAM_BIAS, TOKEN_SCORES})
+#: Weights with one row per row of the embedding matrix.
+BY_ROW = frozenset({EMBEDDINGS, TOKEN_SCORES})
 
 #: Order of the gates in the kernels and biases of an LSTM, as in Keras.
 GATES = ("input", "forget", "cell", "output")
@@ -139,6 +148,8 @@ class NetworkSpec:
     dense_dropout: float = 0.0
     ngrams: int = 0
     ngram_buckets: int = 0
+    token_scores: bool = False
+    """Whether the linear model has a score for each token, computed from its pretrained vector."""
     trainable_ngrams: bool = False
     """Whether gradient descent trains the n-gram weights, as in `partial_fit`. Otherwise they are
     fitted before the LSTM is trained."""
@@ -223,7 +234,10 @@ def weight_shapes(spec: NetworkSpec) -> Shapes:
         n_inputs = units
     if spec.ngrams:
         shapes[NGRAM_WEIGHTS] = (spec.ngram_buckets, spec.n_outputs)
+        shapes[NGRAM_CHECKSUMS] = (spec.ngram_buckets, 1)
         shapes[NGRAM_BIAS] = (1, spec.n_outputs)
+    if spec.token_scores:
+        shapes[TOKEN_SCORES] = (spec.vocab_size, spec.n_outputs)
     return shapes | _dense_shapes("output", n_inputs, spec.n_outputs)
 
 
@@ -237,7 +251,7 @@ def initial_weights(shapes: Mapping[str, tuple[int, ...]], rng: np.random.Genera
 
     Embeddings are uniform in [-0.05, 0.05], input kernels Glorot uniform [1]_, recurrent kernels
     orthogonal across all four gates [2]_, biases zero except for those of the forget gates, which
-    are one [3]_, and weights of n-grams zero.
+    are one [3]_, and those of the linear model zero.
 
     Parameters
     ----------
@@ -264,7 +278,7 @@ def initial_weights(shapes: Mapping[str, tuple[int, ...]], rng: np.random.Genera
     weights = {}
     for name, shape in shapes.items():
         layer, _, kind = name.rpartition("/")
-        if name in (NGRAM_WEIGHTS, NGRAM_BIAS) or (kind == "bias" and layer not in recurrent):
+        if name in OF_LINEAR_MODEL or (kind == "bias" and layer not in recurrent):
             drawn = np.zeros(shape)
         elif kind == "embeddings":
             drawn = rng.uniform(-0.05, 0.05, shape)

@@ -93,6 +93,12 @@ def _layers(spec: NetworkSpec) -> list[Layer]:
         *layers,
         Layer("output", "dense", scores),
         Layer("ngrams", f"scores of {ngrams}", scores),
+        Layer("ngram_checksums", "n-gram of each weight", scores, part_of="ngrams"),
+        *(
+            [Layer("token_scores", "scores of token vectors", scores, part_of="ngrams")]
+            if spec.token_scores
+            else []
+        ),
         Layer("ngram_bias", "bias of these scores", scores, part_of="ngrams"),
         Layer("mean_of_scores", f"mean of both scores, {activation}", scores),
     ]

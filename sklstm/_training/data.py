@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -59,6 +59,16 @@ class Documents:
             None if labeled is None else labeled[rows],
         )
 
+    @classmethod
+    def concatenate(cls, parts: Sequence[Documents]) -> Documents:
+        """Return the documents of several parts."""
+
+        def join(name: str) -> Any:
+            arrays = [getattr(part, name) for part in parts]
+            return None if arrays[0] is None else np.concatenate(arrays)
+
+        return cls(**{entry.name: join(entry.name) for entry in fields(cls)})
+
     def normalized_weights(self, name: str) -> Floats:
         """Return the weights divided by their mean.
 
@@ -96,6 +106,12 @@ class TrainingData:
     validation: Documents | None
     rows: NDArray[np.intp] | None
     classes: Labels
+
+    @property
+    def all_documents(self) -> Documents:
+        """The documents from which the validation documents were split off."""
+        parts = self.training, self.validation
+        return Documents.concatenate([part for part in parts if part is not None])
 
     @property
     def is_multilabel(self) -> bool:
@@ -170,6 +186,8 @@ class TrainingRun:
         Takes the weights, which it may modify, and returns additional fitted attributes by name.
     shuffle : bool
         Whether to shuffle the documents in each epoch.
+    max_auto_epochs : int
+        Maximum number of epochs with ``epochs="auto"``.
     derived_attributes : dict of str to object
         Attributes that are set after training, but not copied or saved.
     """
@@ -185,6 +203,7 @@ class TrainingRun:
     evaluate: Callable[[BaseNetwork, Examples, Callable[[], Floats]], Logs]
     fitted_attributes: Callable[[Weights], dict[str, Any]]
     shuffle: bool = True
+    max_auto_epochs: int = 20
     derived_attributes: dict[str, Any] = field(default_factory=dict)
 
 

@@ -29,8 +29,7 @@ _FIRST, _LAST = 0.04, 0.001
 
 # epochs="auto": target number of steps, and limits for large and small corpora. More steps overfit
 # data sets of few classes. Networks with more outputs need more steps.
-_AUTO_STEPS, _OUTPUTS = 400, 8
-_MIN_AUTO_EPOCHS, _MAX_AUTO_EPOCHS = 3, 20
+_AUTO_STEPS, _OUTPUTS, _MIN_AUTO_EPOCHS = 400, 8, 3
 
 
 @dataclass(frozen=True)
@@ -110,14 +109,14 @@ def one_cycle(progress: float) -> float:
     return end + (start - end) * (1.0 + cos(pi * done)) / 2.0
 
 
-def auto_epochs(n_documents: int, batch_size: int, n_outputs: int) -> int:
+def auto_epochs(n_documents: int, batch_size: int, n_outputs: int, most: int) -> int:
     """Return the number of epochs for a number of steps that is suitable for the data.
 
-    The steps are about 400, or 50 per output if there are more than eight, in 3 to 20 epochs.
+    The steps are about 400, or 50 per output if there are more than eight, in 3 to `most` epochs.
     """
     n_steps = _AUTO_STEPS * max(1.0, n_outputs / _OUTPUTS)
     n_epochs = round(n_steps / ceil(n_documents / batch_size))
-    return min(_MAX_AUTO_EPOCHS, max(_MIN_AUTO_EPOCHS, n_epochs))
+    return min(most, max(_MIN_AUTO_EPOCHS, n_epochs))
 
 
 class ProgressCallback(keras.callbacks.Callback):

@@ -16,7 +16,7 @@ from sklearn.pipeline import Pipeline
 
 from sklstm import _tokens
 from sklstm._network import spec
-from sklstm._network.hashed_ngrams import GAIN, HASH_FACTORS
+from sklstm._network.hashed_ngrams import GAIN, HASH_FACTORS, N_CHECKSUMS
 from sklstm._network.pooling import POOLINGS, OnnxInputs
 from sklstm._persistence import VERSION, atomic_write
 from sklstm._validation import Labels
@@ -257,9 +257,7 @@ class NetworkGraph(Graph):
         logits = self._add_dense("output", x)
         if not network.ngrams:
             return logits
-        if spec.NGRAM_IDS in self._weights:
-            ids = self.add("Gather", self._weights[spec.NGRAM_IDS][:, 0].astype(np.int32), ids)
-        return self.add("Mul", self.add("Add", logits, self._add_ngram_scores(ids)), 0.5)
+        return self.add("Mul", self.add("Add", logits, self._add_linear_scores(ids)), 0.5)
 
     def add_outputs(self, logits: str, classes: Labels, thresholds: spec.Floats) -> tuple[str, str]:
         """Add the nodes from logits to the labels and probabilities that the classifier returns.
@@ -360,10 +358,25 @@ class NetworkGraph(Graph):
         has_bias = f"{name}/bias" in self._weights
         return self.add("Add", product, self._weight(f"{name}/bias")) if has_bias else product
 
+    def _add_linear_scores(self, ids: str) -> str:
+        """Score documents ``(n_documents, width)`` by the linear model, as the Keras model does."""
+        is_token = self.cast(self.add("Greater", ids, np.int32(0)), np.float32)
+        total = self._add_ngram_scores(ids)
+        if self._network.token_scores:
+            scores = self.add("Gather", self._weight(spec.TOKEN_SCORES), ids)
+            scores = self.add("Mul", scores, self.add("Unsqueeze", is_token, [2]))
+            total = self.add("Add", total, self.add("ReduceSum", scores, [1], keepdims=0))
+        n_tokens = self.add("ReduceSum", is_token, [1], keepdims=1)
+        norm = self.add("Sqrt", self.add("Max", n_tokens, 1.0))
+        normalized = self.add("Div", self.add("Mul", total, GAIN), norm)
+        return self.add("Add", normalized, self._weight(spec.NGRAM_BIAS))
+
     def _add_ngram_scores(self, ids: str) -> str:
-        """Score documents ``(n_documents, width)`` by their n-grams, as the Keras model does."""
+        """Sum the weights of the n-grams of each document."""
+        if spec.NGRAM_IDS in self._weights:
+            ids = self.add("Gather", self._weights[spec.NGRAM_IDS][:, 0].astype(np.int32), ids)
         key = is_ngram = ""
-        keys, counts = [], []
+        keys, are_ngrams = [], []
         for shift, factor in enumerate(HASH_FACTORS[: self._network.ngrams]):
             # Nothing overflows 64 bits.
             tokens = self.cast(self._shift(ids, shift), np.int64)
@@ -374,16 +387,19 @@ class NetworkGraph(Graph):
             # Wrap around as int32 arithmetic does.
             unsigned = self.add("Mod", self.add("Add", key, 2**31), 2**32)
             keys.append(self.add("Sub", unsigned, 2**31))
-            counts.append(self.cast(is_ngram, np.float32))
-        buckets = self.add("Mod", self.add("Concat", *keys, axis=1), self._network.ngram_buckets)
-        is_counted = self.add("Unsqueeze", self.add("Concat", *counts, axis=1), [2])
+            are_ngrams.append(is_ngram)
+        all_keys, n_buckets = self.add("Concat", *keys, axis=1), self._network.ngram_buckets
+        buckets = self.add("Mod", all_keys, n_buckets)
+        quotients = self.add("Div", self.add("Sub", all_keys, buckets), n_buckets)
+        checksums = self.cast(self.add("Mod", quotients, N_CHECKSUMS), np.float32)
+        table = self._weights[spec.NGRAM_CHECKSUMS][:, 0]
+        of_buckets = self.add("Gather", table, buckets)
+        is_own = self.add("Equal", checksums, of_buckets)
+        has_weight = self.add("Or", is_own, self.add("Less", of_buckets, 0.0))
+        is_ngram = self.add("And", self.add("Concat", *are_ngrams, axis=1), has_weight)
+        is_counted = self.add("Unsqueeze", self.cast(is_ngram, np.float32), [2])
         logits = self.add("Gather", self._weight(spec.NGRAM_WEIGHTS), buckets)
-        total = self.add("ReduceSum", self.add("Mul", logits, is_counted), [1], keepdims=0)
-        is_token = self.cast(self.add("Greater", ids, np.int32(0)), np.float32)
-        n_tokens = self.add("ReduceSum", is_token, [1], keepdims=1)
-        norm = self.add("Sqrt", self.add("Max", n_tokens, 1.0))
-        normalized = self.add("Div", self.add("Mul", total, GAIN), norm)
-        return self.add("Add", normalized, self._weight(spec.NGRAM_BIAS))
+        return self.add("ReduceSum", self.add("Mul", logits, is_counted), [1], keepdims=0)
 
     def _shift(self, ids: str, shift: int) -> str:
         """Shift each row to the left, and fill it up with zeros."""

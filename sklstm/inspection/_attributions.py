@@ -16,8 +16,17 @@ from sklearn.utils import check_array, check_scalar, gen_batches
 
 from sklstm._base import BaseTextClassifier
 from sklstm._network.embedding_table import FittedNetwork, network_inputs
-from sklstm._network.hashed_ngrams import GAIN, hash_ngrams, map_unseen_to_oov
-from sklstm._network.spec import NGRAM_BIAS, NGRAM_WEIGHTS, Floats, Ids, NetworkSpec, Weights
+from sklstm._network.hashed_ngrams import GAIN, has_weight, hash_ngrams, map_unseen_to_oov
+from sklstm._network.spec import (
+    NGRAM_BIAS,
+    NGRAM_CHECKSUMS,
+    NGRAM_WEIGHTS,
+    TOKEN_SCORES,
+    Floats,
+    Ids,
+    NetworkSpec,
+    Weights,
+)
 from sklstm._validation import Labels, check_ids
 from sklstm._vocabulary import OOV_ID
 from sklstm.inspection._integrated_gradients import integrated_gradients
@@ -265,7 +274,7 @@ def _integrate(
     if spec.ngrams:
         # The score is the mean of the LSTM score and the n-gram score.
         output_weights /= 2
-        values, baselines = _split_ngram_scores(spec, weights, inputs, output_weights)
+        values, baselines = _split_linear_scores(spec, weights, inputs, output_weights)
     lstm_values, lstm_baselines = integrated_gradients(
         spec, weights, inputs, lengths, output_weights, values.sum(axis=1), n_steps
     )
@@ -274,7 +283,7 @@ def _integrate(
     return of_tokens, baselines + lstm_baselines
 
 
-def _split_ngram_scores(
+def _split_linear_scores(
     spec: NetworkSpec, weights: Weights, inputs: Ids, output_weights: Floats
 ) -> tuple[_Doubles, _Doubles]:
     """Divide the score of each n-gram equally among its tokens.
@@ -298,14 +307,17 @@ def _split_ngram_scores(
         N-gram score of a document without n-grams.
     """
     values = np.zeros(inputs.shape)
-    inputs = map_unseen_to_oov(inputs, spec.ngram_rows, np)
+    rows, inputs = inputs, map_unseen_to_oov(inputs, spec.ngram_rows, np)
     for length in range(1, spec.ngrams + 1):
-        buckets, is_ngram = hash_ngrams(inputs, length, spec.ngram_buckets, np)
+        buckets, checksums, is_ngram = hash_ngrams(inputs, length, spec.ngram_buckets, np)
+        is_ngram &= has_weight(checksums, weights[NGRAM_CHECKSUMS][buckets, 0], np)
         logits = weights[NGRAM_WEIGHTS][buckets]
         scores = np.einsum("nwo,no->nw", logits, output_weights, dtype=np.float64)
         scores *= is_ngram / length
         for shift in range(length):
             values[:, shift:] += scores[:, : scores.shape[1] - shift]
+    if spec.token_scores:
+        values += np.einsum("nwo,no->nw", weights[TOKEN_SCORES][rows], output_weights) * (rows > 0)
     n_tokens = np.maximum((inputs > 0).sum(axis=1, keepdims=True), 1)
     bias = weights[NGRAM_BIAS][0].astype(np.float64)
     return values * GAIN / np.sqrt(n_tokens), output_weights @ bias

@@ -11,7 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
-from sklstm._network.spec import EMBEDDINGS, Floats, Ids, Lengths, NetworkSpec, Weights
+from sklstm._network.spec import (
+    EMBEDDINGS,
+    OF_LINEAR_MODEL,
+    Floats,
+    Ids,
+    Lengths,
+    NetworkSpec,
+    Weights,
+)
 from sklstm._runtime import worker_threads
 
 if TYPE_CHECKING:
@@ -74,8 +82,10 @@ def integrated_gradients(
     # Size of the widest batch: if a network skips padding, the padded width is at least 64 ids and
     # less than twice the width of the documents.
     n_positions = _BATCH_ROWS * 2 * max(32, inputs.shape[1])
-    lstm_spec = replace(spec, ngrams=0, ngram_buckets=0, ngram_rows=0, trainable_embeddings=True)
-    lstm_weights = {name: w for name, w in weights.items() if not name.startswith("ngram")}
+    lstm_spec = replace(
+        spec, ngrams=0, ngram_buckets=0, ngram_rows=0, token_scores=False, trainable_embeddings=True
+    )
+    lstm_weights = {name: w for name, w in weights.items() if name not in OF_LINEAR_MODEL}
     with acquire_network(replace(lstm_spec, vocab_size=n_positions + 1)) as network:
         gradient = network.input_gradient(lstm_weights)
         widths = prediction_widths(network, inputs.shape[1])

@@ -23,7 +23,7 @@ def test_network_has_a_box_for_each_layer_and_all_weights(parameters, plt):
     in_boxes = [int(t.split()[0].replace(",", "")) for t in texts if " weights" in t]
     assert sum(in_boxes) == classifier.n_parameters_
     assert display.ax_.get_title() == f"{classifier.n_parameters_:,} weights"
-    parts = ("attention_hidden", "attention_relevance", "ngram_bias")
+    parts = ("attention_hidden", "attention_relevance", "ngram_checksums", "ngram_bias")
     layers = [layer for layer in display.layers if layer.name not in parts]
     assert texts.count("token ids") == 1
     assert len(display.ax_.patches) == len(layers) + 1

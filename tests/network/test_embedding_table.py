@@ -31,7 +31,7 @@ def model_with(vectors: WordVectors, **parameters) -> Pipeline:
     settings = PLAIN | {"units": 4, "epochs": 2, "learning_rate": 0.01, "random_state": 0}
     return make_pipeline(
         TextSequencer(vocabulary=vectors, max_len=12),
-        LSTMTextClassifier(embedding_weights=vectors, **(settings | parameters)),
+        LSTMTextClassifier(**(settings | {"embedding_weights": vectors} | parameters)),
     )
 
 
@@ -216,9 +216,10 @@ def test_score_of_new_words_does_not_depend_on_other_documents(with_ngrams):
 
 def test_new_words_are_unknown_to_ngrams(with_ngrams):
     classifier = with_ngrams[-1]
-    # The LSTM scores zero, so that only n-grams matter.
+    # The LSTM and the token vectors score zero, so that only n-grams matter.
     zeroed = pickle.loads(pickle.dumps(classifier))
-    zeroed.weights_["output/kernel"][:] = 0.0
+    zeroed.weights_["output/kernel"][:] = zeroed.weights_["token_scores/embeddings"][:] = 0.0
+    zeroed._vector_scores[:] = 0.0
     splendid, unheard_of = zeroed.decision_function(
         with_ngrams[0].transform(["a splendid film", "a zzz film"])
     )

@@ -60,11 +60,12 @@ def test_partial_fit_has_a_constant_rate():
 
 
 def test_epochs_follow_from_the_numbers_of_documents_and_outputs():
-    assert auto_epochs(25_000, 64, 1) == 3
-    assert auto_epochs(5_120, 64, 1) == 5
-    assert auto_epochs(5_120, 64, 8) == 5
-    assert auto_epochs(5_120, 64, 16) == 10
-    assert auto_epochs(25_000, 64, 32) == 4
-    assert auto_epochs(100, 64, 1) == 20
+    assert auto_epochs(25_000, 64, 1, 40) == 3
+    assert auto_epochs(5_120, 64, 1, 20) == 5
+    assert auto_epochs(5_120, 64, 8, 20) == 5
+    assert auto_epochs(5_120, 64, 16, 20) == 10
+    assert auto_epochs(25_000, 64, 32, 20) == 4
+    assert auto_epochs(100, 64, 1, 40) == 40
+    assert auto_epochs(100, 64, 1, 20) == 20
     assert small_classifier(epochs="auto").fit(IDS, Y).n_iter_ == 20
     assert small_classifier(epochs="auto").partial_fit(IDS, Y, classes=[0, 1]).n_iter_ == 1
