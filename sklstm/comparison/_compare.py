@@ -23,6 +23,7 @@ from sklstm.comparison import _folds, _results
 from sklstm.comparison._folds import CrossValidation, RandomState, Scoring
 from sklstm.comparison._results import Comparison
 from sklstm.comparison._scorers import LABEL_SCORERS
+from sklstm.comparison._statistics import check_rope
 
 # Scores of `scoring="auto"`.
 _SCORES = ("accuracy", "f1_macro")
@@ -38,6 +39,7 @@ def compare(
     *,
     cv: CrossValidation = 5,
     scoring: str | Iterable[str] | Callable[..., float] | Scoring = "auto",
+    rope: float = 0.01,
     groups: ArrayLike | None = None,
     n_jobs: int | None = None,
     verbose: int = 0,
@@ -67,6 +69,11 @@ def compare(
         there are also "label_ranking_average_precision" and "precision_at_1". "auto" is
         ``("accuracy", "f1_macro")``, and for multilabel data ``("f1_micro", "f1_macro",
         "label_ranking_average_precision", "precision_at_1")``.
+    rope : float, default=0.01
+        Half width of the region of practical equivalence, in units of the score: two classifiers
+        are practically equal if their mean scores differ by at most `rope`. 0.01 is one percentage
+        point of accuracy; choose another value for scores of another range.
+        `Comparison.differences` has the probability of practical equivalence.
     groups : array-like of shape (n_documents,) or None, default=None
         Group labels of the documents, for a `cv` such as ``StratifiedGroupKFold``.
     n_jobs : int or None, default=None
@@ -89,11 +96,11 @@ def compare(
     Raises
     ------
     TypeError
-        If `classifiers` is not a dict of classifiers, X is a single text, or `memory` is not a
-        folder.
+        If `classifiers` is not a dict of classifiers, X is a single text, `rope` is not a number,
+        or `memory` is not a folder.
     ValueError
-        If a name, `scoring`, `cv` or `y` is invalid, if X and y differ in length, or if `memory` is
-        given and the folds, a classifier or a scorer would differ in another call.
+        If a name, `scoring`, `rope`, `cv` or `y` is invalid, if X and y differ in length, or if
+        `memory` is given and the folds, a classifier or a scorer would differ in another call.
 
     Warns
     -----
@@ -156,6 +163,7 @@ def compare(
     y = as_dense(y) if sparse.issparse(y) else y  # A random forest takes no sparse indicator.
     is_multilabel = as_indicator(y) is not None
     scorers = _check_scoring(scoring, next(iter(models.values())), is_multilabel)
+    rope = check_rope(rope)
     cache = _check_memory(memory)
     if cache.location is not None:
         _folds.check_hashable(models, scorers)
@@ -173,7 +181,7 @@ def compare(
         warnings.warn(message, FitFailedWarning, stacklevel=2)
     scores = _results.scores_frame(results, splits, tuple(scorers))
     predictions = _results.predictions_frame(results, splits, X, y)
-    return Comparison(tuple(models), tuple(scorers), scores, predictions, errors)
+    return Comparison(tuple(models), tuple(scorers), scores, predictions, errors, rope)
 
 
 def _check_classifiers(classifiers: object) -> dict[str, BaseEstimator]:
