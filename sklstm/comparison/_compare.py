@@ -41,6 +41,7 @@ def compare(
     scoring: str | Iterable[str] | Callable[..., float] | Scoring = "auto",
     rope: float = 0.01,
     groups: ArrayLike | None = None,
+    return_probabilities: bool = False,
     n_jobs: int | None = None,
     verbose: int = 0,
     memory: str | os.PathLike[str] | joblib.Memory | None = None,
@@ -76,6 +77,11 @@ def compare(
         `Comparison.differences` has the probability of practical equivalence.
     groups : array-like of shape (n_documents,) or None, default=None
         Group labels of the documents, for a `cv` such as ``StratifiedGroupKFold``.
+    return_probabilities : bool, default=False
+        Whether to return the out-of-fold probabilities of the classes as
+        ``comparison.probabilities``, for example for calibration plots. Classifiers without
+        ``predict_proba``, such as ``LinearSVC``, have none. Each fold then predicts twice; the
+        second prediction is not part of the measured times.
     n_jobs : int or None, default=None
         Number of folds that run in parallel, as in joblib. Folds that run in parallel slow each
         other down, which increases the measured times.
@@ -91,7 +97,7 @@ def compare(
     Returns
     -------
     comparison : Comparison
-        Table of means, fold scores, tests of the differences, predictions, and plot.
+        Table of means, fold scores, tests of the differences, predictions, probabilities, and plot.
 
     Raises
     ------
@@ -122,10 +128,10 @@ def compare(
     without labels counts 0 in the first and 1 in the second score.
 
     The key of a cached result consists of the name and parameters of the classifier, the rows of
-    the split, X, y, `scoring`, and the versions of sklstm, scikit-learn and Keras. It does not
-    include the code of your own functions and classes: empty the folder after changing the code.
-    The files are pickles, so use only a folder that you trust. A cached result is also reused for a
-    classifier without `random_state`.
+    the split, X, y, `scoring`, `return_probabilities`, and the versions of sklstm, scikit-learn and
+    Keras. It does not include the code of your own functions and classes: empty the folder after
+    changing the code. The files are pickles, so use only a folder that you trust. A cached result
+    is also reused for a classifier without `random_state`.
 
     Examples
     --------
@@ -170,7 +176,15 @@ def compare(
         _check_reproducible(cv, random_state)
     splits = _folds.make_splits(cv, X, y, groups, random_state)
     results, errors = _folds.run_folds(
-        models, X, y, splits, scorers, memory=cache, n_jobs=n_jobs, verbose=verbose
+        models,
+        X,
+        y,
+        splits,
+        scorers,
+        return_probabilities=return_probabilities,
+        memory=cache,
+        n_jobs=n_jobs,
+        verbose=verbose,
     )
     if errors:
         failed = "; ".join(f"{name}: {text.splitlines()[0]}" for name, text in errors.items())
@@ -179,9 +193,15 @@ def compare(
         if is_multilabel:
             message += _multilabel_remedy(errors)
         warnings.warn(message, FitFailedWarning, stacklevel=2)
-    scores = _results.scores_frame(results, splits, tuple(scorers))
-    predictions = _results.predictions_frame(results, splits, X, y)
-    return Comparison(tuple(models), tuple(scorers), scores, predictions, errors, rope)
+    return Comparison(
+        classifiers=tuple(models),
+        scoring=tuple(scorers),
+        scores=_results.scores_frame(results, splits, tuple(scorers)),
+        predictions=_results.predictions_frame(results, splits, X, y),
+        errors=errors,
+        rope=rope,
+        probabilities=_results.probability_frames(results, splits, X, y),
+    )
 
 
 def _check_classifiers(classifiers: object) -> dict[str, BaseEstimator]:

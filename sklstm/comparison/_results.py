@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import combinations
 from math import nan
@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from sklstm._multilabel import as_indicator
 from sklstm._plotting import BLACK, BLUE, GREY, Display, tidy
 from sklstm._sklearn import num_samples
 from sklstm.comparison._folds import FoldResult, Split
@@ -64,6 +65,13 @@ class Comparison:
         Error in one line, and traceback, of each classifier that failed.
     rope : float
         Half width of the region of practical equivalence, in units of the score.
+    probabilities : dict of str to DataFrame
+        Out-of-fold probabilities of each classifier that has ``predict_proba`` and did not fail;
+        empty without ``return_probabilities=True``. Each DataFrame has one row per test document,
+        in the order and with the index of X, and one column per class, in sorted order. Classes
+        that are not in a training set have the probability 0. For multilabel data, there is one
+        column per label, with the column names of y, or else numbers from 0. With repeated
+        cross-validation, the probabilities are the means over the repeats.
 
     See Also
     --------
@@ -96,6 +104,7 @@ class Comparison:
     predictions: pd.DataFrame
     errors: dict[str, str]
     rope: float = 0.01
+    probabilities: dict[str, pd.DataFrame] = field(default_factory=dict)
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -474,14 +483,48 @@ def predictions_frame(
     repeats = np.repeat([split.repeat for split in splits], sizes)
     folds = np.repeat([split.fold for split in splits], sizes)
     order = np.lexsort((rows, repeats))
-    index = X.index if isinstance(X, pd.Series | pd.DataFrame) else pd.RangeIndex(num_samples(X))
+    index = _index(X)[rows[order]]
     labels = _label_column(y)
-    frame = pd.DataFrame({"repeat": repeats[order], "fold": folds[order]}, index=index[rows[order]])
+    frame = pd.DataFrame({"repeat": repeats[order], "fold": folds[order]}, index=index)
     frame["y"] = labels.iloc[rows[order]].array
     for name, results_of_folds in results.items():
         columns = [_label_column(fold.predictions) for fold in results_of_folds]
         frame[name] = pd.concat(columns, ignore_index=True).iloc[order].array
     return frame
+
+
+def probability_frames(
+    results: Mapping[str, list[FoldResult]], splits: list[Split], X: object, y: object
+) -> dict[str, pd.DataFrame]:
+    """Return the probabilities of each classifier that has some in all folds.
+
+    Each frame has one row per test document and one column per class or label. Probabilities are
+    averaged over the repeats.
+    """
+    rows = np.concatenate([split.test for split in splits])
+    indicator = as_indicator(y)
+    if indicator is None:
+        columns = pd.Index(np.unique(np.asarray(y)))
+    else:
+        columns = pd.RangeIndex(indicator.shape[1])
+    frames = {}
+    for name, folds in results.items():
+        parts = [fold.probabilities for fold in folds if fold.probabilities is not None]
+        if len(parts) < len(folds):
+            continue
+        # A training set may lack a class.
+        parts = [part.reindex(columns=columns, fill_value=0.0) for part in parts]
+        frame = pd.concat(parts, ignore_index=True).groupby(rows).mean()
+        frame.index = _index(X)[frame.index]
+        if indicator is not None and isinstance(y, pd.DataFrame):
+            frame.columns = y.columns
+        frames[name] = frame
+    return frames
+
+
+def _index(X: object) -> pd.Index:
+    """Return the index of X, or row numbers."""
+    return X.index if isinstance(X, pd.Series | pd.DataFrame) else pd.RangeIndex(num_samples(X))
 
 
 def _label_column(labels: object) -> pd.Series:
