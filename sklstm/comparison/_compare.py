@@ -139,18 +139,27 @@ def compare(
     >>> texts = ["a fine film", "a dull film", "fine and moving", "dull and slow"] * 5
     >>> labels = ["good", "bad", "good", "bad"] * 5
     >>> baselines = classic_baselines(random_state=0)
-    >>> del baselines["random_forest"]
-    >>> comparison = compare(baselines, texts, labels, cv=2)
+    >>> models = {name: baselines[name] for name in ("linear_svc", "naive_bayes", "nb_svm")}
+    >>> comparison = compare(models, texts, labels, cv=2)
     >>> comparison.table[["accuracy", "accuracy_std"]]
-                         accuracy  accuracy_std
-    linear_svc                1.0           0.0
-    logistic_regression       1.0           0.0
-    naive_bayes               1.0           0.0
-    nb_svm                    1.0           0.0
-    >>> comparison.differences()[["first", "second", "difference", "p_adjusted"]].head(2)
-            first               second  difference  p_adjusted
-    0  linear_svc  logistic_regression         0.0         1.0
-    1  linear_svc          naive_bayes         0.0         1.0
+                 accuracy  accuracy_std
+    linear_svc        1.0           0.0
+    naive_bayes       1.0           0.0
+    nb_svm            1.0           0.0
+    >>> pairs = comparison.differences()
+    >>> pairs[["first", "second", "difference", "p_adjusted", "practically_equal"]].head(2)
+            first       second  difference  p_adjusted  practically_equal
+    0  linear_svc  naive_bayes         0.0         1.0               True
+    1  linear_svc       nb_svm         0.0         1.0               True
+
+    Out-of-fold probabilities of the classifiers that have ``predict_proba``:
+
+    >>> one = {"naive_bayes": models["naive_bayes"]}
+    >>> comparison = compare(one, texts, labels, cv=2, return_probabilities=True)
+    >>> comparison.probabilities["naive_bayes"].head(2).round(2)
+        bad  good
+    0  0.23  0.77
+    1  0.97  0.03
 
     Multilabel data, with baselines for them:
 
