@@ -285,10 +285,11 @@ class Comparison:
 
     def _footnotes(self) -> list[str]:
         failed = [f"{name} failed: {text.splitlines()[0]}" for name, text in self.errors.items()]
+        score = self.scoring[0]
         test = "the corrected resampled t-test, adjusted for the number of pairs"
-        better = f"Better: greater {self.scoring[0]}, p < 0.05 in {test}."
-        test = "probability of at least 0.95 in the Bayesian correlated t-test"
-        equal = f"Practically equal: {self.scoring[0]} differs by at most {self.rope:g}, {test}."
+        better = f"Better: greater {score}, p < 0.05 in {test}."
+        test = "with a probability of at least 0.95 in the Bayesian correlated t-test"
+        equal = f"Practically equal: {score} differs by at most {self.rope:g} {test}."
         return [*failed, better, equal]
 
     def _fold_scores(self, scoring: str | None, alpha: float) -> pd.DataFrame:

@@ -231,7 +231,7 @@ def test_soft_voting_learns_more_than_two_classes(soft_voting):
 
 
 def test_soft_voting_needs_five_documents_per_class_unless_cv_is_smaller(soft_voting):
-    with pytest.raises(ValueError, match="n_splits=5|less than 5 examples"):
+    with pytest.raises(ValueError, match=r"n_splits=5|less than 5 examples"):
         soft_voting.fit(QUESTIONS, ASKED_FOR)
     cv = {f"classifier__{name}__classifier__cv": 3 for name in ("char_svc", "nb_svm")}
     soft_voting.set_params(**cv).fit(QUESTIONS, ASKED_FOR)

@@ -333,7 +333,7 @@ def test_representation_says_who_is_practically_equal():
     assert lines["one"].endswith(" worse                 copy")
     assert lines["copy"].endswith(" worse                  one")
     assert lines["worse"].endswith(" -                    -")
-    assert "Practically equal: accuracy differs by at most 0.01, probability of at le" in text
+    assert "Practically equal: accuracy differs by at most 0.01 with a probability of" in text
 
 
 def test_html_is_escaped():
