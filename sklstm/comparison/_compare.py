@@ -202,6 +202,9 @@ def compare(
         if is_multilabel:
             message += _multilabel_remedy(errors)
         warnings.warn(message, FitFailedWarning, stacklevel=2)
+    probabilities = {}
+    if return_probabilities:
+        probabilities = _results.probability_frames(results, splits, X, y)
     return Comparison(
         classifiers=tuple(models),
         scoring=tuple(scorers),
@@ -209,7 +212,7 @@ def compare(
         predictions=_results.predictions_frame(results, splits, X, y),
         errors=errors,
         rope=rope,
-        probabilities=_results.probability_frames(results, splits, X, y),
+        probabilities=probabilities,
     )
 
 
