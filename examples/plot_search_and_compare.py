@@ -93,10 +93,12 @@ print(comparison)
 # ------------------
 # The training sets of the folds overlap, so an ordinary t-test would be too optimistic. ``compare``
 # uses the corrected resampled t-test and adjusts the p values for the number of pairs. ``ci_low``
-# and ``ci_high`` are the limits of the confidence interval of the difference.
+# and ``ci_high`` are the limits of the confidence interval of the difference. ``prob_equal`` is the
+# probability that the accuracies differ by at most 0.01, so that the classifiers are practically
+# equal.
 
 differences = comparison.differences()
-columns = ["first", "second", "difference", "ci_low", "ci_high", "p_adjusted", "better"]
+columns = ["first", "second", "difference", "ci_low", "ci_high", "p_adjusted", "prob_equal"]
 print(differences[columns].round(3).to_string(index=False))
 
 # %%

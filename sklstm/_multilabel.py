@@ -83,14 +83,22 @@ def label_scores(
         except AttributeError:
             # OneVsRestClassifier seems to have decision_function if its first label is constant.
             continue
-        if isinstance(scores, list):
-            # One array of probabilities per label, with a column per value in the training data.
-            columns = zip(scores, estimator.classes_, strict=True)
-            scores = np.column_stack([_probability_of_1(*column) for column in columns])
-        scores = np.asarray(scores, dtype=np.float64)
+        scores = label_probabilities(scores, estimator)
         return scores.reshape(len(scores), -1), method
     kind = type(estimator).__name__
     raise TypeError(f"{kind} has no {' and no '.join(methods)}; pass a classifier that has one.")
+
+
+def label_probabilities(probabilities: Any, estimator: BaseEstimator) -> NDArray[np.float64]:
+    """Return the probabilities of the labels as an array, also those of a random forest.
+
+    A random forest returns a list with one array per label, which has a column per value of the
+    label in the training data.
+    """
+    if isinstance(probabilities, list):
+        columns = zip(probabilities, estimator.classes_, strict=True)
+        probabilities = np.column_stack([_probability_of_1(*column) for column in columns])
+    return np.asarray(probabilities, dtype=np.float64)
 
 
 def _probability_of_1(probabilities: NDArray[Any], values: NDArray[Any]) -> NDArray[Any]:

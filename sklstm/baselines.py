@@ -1,4 +1,4 @@
-"""Classic text classifiers as baselines: linear models, naive Bayes and a random forest."""
+"""Classic text classifiers as baselines: linear models, naive Bayes, random forest, soft voting."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array, csr_matrix
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import RandomForestClassifier, VotingClassifier
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
@@ -41,11 +42,12 @@ def classic_baselines(
     *,
     min_df: float = 2,
     multilabel: bool = False,
+    soft_voting: bool = False,
 ) -> dict[str, Pipeline]:
     r"""Return classic text classifiers that take the same texts as an LSTM pipeline.
 
     Each classifier is a pipeline with the steps "texts", "vectorizer" and "classifier", so that a
-    parameter such as ``vectorizer__stop_words`` can be set for all of them in a loop.
+    parameter such as ``vectorizer__max_features`` can be set for all of them in a loop.
 
     Parameters
     ----------
@@ -58,17 +60,28 @@ def classic_baselines(
         Whether y is a label indicator. The classifiers are then fitted one-vs-rest, with
         ``OneVsRestClassifier``, except for the random forest, which supports several labels. A
         parameter such as C is then named ``classifier__estimator__C``.
+    soft_voting : bool, default=False
+        Whether to add "soft_voting", which takes longer to fit and is often the most accurate. It
+        does not support several labels.
 
     Returns
     -------
     baselines : dict of str to Pipeline
         New, unfitted pipelines:
 
+        - "char_svc": tf-idf of character n-grams and ``LinearSVC``;
         - "linear_svc": tf-idf and ``LinearSVC``;
         - "logistic_regression": tf-idf and ``LogisticRegression`` with ``C=10``;
         - "naive_bayes": tf-idf and ``MultinomialNB`` with ``alpha=0.1``;
         - "nb_svm": binary term features and `NBSVMClassifier` with ``beta=0.5``;
-        - "random_forest": tf-idf and ``RandomForestClassifier`` with 100 trees.
+        - "random_forest": tf-idf and ``RandomForestClassifier`` with 100 trees;
+        - "soft_voting", only with ``soft_voting=True``: mean of the calibrated probabilities of
+          "char_svc" and "nb_svm".
+
+    Raises
+    ------
+    ValueError
+        If both `multilabel` and `soft_voting` are true.
 
     See Also
     --------
@@ -79,15 +92,24 @@ def classic_baselines(
     -----
     The pipelines take the same X as `TextSequencer`: a list, Series or array of texts, or a
     DataFrame of text columns, which are joined with a space. Missing texts are treated as empty.
-    Texts are converted to lower case and tokenized with the default pattern of `TextSequencer`, so
-    that all models use the same tokens. Terms are unigrams and bigrams, and tf-idf uses the
-    logarithm of the counts (``sublinear_tf``).
+    Texts are converted to lower case. Except for "char_svc", they are tokenized with the default
+    pattern of `TextSequencer`, so that all models use the same tokens, and terms are unigrams and
+    bigrams. The terms of "char_svc" are the sequences of 2 to 5 characters within a word
+    (``analyzer="char_wb"``), which are robust to inflection and typing errors and need no word
+    segmentation. tf-idf uses the logarithm of the counts (``sublinear_tf``).
 
     The default of `min_df` is 2, because most bigrams occur in only one training document and do
     not help to classify other documents. `fit` raises a ``ValueError`` if no terms remain. To save
     time, the leaves of the random forest contain at least a proportion of 0.0002 of the documents
     (``min_samples_leaf=2e-4``), which has no effect up to 5,000 documents. ``beta`` of NB-SVM is
     0.5 instead of 0.25 as in the paper, which gives more weight to the support vector machine.
+
+    "soft_voting" has only the steps "texts" and "classifier". The latter is a ``VotingClassifier``
+    of two pipelines, "char_svc" and "nb_svm", each with the steps "vectorizer" and "classifier".
+    ``CalibratedClassifierCV`` fits each classifier five times on a part of the documents to
+    calibrate its probabilities, and once on all of them. `fit` therefore needs at least five
+    documents per class. For rare classes, reduce ``classifier__char_svc__classifier__cv`` and
+    ``classifier__nb_svm__classifier__cv``.
 
     Each pipeline uses one core, because ``cross_validate`` and ``GridSearchCV`` can run several
     pipelines in parallel. To fit a single random forest on all cores, use
@@ -100,6 +122,7 @@ def classic_baselines(
     >>> labels = ["good", "good", "bad", "bad"]
     >>> for name, model in classic_baselines(random_state=0).items():
     ...     print(f"{name:20}", *model.fit(texts, labels).predict(["a fine play", "dull"]))
+    char_svc             good bad
     linear_svc           good bad
     logistic_regression  good bad
     naive_bayes          good bad
@@ -114,25 +137,49 @@ def classic_baselines(
     array([[1, 0],
            [0, 1]])
     """
-    classifiers = {
-        "linear_svc": LinearSVC(random_state=random_state),
-        "logistic_regression": LogisticRegression(C=10.0, max_iter=1000),
-        "naive_bayes": MultinomialNB(alpha=0.1),
-        "nb_svm": NBSVMClassifier(beta=0.5, random_state=random_state),
-        "random_forest": RandomForestClassifier(min_samples_leaf=2e-4, random_state=random_state),
+    if multilabel and soft_voting:
+        raise ValueError(
+            "soft_voting=True does not support multilabel=True, because VotingClassifier needs one "
+            "class per document; choose one of them."
+        )
+    char_ngrams = TfidfVectorizer(
+        analyzer="char_wb", ngram_range=(2, 5), min_df=min_df, sublinear_tf=True
+    )
+    terms = {"ngram_range": (1, 2), "min_df": min_df, "tokenizer": words, "token_pattern": None}
+    tfidf = TfidfVectorizer(sublinear_tf=True, **terms)
+    presence = CountVectorizer(binary=True, **terms)
+    svc = LinearSVC(random_state=random_state)
+    forest = RandomForestClassifier(min_samples_leaf=2e-4, random_state=random_state)
+    steps = {
+        "char_svc": (char_ngrams, svc),
+        "linear_svc": (tfidf, svc),
+        "logistic_regression": (tfidf, LogisticRegression(C=10.0, max_iter=1000)),
+        "naive_bayes": (tfidf, MultinomialNB(alpha=0.1)),
+        "nb_svm": (presence, NBSVMClassifier(beta=0.5, random_state=random_state)),
+        "random_forest": (tfidf, forest),
     }
     pipelines = {}
-    for name, classifier in classifiers.items():
+    for name, (vectorizer, classifier) in steps.items():
         if multilabel and name != "random_forest":
             classifier = OneVsRestClassifier(classifier)
-        counts = name == "nb_svm"
-        vectorizer = CountVectorizer(binary=True) if counts else TfidfVectorizer(sublinear_tf=True)
-        vectorizer.set_params(
-            ngram_range=(1, 2), min_df=min_df, tokenizer=words, token_pattern=None
-        )
-        steps = [("texts", FunctionTransformer(_as_texts)), ("vectorizer", vectorizer)]
-        pipelines[name] = Pipeline([*steps, ("classifier", classifier)])
+        pipelines[name] = _text_pipeline(vectorizer=vectorizer, classifier=classifier)
+    if soft_voting:
+        members = [(name, _calibrated(*steps[name])) for name in ("char_svc", "nb_svm")]
+        voting = VotingClassifier(members, voting="soft")
+        pipelines["soft_voting"] = _text_pipeline(classifier=voting)
     return pipelines
+
+
+def _text_pipeline(**steps: BaseEstimator) -> Pipeline:
+    """Return a pipeline of texts; `steps` are cloned."""
+    texts = FunctionTransformer(_as_texts)
+    return Pipeline([("texts", texts), *((name, clone(step)) for name, step in steps.items())])
+
+
+def _calibrated(vectorizer: BaseEstimator, classifier: BaseEstimator) -> Pipeline:
+    # The vectorizer does not use the labels and need not be fitted again for each inner fold.
+    calibrated = CalibratedClassifierCV(classifier, ensemble=False)
+    return Pipeline([("vectorizer", vectorizer), ("classifier", calibrated)])
 
 
 def _as_texts(X: object) -> list[str]:

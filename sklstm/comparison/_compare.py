@@ -23,6 +23,7 @@ from sklstm.comparison import _folds, _results
 from sklstm.comparison._folds import CrossValidation, RandomState, Scoring
 from sklstm.comparison._results import Comparison
 from sklstm.comparison._scorers import LABEL_SCORERS
+from sklstm.comparison._statistics import check_rope
 
 # Scores of `scoring="auto"`.
 _SCORES = ("accuracy", "f1_macro")
@@ -38,7 +39,9 @@ def compare(
     *,
     cv: CrossValidation = 5,
     scoring: str | Iterable[str] | Callable[..., float] | Scoring = "auto",
+    rope: float = 0.01,
     groups: ArrayLike | None = None,
+    return_probabilities: bool = False,
     n_jobs: int | None = None,
     verbose: int = 0,
     memory: str | os.PathLike[str] | joblib.Memory | None = None,
@@ -67,8 +70,18 @@ def compare(
         there are also "label_ranking_average_precision" and "precision_at_1". "auto" is
         ``("accuracy", "f1_macro")``, and for multilabel data ``("f1_micro", "f1_macro",
         "label_ranking_average_precision", "precision_at_1")``.
+    rope : float, default=0.01
+        Half width of the region of practical equivalence, in units of the score: two classifiers
+        are practically equal if their mean scores differ by at most `rope`. 0.01 is one percentage
+        point of accuracy; choose another value for scores of another range.
+        `Comparison.differences` has the probability of practical equivalence.
     groups : array-like of shape (n_documents,) or None, default=None
         Group labels of the documents, for a `cv` such as ``StratifiedGroupKFold``.
+    return_probabilities : bool, default=False
+        Whether to return the out-of-fold probabilities of the classes as
+        ``comparison.probabilities``, for example for calibration plots. Classifiers without
+        ``predict_proba``, such as ``LinearSVC``, have none. Each fold then predicts twice; the
+        second prediction is not part of the measured times.
     n_jobs : int or None, default=None
         Number of folds that run in parallel, as in joblib. Folds that run in parallel slow each
         other down, which increases the measured times.
@@ -84,16 +97,16 @@ def compare(
     Returns
     -------
     comparison : Comparison
-        Table of means, fold scores, tests of the differences, predictions, and plot.
+        Table of means, fold scores, tests of the differences, predictions, probabilities, and plot.
 
     Raises
     ------
     TypeError
-        If `classifiers` is not a dict of classifiers, X is a single text, or `memory` is not a
-        folder.
+        If `classifiers` is not a dict of classifiers, X is a single text, `rope` is not a number,
+        or `memory` is not a folder.
     ValueError
-        If a name, `scoring`, `cv` or `y` is invalid, if X and y differ in length, or if `memory` is
-        given and the folds, a classifier or a scorer would differ in another call.
+        If a name, `scoring`, `rope`, `cv` or `y` is invalid, if X and y differ in length, or if
+        `memory` is given and the folds, a classifier or a scorer would differ in another call.
 
     Warns
     -----
@@ -115,10 +128,10 @@ def compare(
     without labels counts 0 in the first and 1 in the second score.
 
     The key of a cached result consists of the name and parameters of the classifier, the rows of
-    the split, X, y, `scoring`, and the versions of sklstm, scikit-learn and Keras. It does not
-    include the code of your own functions and classes: empty the folder after changing the code.
-    The files are pickles, so use only a folder that you trust. A cached result is also reused for a
-    classifier without `random_state`.
+    the split, X, y, `scoring`, `return_probabilities`, and the versions of sklstm, scikit-learn and
+    Keras. It does not include the code of your own functions and classes: empty the folder after
+    changing the code. The files are pickles, so use only a folder that you trust. A cached result
+    is also reused for a classifier without `random_state`.
 
     Examples
     --------
@@ -126,18 +139,27 @@ def compare(
     >>> texts = ["a fine film", "a dull film", "fine and moving", "dull and slow"] * 5
     >>> labels = ["good", "bad", "good", "bad"] * 5
     >>> baselines = classic_baselines(random_state=0)
-    >>> del baselines["random_forest"]
-    >>> comparison = compare(baselines, texts, labels, cv=2)
+    >>> models = {name: baselines[name] for name in ("linear_svc", "naive_bayes", "nb_svm")}
+    >>> comparison = compare(models, texts, labels, cv=2)
     >>> comparison.table[["accuracy", "accuracy_std"]]
-                         accuracy  accuracy_std
-    linear_svc                1.0           0.0
-    logistic_regression       1.0           0.0
-    naive_bayes               1.0           0.0
-    nb_svm                    1.0           0.0
-    >>> comparison.differences()[["first", "second", "difference", "p_adjusted"]].head(2)
-            first               second  difference  p_adjusted
-    0  linear_svc  logistic_regression         0.0         1.0
-    1  linear_svc          naive_bayes         0.0         1.0
+                 accuracy  accuracy_std
+    linear_svc        1.0           0.0
+    naive_bayes       1.0           0.0
+    nb_svm            1.0           0.0
+    >>> pairs = comparison.differences()
+    >>> pairs[["first", "second", "difference", "p_adjusted", "practically_equal"]].head(2)
+            first       second  difference  p_adjusted  practically_equal
+    0  linear_svc  naive_bayes         0.0         1.0               True
+    1  linear_svc       nb_svm         0.0         1.0               True
+
+    Out-of-fold probabilities of the classifiers that have ``predict_proba``:
+
+    >>> one = {"naive_bayes": models["naive_bayes"]}
+    >>> comparison = compare(one, texts, labels, cv=2, return_probabilities=True)
+    >>> comparison.probabilities["naive_bayes"].head(2).round(2)
+        bad  good
+    0  0.23  0.77
+    1  0.97  0.03
 
     Multilabel data, with baselines for them:
 
@@ -156,13 +178,22 @@ def compare(
     y = as_dense(y) if sparse.issparse(y) else y  # A random forest takes no sparse indicator.
     is_multilabel = as_indicator(y) is not None
     scorers = _check_scoring(scoring, next(iter(models.values())), is_multilabel)
+    rope = check_rope(rope)
     cache = _check_memory(memory)
     if cache.location is not None:
         _folds.check_hashable(models, scorers)
         _check_reproducible(cv, random_state)
     splits = _folds.make_splits(cv, X, y, groups, random_state)
     results, errors = _folds.run_folds(
-        models, X, y, splits, scorers, memory=cache, n_jobs=n_jobs, verbose=verbose
+        models,
+        X,
+        y,
+        splits,
+        scorers,
+        return_probabilities=return_probabilities,
+        memory=cache,
+        n_jobs=n_jobs,
+        verbose=verbose,
     )
     if errors:
         failed = "; ".join(f"{name}: {text.splitlines()[0]}" for name, text in errors.items())
@@ -171,9 +202,18 @@ def compare(
         if is_multilabel:
             message += _multilabel_remedy(errors)
         warnings.warn(message, FitFailedWarning, stacklevel=2)
-    scores = _results.scores_frame(results, splits, tuple(scorers))
-    predictions = _results.predictions_frame(results, splits, X, y)
-    return Comparison(tuple(models), tuple(scorers), scores, predictions, errors)
+    probabilities = {}
+    if return_probabilities:
+        probabilities = _results.probability_frames(results, splits, X, y)
+    return Comparison(
+        classifiers=tuple(models),
+        scoring=tuple(scorers),
+        scores=_results.scores_frame(results, splits, tuple(scorers)),
+        predictions=_results.predictions_frame(results, splits, X, y),
+        errors=errors,
+        rope=rope,
+        probabilities=probabilities,
+    )
 
 
 def _check_classifiers(classifiers: object) -> dict[str, BaseEstimator]:

@@ -27,7 +27,7 @@ from sklearn.model_selection import (
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.parallel import Parallel, delayed
 
-from sklstm._multilabel import as_indicator, rarest_labels
+from sklstm._multilabel import as_indicator, label_probabilities, rarest_labels
 from sklstm._persistence import VERSION
 from sklstm._progress import duration
 from sklstm._sklearn import num_samples, safe_indexing
@@ -64,6 +64,8 @@ class FoldResult(NamedTuple):
     fit_time: float
     score_time: float
     predictions: NDArray[np.generic]
+    # One column per class of the training set or per label; None if they were not requested.
+    probabilities: pd.DataFrame | None
 
 
 class _Outcome(NamedTuple):
@@ -117,6 +119,7 @@ def run_folds(
     splits: list[Split],
     scoring: Scoring,
     *,
+    return_probabilities: bool,
     memory: joblib.Memory,
     n_jobs: int | None,
     verbose: int,
@@ -140,7 +143,8 @@ def run_folds(
         for number, split in enumerate(splits):
             for name, model in models.items():
                 if name not in errors:  # A failed model is not run on the other folds.
-                    arguments = (name, model, scoring, split, data_key, versions, X, y)
+                    settings = scoring, return_probabilities, split, data_key, versions
+                    arguments = (name, model, *settings, X, y)
                     yield delayed(_try_fold)(run, name, number, arguments)
 
     start, n_run = perf_counter(), 0
@@ -191,6 +195,7 @@ def _run_fold(
     name: str,  # Distinguishes unseeded copies of a classifier in the cache.
     model: BaseEstimator,
     scoring: Scoring,
+    return_probabilities: bool,
     split: Split,
     data_key: str,
     versions: tuple[str, ...],
@@ -224,7 +229,25 @@ def _run_fold(
             remedy = "return one number from it; for several scores, pass a dict of scorers"
             raise TypeError(f"scoring {key!r} returned {scores[key]!r}; {remedy}.")
     numbers = {key: float(scores[key]) for key in scoring}
-    return FoldResult(numbers, fitted - start, scored - fitted, predictions)
+    probabilities = _predict_proba(model, X_test, y_train) if return_probabilities else None
+    return FoldResult(numbers, fitted - start, scored - fitted, predictions, probabilities)
+
+
+def _predict_proba(model: BaseEstimator, X: object, y_train: object) -> pd.DataFrame | None:
+    """Return the probability of each class or label, or None if the model has none."""
+    try:
+        probabilities = model.predict_proba(X)
+    except AttributeError:
+        # OneVsRestClassifier seems to have predict_proba if its first label is constant.
+        return None
+    if as_indicator(y_train) is not None:
+        return pd.DataFrame(label_probabilities(probabilities, model))
+    if isinstance(probabilities, list):  # Several targets, each with its own classes.
+        return None
+    classes = getattr(model, "classes_", None)
+    if classes is None:
+        classes = np.unique(np.asarray(y_train))
+    return pd.DataFrame(np.asarray(probabilities, np.float64), columns=pd.Index(classes))
 
 
 def _hash_data(data: object) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import combinations
 from math import nan
@@ -15,10 +15,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from sklstm._multilabel import as_indicator
 from sklstm._plotting import BLACK, BLUE, GREY, Display, tidy
 from sklstm._sklearn import num_samples
 from sklstm.comparison._folds import FoldResult, Split
-from sklstm.comparison._statistics import CorrectedTest, corrected_t_test, holm
+from sklstm.comparison._statistics import (
+    CorrectedTest,
+    Equivalence,
+    bayesian_t_test,
+    check_rope,
+    corrected_t_test,
+    holm,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,6 +63,15 @@ class Comparison:
         are tuples.
     errors : dict of str to str
         Error in one line, and traceback, of each classifier that failed.
+    rope : float
+        Half width of the region of practical equivalence, in units of the score.
+    probabilities : dict of str to DataFrame
+        Out-of-fold probabilities of each classifier that has ``predict_proba`` and did not fail;
+        empty without ``return_probabilities=True``. Each DataFrame has one row per test document,
+        in the order and with the index of X, and one column per class, in sorted order. Classes
+        that are not in a training set have the probability 0. For multilabel data, there is one
+        column per label, with the column names of y, or else numbers from 0. With repeated
+        cross-validation, the probabilities are the means over the repeats.
 
     See Also
     --------
@@ -86,6 +103,8 @@ class Comparison:
     scores: pd.DataFrame
     predictions: pd.DataFrame
     errors: dict[str, str]
+    rope: float = 0.01
+    probabilities: dict[str, pd.DataFrame] = field(default_factory=dict)
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -100,15 +119,21 @@ class Comparison:
         table["error"] = [self.errors.get(name, "").partition("\n")[0] for name in table.index]
         return table.sort_values(self.scoring[0], ascending=False, kind="stable")
 
-    def differences(self, scoring: str | None = None, *, alpha: float = 0.05) -> pd.DataFrame:
-        r"""Test all pairs of classifiers by the corrected resampled t-test.
+    def differences(
+        self, scoring: str | None = None, *, alpha: float = 0.05, rope: float | None = None
+    ) -> pd.DataFrame:
+        r"""Test all pairs of classifiers for a difference, and for practical equivalence.
 
         The training sets of cross-validation folds overlap, so that an ordinary t-test on the fold
-        scores has too many false positives. This test uses
+        scores has too many false positives. The corrected resampled t-test uses
         :math:`(1/k + n_{test}/n_{train}) s^2` as the variance of the mean difference, where k is
         the number of folds and :math:`s^2` the sample variance of the differences, and k - 1
         degrees of freedom [1]_. The test is also valid for repeated cross-validation [2]_, where k
         is the number of folds of all repeats together.
+
+        The Bayesian correlated t-test [3]_ uses the same variance. The posterior of the mean
+        difference is a Student t distribution, which gives the probability that the difference is
+        less than or equal to `rope` in magnitude.
 
         Parameters
         ----------
@@ -116,31 +141,51 @@ class Comparison:
             Name of the score; None for the first.
         alpha : float, default=0.05
             Family-wise error rate: the probability of at least one significant result if there are
-            no differences.
+            no differences. Two classifiers are practically equal if the probability of this is at
+            least ``1 - alpha``.
+        rope : float or None, default=None
+            Half width of the region of practical equivalence, in units of the score; None for that
+            of `compare`.
 
         Returns
         -------
         differences : DataFrame
-            One row per pair of classifiers that did not fail: ``first``, the one with the greater
-            mean, and ``second``; ``difference`` of the means; its corrected ``std_error``;
-            ``ci_low`` and ``ci_high``, the limits of its ``1 - alpha`` confidence interval; ``t``;
-            ``p_value``, two-sided; ``p_adjusted``, adjusted for the number of pairs by Holm's
-            method [3]_; and ``better``, the name of the first classifier if ``p_adjusted`` is less
-            than `alpha`, otherwise empty.
+            One row per pair of classifiers that did not fail. Columns:
+
+            - ``first``, the one with the greater mean, and ``second``;
+            - ``difference`` of the means; its corrected ``std_error``; ``ci_low`` and ``ci_high``,
+              the limits of its ``1 - alpha`` confidence interval;
+            - ``t``; ``p_value``, two-sided; ``p_adjusted``, adjusted for the number of pairs by
+              Holm's method [4]_; and ``better``, the name of the first classifier if
+              ``p_adjusted`` is less than `alpha`, otherwise empty;
+            - ``prob_first``, ``prob_equal`` and ``prob_second``: the posterior probabilities that
+              the first classifier is better by more than `rope`, that the difference is at most
+              `rope` in either direction, and that the second is better by more than `rope`;
+            - ``practically_equal``, whether ``prob_equal`` is at least ``1 - alpha``.
 
         Raises
         ------
+        TypeError
+            If `rope` is not a number.
         ValueError
-            If `scoring` is not one of the scores, or `alpha` is not between 0 and 1.
+            If `scoring` is not one of the scores, `alpha` is not between 0 and 1, or `rope` is
+            negative or not finite.
 
         Notes
         -----
         A difference that is not significant is not evidence of equality: the confidence interval
-        contains all differences that are compatible with the data. With more classifiers, Holm's
-        method requires stronger evidence; use ``p_value`` for a single pair that was chosen in
-        advance. If the difference is the same in all folds, its variance is zero, and the p value
-        is 0, or 1 if the difference is zero. With a few small folds this can happen by chance; use
-        repeated cross-validation.
+        contains all differences that are compatible with the data. ``prob_equal`` is such
+        evidence. A small difference can be significant although the classifiers are practically
+        equal. If neither is the case, more folds or documents are needed.
+
+        With more classifiers, Holm's method requires stronger evidence; use ``p_value`` for a
+        single pair that was chosen in advance. The probabilities are not adjusted for the number
+        of pairs.
+
+        If the difference is the same in all folds, its variance is zero. The p value is then 0, or
+        1 if the difference is zero, and one of the three probabilities is 1. With a few small folds
+        this can happen by chance; use repeated cross-validation. A single fold has no variance, and
+        its p values and probabilities are NaN.
 
         References
         ----------
@@ -149,17 +194,26 @@ class Comparison:
         .. [2] R. R. Bouckaert and E. Frank (2004). `Evaluating the Replicability of Significance
                Tests for Comparing Learning Algorithms
                <https://doi.org/10.1007/978-3-540-24775-3_3>`_. PAKDD, 3-12.
-        .. [3] S. Holm (1979). A Simple Sequentially Rejective Multiple Test Procedure. Scandinavian
+        .. [3] A. Benavoli, G. Corani, J. Demšar and M. Zaffalon (2017). `Time for a Change: a
+               Tutorial for Comparing Multiple Classifiers Through Bayesian Analysis
+               <https://jmlr.org/papers/v18/16-305.html>`_. JMLR 18(77), 1-36.
+        .. [4] S. Holm (1979). A Simple Sequentially Rejective Multiple Test Procedure. Scandinavian
                Journal of Statistics 6, 65-70.
         """
+        rope = self.rope if rope is None else check_rope(rope)
         folds = self._fold_scores(scoring, alpha)
         pairs = list(combinations(folds, 2))
-        tests = [corrected_t_test(folds[a] - folds[b], self._test_ratio, alpha) for a, b in pairs]
+        values = [folds[first] - folds[second] for first, second in pairs]
+        tests = [corrected_t_test(value, self._test_ratio, alpha) for value in values]
         columns = pd.Index(["difference", *CorrectedTest._fields[1:]])
         frame = pd.DataFrame(pairs, columns=pd.Index(["first", "second"]))
         frame = frame.join(pd.DataFrame(tests, columns=columns, dtype=float))
         frame["p_adjusted"] = holm(frame["p_value"])
         frame["better"] = frame["first"].where(frame["p_adjusted"] < alpha, "")
+        probabilities = [bayesian_t_test(value, self._test_ratio, rope) for value in values]
+        columns = pd.Index(Equivalence._fields)
+        frame = frame.join(pd.DataFrame(probabilities, columns=columns, dtype=float))
+        frame["practically_equal"] = frame["prob_equal"] >= 1 - alpha
         return frame
 
     def plot(
@@ -213,18 +267,30 @@ class Comparison:
         table = self.table[self.table["error"] == ""]
         summary = pd.DataFrame(index=table.index)
         for name in self.scoring:
-            pairs = zip(table[name], table[f"{name}_std"], strict=True)
-            summary[name] = [f"{mean:.3f} ± {deviation:.3f}" for mean, deviation in pairs]
+            rows = zip(table[name], table[f"{name}_std"], strict=True)
+            summary[name] = [f"{mean:.3f} ± {deviation:.3f}" for mean, deviation in rows]
         for name, column in {"fit, s": "fit_time", "score, s": "score_time"}.items():
             summary[name] = table[column].map("{:.2f}".format)
-        beaten = self.differences().groupby("better")["second"].agg(", ".join)
-        summary["better than"] = beaten.reindex(table.index, fill_value="-")
+        tests = self.differences()
+        equal = tests[tests["practically_equal"]]
+        swapped = equal.rename(columns={"first": "second", "second": "first"})
+        others = {
+            "better than": tests[tests["better"] != ""],
+            "practically equal to": pd.concat([equal, swapped]),
+        }
+        for name, pairs in others.items():
+            names = pairs.groupby("first")["second"].agg(", ".join)
+            summary[name] = names.reindex(table.index, fill_value="-")
         return summary
 
     def _footnotes(self) -> list[str]:
         failed = [f"{name} failed: {text.splitlines()[0]}" for name, text in self.errors.items()]
+        score = self.scoring[0]
         test = "the corrected resampled t-test, adjusted for the number of pairs"
-        return [*failed, f"Better: greater {self.scoring[0]}, p < 0.05 in {test}."]
+        better = f"Better: greater {score}, p < 0.05 in {test}."
+        test = "with a probability of at least 0.95 in the Bayesian correlated t-test"
+        equal = f"Practically equal: {score} differs by at most {self.rope:g} {test}."
+        return [*failed, better, equal]
 
     def _fold_scores(self, scoring: str | None, alpha: float) -> pd.DataFrame:
         """Return a score with one row per fold and one column per classifier, the best first."""
@@ -418,14 +484,48 @@ def predictions_frame(
     repeats = np.repeat([split.repeat for split in splits], sizes)
     folds = np.repeat([split.fold for split in splits], sizes)
     order = np.lexsort((rows, repeats))
-    index = X.index if isinstance(X, pd.Series | pd.DataFrame) else pd.RangeIndex(num_samples(X))
+    index = _index(X)[rows[order]]
     labels = _label_column(y)
-    frame = pd.DataFrame({"repeat": repeats[order], "fold": folds[order]}, index=index[rows[order]])
+    frame = pd.DataFrame({"repeat": repeats[order], "fold": folds[order]}, index=index)
     frame["y"] = labels.iloc[rows[order]].array
     for name, results_of_folds in results.items():
         columns = [_label_column(fold.predictions) for fold in results_of_folds]
         frame[name] = pd.concat(columns, ignore_index=True).iloc[order].array
     return frame
+
+
+def probability_frames(
+    results: Mapping[str, list[FoldResult]], splits: list[Split], X: object, y: object
+) -> dict[str, pd.DataFrame]:
+    """Return the probabilities of each classifier that has some in all folds.
+
+    Each frame has one row per test document and one column per class or label. Probabilities are
+    averaged over the repeats.
+    """
+    rows = np.concatenate([split.test for split in splits])
+    indicator = as_indicator(y)
+    if indicator is None:
+        columns = pd.Index(np.unique(np.asarray(y)))
+    else:
+        columns = pd.RangeIndex(indicator.shape[1])
+    frames = {}
+    for name, folds in results.items():
+        parts = [fold.probabilities for fold in folds if fold.probabilities is not None]
+        if len(parts) < len(folds):
+            continue
+        # A training set may lack a class.
+        parts = [part.reindex(columns=columns, fill_value=0.0) for part in parts]
+        frame = pd.concat(parts, ignore_index=True).groupby(rows).mean()
+        frame.index = _index(X)[frame.index]
+        if indicator is not None and isinstance(y, pd.DataFrame):
+            frame.columns = y.columns
+        frames[name] = frame
+    return frames
+
+
+def _index(X: object) -> pd.Index:
+    """Return the index of X, or row numbers."""
+    return X.index if isinstance(X, pd.Series | pd.DataFrame) else pd.RangeIndex(num_samples(X))
 
 
 def _label_column(labels: object) -> pd.Series:

@@ -1,7 +1,9 @@
-"""Significance tests for cross-validation scores, whose training sets overlap."""
+"""Tests of cross-validation scores, whose training sets overlap: significance and equivalence."""
 
 from __future__ import annotations
 
+from math import isclose, isfinite, nan
+from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
@@ -61,6 +63,66 @@ def corrected_t_test(values: ArrayLike, test_ratio: float, alpha: float = 0.05) 
     half_width = float(stats.t.isf(alpha / 2, k - 1)) * std_error
     p_value = 2 * float(stats.t.sf(abs(t), k - 1))
     return CorrectedTest(mean, std_error, mean - half_width, mean + half_width, t, p_value)
+
+
+class Equivalence(NamedTuple):
+    """Posterior probabilities that a mean difference is above, within and below the rope."""
+
+    prob_first: float
+    prob_equal: float
+    prob_second: float
+
+
+def bayesian_t_test(values: ArrayLike, test_ratio: float, rope: float) -> Equivalence:
+    r"""Compute the probability of practical equivalence by the Bayesian correlated t-test.
+
+    The posterior of the mean difference is a Student t distribution with k - 1 degrees of freedom,
+    whose location is the mean over k folds, and whose scale is the standard error of
+    `corrected_t_test` [1]_.
+
+    Parameters
+    ----------
+    values : array-like of float, shape (n_folds,)
+        Score of the first classifier minus that of the second in each fold.
+    test_ratio : float
+        Number of test documents divided by the number of training documents; 0.25 in 5 folds.
+    rope : float
+        Half width of the region of practical equivalence around 0, in units of the score.
+
+    Returns
+    -------
+    equivalence : Equivalence
+        The three probabilities, which sum to 1. If all values are equal, the posterior is
+        concentrated on their mean, and each probability is 0 or 1. With fewer than two folds or a
+        NaN value, they are NaN.
+
+    References
+    ----------
+    .. [1] A. Benavoli, G. Corani, J. Demšar and M. Zaffalon (2017). `Time for a Change: a Tutorial
+           for Comparing Multiple Classifiers Through Bayesian Analysis
+           <https://jmlr.org/papers/v18/16-305.html>`_. JMLR 18(77), 1-36.
+    """
+    test = corrected_t_test(values, test_ratio)
+    if np.isnan(test.std_error):
+        return Equivalence(nan, nan, nan)
+    if test.std_error == 0:
+        # Scores such as 0.83 and 0.82 must have a difference of 0.01 despite rounding.
+        is_equal = abs(test.mean) <= rope or isclose(abs(test.mean), rope)
+        sides = test.mean > 0 and not is_equal, is_equal, test.mean < 0 and not is_equal
+        return Equivalence(*map(float, sides))
+    posterior = stats.t(np.size(values) - 1, loc=test.mean, scale=test.std_error)
+    first, second = float(posterior.sf(rope)), float(posterior.cdf(-rope))
+    return Equivalence(first, max(0.0, 1 - first - second), second)
+
+
+def check_rope(rope: object) -> float:
+    """Raise an error unless `rope` is a non-negative, finite number."""
+    if not isinstance(rope, Real) or isinstance(rope, bool):
+        raise TypeError(f"rope={rope!r} must be a number, such as 0.01.")
+    value = float(rope)
+    if not (isfinite(value) and value >= 0):
+        raise ValueError(f"rope={rope!r} must be a non-negative, finite number, such as 0.01.")
+    return value
 
 
 def holm(p_values: ArrayLike) -> NDArray[np.float64]:

@@ -8,15 +8,18 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import MultinomialNB
+from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklstm import NBSVMClassifier, TextSequencer, classic_baselines
 
-NAMES = ["linear_svc", "logistic_regression", "naive_bayes", "nb_svm", "random_forest"]
+WORD_MODELS = ["linear_svc", "logistic_regression", "naive_bayes", "nb_svm", "random_forest"]
+NAMES = ["char_svc", *WORD_MODELS]
 
 TEXTS = [
     "a wonderful film with a warm heart",
@@ -49,6 +52,16 @@ ASKED_FOR = ["person"] * 3 + ["place"] * 3 + ["time"] * 3
 @pytest.fixture(params=NAMES)
 def baseline(request):
     return classic_baselines(random_state=0)[request.param]
+
+
+@pytest.fixture(params=WORD_MODELS)
+def word_baseline(request):
+    return classic_baselines(random_state=0)[request.param]
+
+
+@pytest.fixture
+def soft_voting():
+    return classic_baselines(random_state=0, soft_voting=True)["soft_voting"]
 
 
 def test_the_baselines_are_the_documented_ones():
@@ -105,7 +118,8 @@ def test_random_state_reaches_every_classifier_that_draws():
         name: model.get_params().get("classifier__random_state")
         for name, model in classic_baselines(random_state=7).items()
     }
-    assert seeds["linear_svc"] == seeds["nb_svm"] == seeds["random_forest"] == 7
+    drawing = ("char_svc", "linear_svc", "nb_svm", "random_forest")
+    assert {seeds[name] for name in drawing} == {7}
 
 
 @pytest.mark.parametrize("form", [tuple, np.array, pd.Series])
@@ -127,15 +141,16 @@ def test_missing_text_is_an_empty_one(baseline):
     assert_array_equal(baseline.predict([None, np.nan]), baseline.predict(["", ""]))
 
 
-def test_words_are_those_of_text_sequencer(baseline):
+def test_words_are_those_of_text_sequencer(word_baseline):
     texts = ["I don't like it", "it's 5 o'clock"]
-    baseline.set_params(vectorizer__ngram_range=(1, 1), vectorizer__min_df=1).fit(texts, [0, 1])
-    assert set(baseline["vectorizer"].vocabulary_) == set(TextSequencer().fit(texts).vocabulary_)
+    word_baseline.set_params(vectorizer__ngram_range=(1, 1), vectorizer__min_df=1)
+    vocabulary = word_baseline.fit(texts, [0, 1])["vectorizer"].vocabulary_
+    assert set(vocabulary) == set(TextSequencer().fit(texts).vocabulary_)
 
 
-def test_terms_of_a_single_document_are_dropped(baseline):
-    baseline.fit(["rare rare words", "some words", "some others"], [0, 1, 1])
-    assert set(baseline["vectorizer"].vocabulary_) == {"some", "words"}
+def test_terms_of_a_single_document_are_dropped(word_baseline):
+    word_baseline.fit(["rare rare words", "some words", "some others"], [0, 1, 1])
+    assert set(word_baseline["vectorizer"].vocabulary_) == {"some", "words"}
 
 
 def test_two_short_texts_are_enough_with_min_df_1(baseline, request):
@@ -143,7 +158,104 @@ def test_two_short_texts_are_enough_with_min_df_1(baseline, request):
     with pytest.raises(ValueError, match="Try a lower min_df"):
         baseline.fit(["yes", "no"], [1, 0])
     fitted = classic_baselines(random_state=0, min_df=1)[name].fit(["yes", "no"], [1, 0])
-    assert set(fitted["vectorizer"].vocabulary_) == {"yes", "no"}
+    assert set(fitted["vectorizer"].vocabulary_) >= {"yes", "no"}
+    assert_array_equal(fitted.predict(["no", "yes"]), [0, 1])
+
+
+def test_terms_of_char_svc_are_character_ngrams_within_words():
+    model = classic_baselines(min_df=1)["char_svc"].fit(["Go on", "no"], [1, 0])
+    padded = ["go", "on", "no"]
+    expected = {
+        f" {word} "[start : start + size]
+        for word in padded
+        for size in range(2, 5)
+        for start in range(len(word) + 3 - size)
+    }
+    assert set(model["vectorizer"].vocabulary_) == expected
+    dropped = classic_baselines()["char_svc"].fit(["go on", "go"], [1, 0])
+    assert set(dropped["vectorizer"].vocabulary_) == {" g", "go", "o ", " go", "go ", " go "}
+
+
+def test_char_svc_recognizes_inflected_and_misspelled_words():
+    models = classic_baselines(random_state=0, min_df=1)
+    texts = ["she walked there", "they swam here"] * 3
+    new = ["walking", "wallked", "swimming, they swamm"]
+    assert_array_equal(
+        models["char_svc"].fit(texts, ["on foot", "in water"] * 3).predict(new),
+        ["on foot", "on foot", "in water"],
+    )
+    unknown = models["linear_svc"].fit(texts, ["on foot", "in water"] * 3)
+    assert unknown[:-1].transform(new[:2]).nnz == 0
+
+
+def test_char_svc_learns_texts_without_spaces():
+    texts = ["这部电影很好看", "音乐很好听很感人", "这部电影很无聊", "故事太长很无聊"]
+    model = classic_baselines(random_state=0, min_df=1)["char_svc"].fit(texts, [1, 1, 0, 0])
+    assert_array_equal(model.predict(["音乐好听", "无聊的电影"]), [1, 0])
+
+
+# --- Soft voting
+
+
+def test_soft_voting_is_added_on_request_only():
+    assert list(classic_baselines(soft_voting=True)) == [*NAMES, "soft_voting"]
+
+
+def test_soft_voting_is_the_mean_of_calibrated_probabilities(soft_voting):
+    baselines = classic_baselines(random_state=0)
+    expected = []
+    for name in ("char_svc", "nb_svm"):
+        _, vectorizer, classifier = (clone(step) for _, step in baselines[name].steps)
+        calibrated = CalibratedClassifierCV(classifier, cv=5, ensemble=False)
+        model = make_pipeline(vectorizer, calibrated).fit(TEXTS, LABELS)
+        expected.append(model.predict_proba(QUESTIONS))
+    soft_voting.fit(TEXTS, LABELS)
+    assert_allclose(soft_voting.predict_proba(QUESTIONS), np.mean(expected, axis=0))
+    assert_array_equal(soft_voting.classes_, ["negative", "positive"])
+    assert soft_voting.score(TEXTS, LABELS) == 1.0
+
+
+def test_soft_voting_takes_what_the_others_take(soft_voting):
+    columns = pd.DataFrame({"title": ["a play", None] * 5, "text": TEXTS})
+    soft_voting.fit(columns, pd.Series(LABELS))
+    assert soft_voting.predict(columns).shape == (10,)
+    assert soft_voting.predict([None]) == soft_voting.predict([""])
+    restored = pickle.loads(pickle.dumps(soft_voting))
+    assert_array_equal(restored.predict_proba(columns), soft_voting.predict_proba(columns))
+
+
+def test_soft_voting_learns_more_than_two_classes(soft_voting):
+    soft_voting.fit(QUESTIONS * 2, ASKED_FOR * 2)
+    assert soft_voting.score(QUESTIONS, ASKED_FOR) == 1.0
+    assert_allclose(soft_voting.predict_proba(TEXTS).sum(axis=1), 1)
+
+
+def test_soft_voting_needs_five_documents_per_class_unless_cv_is_smaller(soft_voting):
+    with pytest.raises(ValueError, match=r"n_splits=5|less than 5 examples"):
+        soft_voting.fit(QUESTIONS, ASKED_FOR)
+    cv = {f"classifier__{name}__classifier__cv": 3 for name in ("char_svc", "nb_svm")}
+    soft_voting.set_params(**cv).fit(QUESTIONS, ASKED_FOR)
+    assert soft_voting.score(QUESTIONS, ASKED_FOR) == 1.0
+
+
+def test_soft_voting_settings_are_those_of_the_others():
+    model = classic_baselines(random_state=7, min_df=1, soft_voting=True)["soft_voting"]
+    parameters = model.get_params()
+    for name, member in classic_baselines(random_state=7, min_df=1).items():
+        if name in ("char_svc", "nb_svm"):
+            prefix = f"classifier__{name}"
+            assert repr(parameters[f"{prefix}__vectorizer"]) == repr(member["vectorizer"])
+            found = parameters[f"{prefix}__classifier__estimator"]
+            assert repr(found) == repr(member["classifier"])
+            assert found.random_state == 7
+
+
+def test_soft_voting_of_several_labels_is_refused():
+    with pytest.raises(ValueError, match="soft_voting=True does not support multilabel=True"):
+        classic_baselines(multilabel=True, soft_voting=True)
+
+
+# --- NB-SVM
 
 
 @parametrize_with_checks([NBSVMClassifier(random_state=0), NBSVMClassifier(beta=1, random_state=0)])

@@ -322,8 +322,18 @@ def test_representation_is_a_table_that_says_who_is_better(comparison):
         next(line for line in text.splitlines() if line.startswith(name)) for name in MODELS
     )
     assert f"{comparison.table.loc['words', 'accuracy']:.3f} ± " in words_row
-    assert words_row.endswith(" coin")
-    assert coin_row.endswith(" -")
+    assert re.search(r" coin +-$", words_row)
+    assert re.search(r" - +-$", coin_row)
+
+
+def test_representation_says_who_is_practically_equal():
+    folds = [0.8, 0.9, 0.85]
+    text = repr(scored(folds, folds, [0.1, 0.2, 0.15], names=["one", "copy", "worse"]))
+    lines = {line.split()[0]: line for line in text.splitlines() if "±" in line}
+    assert lines["one"].endswith(" worse                 copy")
+    assert lines["copy"].endswith(" worse                  one")
+    assert lines["worse"].endswith(" -                    -")
+    assert "Practically equal: accuracy differs by at most 0.01 with a probability of" in text
 
 
 def test_html_is_escaped():

@@ -130,7 +130,7 @@ def test_default_scores_are_those_of_scikit_learn(comparison, baselines):
 def test_table_differences_plot_and_predictions_work_with_several_labels(comparison, plt):
     assert not comparison.errors
     assert comparison.table.notna().all(axis=None)
-    assert len(comparison.differences("precision_at_1")) == 10
+    assert len(comparison.differences("precision_at_1")) == 15
     assert comparison.plot("precision_at_1").get_xlabel() == "precision_at_1"
     assert comparison.predictions["y"].tolist() == [tuple(row) for row in Y.tolist()]
     for name in comparison.classifiers:
@@ -143,7 +143,7 @@ def test_table_differences_plot_and_predictions_work_with_several_labels(compari
         assert comparison.table.loc[name, "f1_micro"] == pytest.approx(np.mean(found))
     mistakes = comparison.predictions.query("linear_svc != y")
     assert 0 < len(mistakes) < len(TEXTS) / 2
-    assert "5 classifiers on 3 folds" in repr(comparison)
+    assert "6 classifiers on 3 folds" in repr(comparison)
 
 
 def test_an_lstm_is_compared_on_label_indicators(baselines):
