@@ -35,6 +35,7 @@ PIPELINES: dict[str, dict[str, Any]] = {
         "units": (32, 16),
         "pooling": "attention",
         "dense_units": 16,
+        "embedding_weights": None,
         "ngrams": 0,
     },
     "padding read, no mask": {"preset": "fast", "pooling": "last", "mask_padding": False},

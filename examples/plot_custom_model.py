@@ -83,6 +83,7 @@ models = {
         LSTMTextClassifier(
             units=32,
             embedding_dim=32,
+            embedding_weights=None,
             ngrams=0,
             embedding_dropout=0.0,
             learning_rate=0.005,

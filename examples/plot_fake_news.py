@@ -119,6 +119,7 @@ model = make_pipeline(
         units=16,
         bidirectional=False,
         embedding_dim=16,
+        embedding_weights=None,
         ngrams=0,
         embedding_dropout=0.2,
         learning_rate=0.01,

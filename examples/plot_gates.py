@@ -45,6 +45,7 @@ model = make_pipeline(
         bidirectional=False,
         pooling="last",
         embedding_dim=3,
+        embedding_weights=None,
         ngrams=0,
         embedding_dropout=0.0,
         learning_rate=0.02,

@@ -65,6 +65,7 @@ settings = {
     "bidirectional": False,
     "pooling": "last",
     "embedding_dim": 32,
+    "embedding_weights": None,
     "ngrams": 0,
     "embedding_dropout": 0.0,
     "learning_rate": 0.003,

@@ -109,6 +109,7 @@ model = make_pipeline(
         bidirectional=False,
         pooling="last",
         embedding_dim=32,
+        embedding_weights=None,
         ngrams=0,
         embedding_dropout=0.0,
         dropout=0.2,

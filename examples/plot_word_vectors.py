@@ -71,8 +71,8 @@ print(pd.DataFrame(matrix @ matrix.T, words, words).round(2).to_string())
 # Learned and pretrained vectors
 # ------------------------------
 # The vectors are passed to both steps: to the sequencer as its vocabulary, and to the classifier as
-# its initial embedding weights. Training fine-tunes them. The networks have no n-grams, whose
-# scores do not depend on the vectors.
+# its initial embedding weights. Training fine-tunes them. The networks have no linear model beside
+# the LSTM.
 
 settings = {
     "units": 32,
@@ -87,7 +87,8 @@ settings = {
 }
 models = {
     "learned vectors": make_pipeline(
-        TextSequencer(), LSTMTextClassifier(embedding_dim=vectors.vector_size, **settings)
+        TextSequencer(),
+        LSTMTextClassifier(embedding_weights=None, embedding_dim=vectors.vector_size, **settings),
     ),
     "pretrained vectors": make_pipeline(
         TextSequencer(vocabulary=vectors), LSTMTextClassifier(embedding_weights=vectors, **settings)
