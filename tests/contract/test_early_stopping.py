@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from conftest import PLAIN
+from conftest import PLAIN, make_ids, small_classifier
 from custom_models import network_that_knows_places
 from sklearn.metrics import average_precision_score, f1_score, get_scorer, make_scorer
 
@@ -19,6 +19,7 @@ KINDS = {
         "optimizer__learning_rate": 0.02,
     },
 }
+NGRAMS = "ngrams/embeddings"
 BOTH = pytest.mark.parametrize("kind", KINDS)
 STOPPING = {"early_stopping": True, "epochs": 12, "n_iter_no_change": 12, "random_state": 0}
 
@@ -208,3 +209,30 @@ def test_a_better_score_wins_in_spite_of_a_greater_loss():
     best, waiting = run_epochs([(0.5, 0.4), (0.8, 0.9), (0.8, 1.0)])
     assert waiting == [0, 0, 1]
     assert (best.epoch, best.score, best.loss) == (2, 0.8, 0.9)
+
+
+@pytest.mark.parametrize("with_vectors", [False, True])
+@pytest.mark.parametrize("kind_of_labels", ["classes", "labels"])
+def test_the_final_linear_model_is_fitted_to_all_documents(kind_of_labels, with_vectors):
+    # All words are in the training part.
+    ids, y = make_ids(n_documents=400)
+    weights = np.where(np.arange(len(y)) % 3, 1.0, 2.0)
+    y = y if kind_of_labels == "classes" else np.stack([y, ids[:, -1] % 2, 1 - y], axis=1)
+    vectors = "cooccurrence" if with_vectors else None
+    parameters = {"ngrams": 2, "ngram_buckets": 4096, "epochs": 2, "embedding_weights": vectors}
+    stopped = small_classifier(**parameters, early_stopping=True).fit(ids, y, weights)
+    every = small_classifier(**parameters).fit(ids, y, weights)
+    part = small_classifier(**parameters).fit(ids[:-40], y[:-40], weights[:-40])
+    if not with_vectors:
+        np.testing.assert_allclose(stopped.weights_[NGRAMS], every.weights_[NGRAMS], atol=1e-3)
+    assert np.abs(stopped.weights_[NGRAMS] - part.weights_[NGRAMS]).max() > 0.01
+    assert np.isfinite(stopped.decision_function(ids)).all()
+
+
+def test_the_linear_model_is_not_fitted_to_validation_data_of_the_user(data):
+    ids, y = data
+    parameters = {"ngrams": 2, "ngram_buckets": 4096, "epochs": 2}
+    stopped = small_classifier(**parameters, early_stopping=True)
+    stopped.fit(ids[80:], y[80:], X_val=ids[:80], y_val=y[:80])
+    part = small_classifier(**parameters).fit(ids[80:], y[80:])
+    np.testing.assert_array_equal(stopped.weights_[NGRAMS], part.weights_[NGRAMS])

@@ -69,3 +69,15 @@ def test_epochs_follow_from_the_numbers_of_documents_and_outputs():
     assert auto_epochs(100, 64, 1, 20) == 20
     assert small_classifier(epochs="auto").fit(IDS, Y).n_iter_ == 20
     assert small_classifier(epochs="auto").partial_fit(IDS, Y, classes=[0, 1]).n_iter_ == 1
+
+
+@pytest.mark.parametrize(
+    ("embedding_weights", "width", "expected"),
+    [("cooccurrence", 100, 40), ("cooccurrence", 101, 20), (None, 100, 20)],
+)
+def test_few_short_documents_with_vectors_are_passed_more_often(
+    monkeypatch, embedding_weights, width, expected
+):
+    ids = np.random.default_rng(0).integers(2, 9, (4, width))
+    classifier = small_classifier(epochs="auto", embedding_weights=embedding_weights, units=1)
+    assert classifier.fit(ids, [0, 1, 0, 1]).n_iter_ == expected
