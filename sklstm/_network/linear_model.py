@@ -146,20 +146,33 @@ class VectorFeatures:
 
     Attributes
     ----------
-    of_tokens : ndarray of float64 of shape (n_rows, vector_size)
-        For each row of the embedding matrix; zeros for tokens without a pretrained vector.
     of_documents : ndarray of float64 of shape (n_documents, vector_size)
-        For each training document.
+        The features of the training documents.
+    vectors : ndarray of float32 of shape (n_rows, vector_size)
+        Pretrained vector of each row of the embedding matrix.
+    row_scales : ndarray of float64 of shape (n_rows,)
+        Factor of the centered vector of each row; zero for tokens without a pretrained vector.
     center : ndarray of float64 of shape (vector_size,)
         Mean vector of the tokens of the training documents.
     unseen_scale : float
         Factor of the centered vectors of tokens that are not in the training documents.
     """
 
-    of_tokens: NDArray[np.float64]
     of_documents: NDArray[np.float64]
+    vectors: Floats
+    row_scales: NDArray[np.float64]
     center: NDArray[np.float64]
     unseen_scale: float
+
+    def token_scores(self, coefficients: NDArray[np.float64]) -> Floats:
+        """Return the scores of the tokens, given coefficients (vector_size, n_outputs)."""
+        scores = self.vectors @ coefficients - self.center @ coefficients
+        return (self.row_scales[:, None] * scores).astype(np.float32)
+
+    def unseen_scores(self, coefficients: NDArray[np.float64]) -> Floats:
+        """Return coefficients and intercept of the scores of tokens not in the documents."""
+        of_unseen = self.unseen_scale * coefficients
+        return np.vstack([of_unseen, -(self.center @ of_unseen)]).astype(np.float32)
 
 
 def vector_features(
@@ -186,14 +199,21 @@ def vector_features(
     documents = np.nonzero(ids)[0].astype(np.int32)
     counts = _scaled_counts(ids, documents, ids[ids != 0], len(vectors))
     n_documents = multiplicity @ _presence(counts)
-    is_seen = has_vector & (n_documents > 0)
-    center = vectors[is_seen].mean(axis=0, dtype=np.float64) if is_seen.any() else np.zeros(1)
     idf = _inverse_document_frequencies(n_documents, multiplicity)
-    of_tokens = np.where(has_vector, idf, 0.0)[:, None] * (vectors - center)
-    of_documents = counts @ of_tokens
+    # Most rows of a large matrix are not in the documents.
+    seen = np.flatnonzero(has_vector & (n_documents > 0))
+    of_seen = vectors[seen].astype(np.float64)
+    center = of_seen.mean(axis=0) if len(seen) else np.zeros(vectors.shape[1])
+    of_documents = counts[:, seen] @ (idf[seen, None] * (of_seen - center))
     scale /= max(np.sqrt(np.mean(np.square(of_documents))), 1e-12)
-    unseen_scale = float(scale * _inverse_document_frequencies(np.zeros(1), multiplicity)[0])
-    return VectorFeatures(scale * of_tokens, scale * of_documents, center, unseen_scale)
+    unseen_idf = _inverse_document_frequencies(np.zeros(1), multiplicity)[0]
+    return VectorFeatures(
+        scale * of_documents,
+        vectors,
+        np.where(has_vector, scale * idf, 0.0),
+        center,
+        float(scale * unseen_idf),
+    )
 
 
 def _inverse_document_frequencies(
@@ -365,10 +385,8 @@ def fit_features(
     if vectors is None:
         return LinearModel(weights, None)
     by_component = by_feature[n_ngrams:]
-    weights[TOKEN_SCORES] = (vectors.of_tokens @ by_component).astype(np.float32)
-    of_unseen = vectors.unseen_scale * by_component
-    affine = np.vstack([of_unseen, -(vectors.center @ of_unseen)]).astype(np.float32)
-    return LinearModel(weights, affine)
+    weights[TOKEN_SCORES] = vectors.token_scores(by_component)
+    return LinearModel(weights, vectors.unseen_scores(by_component))
 
 
 def choose_regression(targets: Floats, mean_length: float, *, is_exclusive: bool) -> Regression:
