@@ -493,7 +493,7 @@ class WordVectors:
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     path = os.path.join(folder, "vectors.txt")
         ...     vectors.save(path)
-        ...     print(open(path).read(), end="")
+        ...     print(Path(path).read_text(), end="")
         2 2
         good 0.5 1.0
         bad -0.5 1.0
