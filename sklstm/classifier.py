@@ -21,7 +21,7 @@ from sklstm._network import embedding_table as tables
 from sklstm._network import spec as specs
 from sklstm._network.embedding_table import FittedNetwork
 from sklstm._network.hashed_ngrams import MAX_NGRAM
-from sklstm._network.linear_model import LinearModel, fit_linear_model
+from sklstm._network.linear_model import MAX_SHORT, LinearModel, fit_linear_model
 from sklstm._network.pooling import POOLINGS
 from sklstm._network.saved_state import check_saved_state
 from sklstm._network.spec import EMBEDDINGS, Floats, NetworkSpec, Weights
@@ -49,9 +49,9 @@ _EMBEDDING_DROPOUT, _PRETRAINED_DROPOUT = 0.8, 0.5
 # embedding_weights="auto": minimum number of tokens of the training documents from which on vectors
 # from their co-occurrences improve the accuracy.
 _MIN_TOKENS = 20_000
-# epochs="auto": maximum number of epochs, and that for documents of at most so many tokens on
-# average whose initial vectors are not random.
-_MAX_EPOCHS, _MAX_EPOCHS_PRETRAINED, _MAX_SHORT = 20, 40, 100
+# epochs="auto": maximum number of epochs, and that for short documents whose initial vectors are
+# not random.
+_MAX_EPOCHS, _MAX_EPOCHS_PRETRAINED = 20, 40
 # label_smoothing="auto" for more than two classes, and for multilabel data.
 _LABEL_SMOOTHING = 0.1
 # Fields of a spec that are not copied from the parameter of the same name.
@@ -74,7 +74,7 @@ _SHAPE_FIELDS = [
 
 def _max_auto_epochs(training: Examples, has_vectors: bool) -> int:
     # With random vectors, more epochs overfit small data sets. For long documents, they take long.
-    is_short = training.lengths.mean() <= _MAX_SHORT
+    is_short = training.lengths.mean() <= MAX_SHORT
     return _MAX_EPOCHS_PRETRAINED if has_vectors and is_short else _MAX_EPOCHS
 
 
@@ -112,9 +112,9 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         with None, the vectors are random. Pretrained vectors are passed as `WordVectors` or as an
         array of shape (vocab_size, embedding_dim). With `WordVectors`, only the words seen in
         training take time and memory in the network, and unseen words have vectors at prediction.
-        With few or short texts, pretrained vectors improve accuracy more than any other parameter;
-        those of the training documents improved it by 0.004 on average, in about the same time. If
-        the vectors are not random, they are also features of the linear model (see `ngrams`).
+        With few or short texts, pretrained vectors improve accuracy more than any other parameter.
+        Vectors from the training documents improve it slightly, in about the same time. Vectors
+        that are not random are also features of the linear model (see `ngrams`).
     trainable_embeddings : bool, default=True
         Whether training changes the token vectors. Frozen vectors reduced the accuracy on short
         texts.

@@ -133,7 +133,7 @@ def make_text_classifier(
 
 def _learn_vectors(texts: Iterable[str], parameters: Mapping[str, Any]) -> WordVectors:
     """Learn word vectors from texts that are tokenized as in the pipeline."""
-    names = parameters.keys() & (CONSTRAINTS | {"random_state": [], "verbose": []})
+    names = parameters.keys() & {*CONSTRAINTS, "random_state", "verbose"}
     return WordVectors.from_texts(texts, **{name: parameters[name] for name in names})
 
 

@@ -363,10 +363,6 @@ class WordVectors:
         --------
         make_text_classifier : Learns vectors from the texts passed as `unlabeled`.
 
-        Notes
-        -----
-        25,000 film reviews of 230 words take about 20 seconds and 1 GB of memory.
-
         References
         ----------
         .. [1] O. Levy, Y. Goldberg and I. Dagan (2015). Improving distributional similarity with
@@ -746,9 +742,8 @@ def _read_corpus(texts: Any, analyze: _tokens.CorpusAnalyzer, display: Progress)
     ValueError
         If there are no words.
     """
-    if hasattr(texts, "__len__") or isinstance(texts, str) or not isinstance(texts, Iterable):
-        read, _ = _tokens.read_texts(texts, " ")
-        texts = iter(read)
+    if hasattr(texts, "__len__") or not isinstance(texts, Iterable):
+        texts = iter(_tokens.read_texts(texts, " ")[0])
     index: dict[str, int] = {}
     codes, lengths, n_texts = [], [], 0
     display.begin_epoch(0, None)

@@ -58,9 +58,10 @@ _C, _C_MANY_CLASSES = 3.0, 10.0
 _FACTOR, _FACTOR_MULTILABEL, _FACTOR_MANY_OR_FEW = 1.0, 2.0, 3.0
 _FACTOR_LONG, _FACTOR_FEW_AND_LONG = 12.0, 24.0
 _VECTOR_SCALE, _VECTOR_SCALE_LONG = 0.07, 0.03
-# More classes are many, fewer documents of the rarest class are few, and documents of more tokens
-# are long.
-_MAX_CLASSES, _MIN_RAREST_CLASS, _MAX_MEAN_LENGTH = 5, 500, 100
+# More classes are many, and fewer documents of the rarest class are few.
+_MAX_CLASSES, _MIN_RAREST_CLASS = 5, 500
+#: Documents with more tokens on average are long.
+MAX_SHORT = 100
 _TOLERANCE = 1e-4
 
 
@@ -139,7 +140,7 @@ def choose_n_buckets(n_ngrams: int) -> int:
 
 @dataclass(frozen=True)
 class VectorFeatures:
-    """Features from the pretrained vectors of the tokens.
+    """Features from token vectors that are not random: pretrained, or from co-occurrences.
 
     The features of a token are its centered vector, times its inverse document frequency. Those of
     a document are the sum over its tokens, divided by the square root of its length.
@@ -183,7 +184,7 @@ def vector_features(
     *,
     scale: float,
 ) -> VectorFeatures:
-    """Compute features from pretrained vectors.
+    """Compute features from token vectors.
 
     Parameters
     ----------
@@ -256,12 +257,8 @@ def fit_linear_model(
     ----------
     ids : ndarray of int32 of shape (n_documents, width)
         Rows of the embedding matrix for the tokens; zeros are padding.
-    targets : ndarray of float32 of shape (n_documents, n_outputs)
-        1 at the classes of each document, else 0.
-    multiplicity : ndarray of float64 of shape (n_documents,)
-        How many times each document counts.
-    label_weights : ndarray of float32 of shape (n_documents, n_outputs) or None
-        Additional weights for each output.
+    targets, multiplicity, label_weights
+        As in `fit_features`.
     max_length : int
         Tokens of the longest n-grams.
     is_exclusive : bool
@@ -404,7 +401,7 @@ def choose_regression(targets: Floats, mean_length: float, *, is_exclusive: bool
     n_documents, n_outputs = targets.shape
     counts = targets.sum(axis=0)
     rarest = counts.min() if n_outputs > 1 else min(counts[0], n_documents - counts[0])
-    is_many, is_long = n_outputs > _MAX_CLASSES, mean_length > _MAX_MEAN_LENGTH
+    is_many, is_long = n_outputs > _MAX_CLASSES, mean_length > MAX_SHORT
     vector_scale = _VECTOR_SCALE_LONG if is_long else _VECTOR_SCALE
     if not is_exclusive:
         return Regression(_C, _FACTOR_MULTILABEL, vector_scale)
