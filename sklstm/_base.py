@@ -22,6 +22,7 @@ from sklstm import _validation as check
 from sklstm._network.spec import probabilities
 from sklstm._persistence import pack_state
 from sklstm._sklearn import CallbackSupportMixin, Interval, StrOptions, fit_context
+from sklstm._token_ids import TokenIds, tokens_of
 from sklstm._training import data as prepare
 from sklstm._training.data import Documents, Examples, TrainingData, TrainingRun
 from sklstm._training.thresholds import choose_thresholds
@@ -470,7 +471,8 @@ class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, m
         model = _sklearn.clone_without_callbacks(self)
         model.set_params(threshold=0.5, callbacks=None, random_state=seed, verbose=0)
         fitted, left_out = documents.take(rows), documents.take(others)
-        model._train(fitted.ids, fitted.labels, fitted.sample_weight)
+        ids = fitted.ids if data.tokens is None else TokenIds.from_array(fitted.ids, data.tokens)
+        model._train(ids, fitted.labels, fitted.sample_weight)
         return choose_thresholds(model.decision_function(left_out.ids), left_out.labels)
 
     def _check_data(
@@ -509,7 +511,7 @@ class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, m
             validation = validation.take(np.flatnonzero(validation.weights))
         if validation is not None and self.early_stopping:
             check.warn_of_rare_classes(validation.labels, classes)
-        return TrainingData(ids, training, validation, rows, classes)
+        return TrainingData(ids, training, validation, rows, classes, tokens_of(X))
 
 
 class _ValidationMonitor:

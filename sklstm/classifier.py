@@ -23,7 +23,8 @@ from sklstm._network.embedding_table import FittedNetwork
 from sklstm._network.hashed_ngrams import MAX_NGRAM
 from sklstm._network.linear_model import MAX_SHORT, LinearModel, fit_linear_model
 from sklstm._network.pooling import POOLINGS
-from sklstm._network.saved_state import check_saved_state
+from sklstm._network.prefixes import find_prefixes
+from sklstm._network.saved_state import check_saved_state, pack_scores
 from sklstm._network.spec import EMBEDDINGS, Floats, NetworkSpec, Weights
 from sklstm._network.summary import Summary, summarize
 from sklstm._persistence import unpack_state
@@ -135,13 +136,14 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         n-grams, 1 for unigrams, 2 for unigrams and bigrams, up to 5. The score of a document is the
         mean of the n-gram score and the LSTM score, which are trained independently. The
         linear model is fitted before the LSTM is trained, by logistic regression on features scaled
-        by naive Bayes [7]_; only `partial_fit` trains its weights by gradient descent. For long
+        by naive Bayes [7]_; only `partial_fit` trains its weights by gradient descent. If X is what
+        `TextSequencer` returned, the prefixes of the tokens are also features. For long
         documents and many classes, n-grams often improve accuracy more than any other parameter.
         The number of weights grows with the number of distinct n-grams.
     ngram_buckets : int or None, default=None
-        Number of hash buckets for n-grams; None for about four times the number of distinct
-        n-grams, at most 2**20. With fewer buckets, the model takes less memory, but more n-grams
-        have the same weight because of hash collisions.
+        Number of hash buckets for n-grams; None for about eight times the number of n-grams that
+        occur in several documents, at most 2**20. With fewer buckets, the model takes less memory,
+        but more n-grams have no weight, because a bucket has the weight of one n-gram.
     mask_padding : bool, default=True
         Whether padding is masked, so that it has no effect on scores. With False, padding is
         processed like a token, as in many tutorials, and short documents take as much time as long
@@ -295,6 +297,12 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     TREC ("short texts") and the film reviews of IMDB ("long texts"). Statements about time are
     based on the JAX backend on two cores. ``benchmarks/ablation.py`` measures the effect of single
     parameters on accuracy, and the page on speed of the documentation contains times.
+
+    The array that `TextSequencer` returns has the token of each id, like a DataFrame has the names
+    of its columns. From it, `fit` learns the scores of prefixes of three to six characters, which
+    are added to the scores of the tokens that begin with them: "enjoyed" and "enjoyable" share four
+    prefixes. Other arrays of ids, such as ``numpy.asarray(ids)``, have no tokens, and no prefixes
+    are used. Predictions need only ids.
 
     References
     ----------
@@ -539,6 +547,9 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         tags.transformer_tags.preserves_dtype = []
         return tags
 
+    def __getstate__(self) -> dict[str, Any]:
+        return pack_scores(super().__getstate__())
+
     def __setstate__(self, state: dict[str, Any]) -> None:
         kind = type(self)
         attributes = unpack_state(state, kind)
@@ -566,6 +577,7 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             self.vocab_size_,
             self._vectors,
             self._vector_scores,
+            self._prefix_scores,
         )
 
     def _apply(self, kind: str, X: ArrayLike) -> Floats:
@@ -613,6 +625,9 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             size = int(self.embedding_dim)
             vectors = tables.cooccurrence_rows(ids, len(table.ids), size, seeds.vectors)
             pretrained = None if resume else vectors[0]
+        prefixes = None
+        if self.ngrams and data.tokens is not None and not is_partial:
+            prefixes = find_prefixes(table.tokens(data.tokens))
         n_trained = len(table.ids) - (0 if pretrained is None else len(pretrained))
         embedding_dim = self.embedding_dim if pretrained is None else pretrained.shape[1]
         spec = self._network_spec(
@@ -620,6 +635,7 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             len(table.ids),
             int(embedding_dim),
             has_vectors=vectors is not None,
+            has_prefixes=prefixes is not None,
             resume=resume,
             is_partial=is_partial,
         )
@@ -658,6 +674,7 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
                 max_length=spec.ngrams,
                 is_exclusive=not data.is_multilabel,
                 pretrained=vectors,
+                prefixes=prefixes,
                 n_buckets=spec.ngram_buckets,
                 shares_buckets=is_partial,
             )
@@ -666,10 +683,9 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             model = fit_linear(training)
             start |= model.weights
             spec = replace(spec, ngram_buckets=len(model.weights[specs.NGRAM_WEIGHTS]))
-            if table.vectors is not None:
-                table = replace(table, vector_scores=model.vector_scores)
+            table = table.with_scores(model)
         elif given is not None and vectors is not None and spec.token_scores:
-            table = replace(table, vector_scores=self._vector_scores)
+            table = table.with_scores(self._table())
             start[specs.TOKEN_SCORES] = tables.extend_token_scores(
                 table, *vectors, start[specs.TOKEN_SCORES]
             )
@@ -716,11 +732,11 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             return fit_linear(encode(data.all_documents, "y"))
 
         def fitted_attributes(weights: Weights) -> dict[str, Any]:
-            vector_scores = table.vector_scores
+            final_table = table
             if spec.ngrams and data.rows is not None:
                 final = final_linear_model()
                 weights |= final.weights
-                vector_scores = final.vector_scores if table.vectors is not None else None
+                final_table = table.with_scores(final)
             embeddings = weights[EMBEDDINGS]
             embeddings[~table.is_known] = embeddings[OOV_ID]
             return {
@@ -729,7 +745,8 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
                 "n_parameters_": sum(weight.size for weight in weights.values()),
                 "_architecture": asdict(spec),
                 "_vectors": table.vectors,
-                "_vector_scores": vector_scores,
+                "_vector_scores": final_table.vector_scores,
+                "_prefix_scores": final_table.prefix_scores,
                 "_known_ids": table.is_known,
             }
 
@@ -760,6 +777,7 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         embedding_dim: int,
         *,
         has_vectors: bool,
+        has_prefixes: bool,
         resume: bool,
         is_partial: bool,
     ) -> NetworkSpec:
@@ -778,7 +796,7 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             embedding_dropout = _PRETRAINED_DROPOUT if has_vectors else _EMBEDDING_DROPOUT
             if resume and is_partial:
                 embedding_dropout = self._architecture["embedding_dropout"]
-        token_scores = bool(self.ngrams) and has_vectors
+        token_scores = bool(self.ngrams) and (has_vectors or has_prefixes)
         if resume and is_partial:
             token_scores = self._architecture["token_scores"]
         spec = NetworkSpec(

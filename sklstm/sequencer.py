@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from sklstm import _persistence, _sklearn, _tokens, _vocabulary
 from sklstm._dataframes import to_pandas
 from sklstm._sklearn import HasMethods, Interval, RealNotInt, StrOptions
+from sklstm._token_ids import TokenIds
 from sklstm._tokens import Int32Array
 from sklstm._vocabulary import INT32_MAX, N_RESERVED, OOV_ID, ObjectArray
 from sklstm.vectors import WordVectors
@@ -347,7 +348,8 @@ class TextSequencer(
         Returns
         -------
         ids : ndarray of int32, shape (n_documents, max_len_)
-            Token ids, C-contiguous.
+            Token ids, C-contiguous. Unless `indexing` is "hash", the array has the attribute
+            ``tokens``, the token of each id, which `LSTMTextClassifier` uses in `fit`.
 
         Raises
         ------
@@ -493,7 +495,7 @@ class TextSequencer(
             first = width - (stop - start) if is_pre else 0
             row[first : first + stop - start] = ids[start:stop]
         rows[corpus.lengths == 0, -1 if is_pre else 0] = OOV_ID
-        return rows
+        return TokenIds.from_array(rows, self.tokens_) if hasattr(self, "tokens_") else rows
 
     @property
     def _n_features_out(self) -> int:

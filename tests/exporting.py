@@ -44,5 +44,5 @@ def with_random_weights(
     classifier.embedding_ids_ = np.arange(vocab_size, dtype=np.int32)
     classifier._known_ids = np.ones(vocab_size, dtype=bool)
     classifier._architecture = asdict(spec)
-    classifier._vectors = classifier._vector_scores = None
+    classifier._vectors = classifier._vector_scores = classifier._prefix_scores = None
     return classifier

@@ -15,6 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklstm._cooccurrences import NO_WORD, cooccurrence_vectors
 from sklstm._network import spec as specs
 from sklstm._network.hashed_ngrams import map_unseen_to_oov
+from sklstm._network.linear_model import LinearModel
+from sklstm._network.prefixes import PrefixScores
 from sklstm._network.spec import (
     EMBEDDINGS,
     TOKEN_SCORES,
@@ -52,6 +54,8 @@ class EmbeddingTable:
         Source of the vectors of further ids at prediction.
     vector_scores : ndarray of float32 of shape (vector_size + 1, n_outputs), or None
         Coefficients and intercept of the token scores of further ids, if the network has them.
+    prefix_scores : PrefixScores or None
+        Scores of the prefixes of their tokens, if the network has them.
     """
 
     ids: Ids
@@ -59,11 +63,35 @@ class EmbeddingTable:
     vocab_size: int
     vectors: WordVectors | None = None
     vector_scores: Floats | None = None
+    prefix_scores: PrefixScores | None = None
 
     def rows(self, ids: Ids) -> Ids:
         """Return the row of each token id, or the out-of-vocabulary row for ids without a row."""
         known = np.flatnonzero(self.is_known)
         return _row_by_id(self.ids[known], known, self.vocab_size)[clip_ids(ids, self.vocab_size)]
+
+    def tokens(self, by_id: NDArray[np.object_]) -> NDArray[np.object_]:
+        """Return the token of each row, given that of each id; "" for rows without a known one."""
+        has_token = self.is_known & (self.ids >= N_RESERVED) & (self.ids < len(by_id))
+        return np.where(has_token, by_id[np.where(has_token, self.ids, PADDING_ID)], "")
+
+    def with_scores(self, source: LinearModel | EmbeddingTable) -> EmbeddingTable:
+        """Return the table with the scores of further ids, if it has vectors of further ids."""
+        if self.vectors is None:
+            return self
+        return replace(self, vector_scores=source.vector_scores, prefix_scores=source.prefix_scores)
+
+    def scores_of_further(self, ids: Ids, vectors: Floats) -> Floats | None:
+        """Return the token scores of ids with a vector and without a row, given their vectors.
+
+        None if the network has no token scores, or `vectors` of the table is None.
+        """
+        if self.vectors is None or self.vector_scores is None:
+            return None
+        scores = vectors @ self.vector_scores[:-1] + self.vector_scores[-1]
+        if self.prefix_scores is None:
+            return scores
+        return scores + self.prefix_scores.of_tokens(self.vectors.tokens[ids - N_RESERVED])
 
 
 def make_table(
@@ -194,11 +222,14 @@ def extend_token_scores(
     table: EmbeddingTable, vectors: Floats, has_vector: NDArray[np.bool_], scores: Floats
 ) -> Floats:
     """Append the token scores of the rows by which a table has grown."""
-    new = slice(len(scores), None)
-    if table.vector_scores is None:
+    n_new = len(vectors) - len(scores)
+    rows = len(scores) + np.flatnonzero(has_vector[len(scores) :])
+    of_rows = table.scores_of_further(table.ids[rows], vectors[rows])
+    if of_rows is None:
         return scores
-    new_scores = score_vectors(vectors[new], table.vector_scores) * has_vector[new, None]
-    return np.concatenate([scores, new_scores])
+    extended = np.pad(scores, ((0, n_new), (0, 0)))
+    extended[rows] = of_rows
+    return extended
 
 
 def _make_word_vector_table(
@@ -274,8 +305,8 @@ class FittedNetwork:
         row_by_id[new] = np.arange(first_new, first_new + len(new))
         vectors = table.vectors.rows(new)
         extended = {EMBEDDINGS: _append(trained, vectors, first_new)}
-        if table.vector_scores is not None:
-            scores = score_vectors(vectors, table.vector_scores)
+        scores = table.scores_of_further(new, vectors)
+        if scores is not None:
             extended[TOKEN_SCORES] = _append(self.weights[TOKEN_SCORES], scores, first_new)
         spec = replace(self.spec, vocab_size=len(extended[EMBEDDINGS]))
         if spec.ngrams:
@@ -301,11 +332,6 @@ def _append(rows: Floats, new: Floats, first_new: int) -> Floats:
     """Append new rows from a given number on, with zeros between them and the other rows."""
     gap = np.zeros((first_new - len(rows), rows.shape[1]), rows.dtype)
     return np.concatenate([rows, gap, new])
-
-
-def score_vectors(vectors: Floats, vector_scores: Floats) -> Floats:
-    """Return the token scores of vectors, given `EmbeddingTable.vector_scores`."""
-    return vectors @ vector_scores[:-1] + vector_scores[-1]
 
 
 def network_inputs(ids: Ids, spec: NetworkSpec) -> tuple[Ids, Lengths]:

@@ -1,4 +1,4 @@
-"""The linear model beside the LSTM: n-grams and token vectors, fitted by logistic regression."""
+"""The linear model beside the LSTM: logistic regression on n-grams, prefixes and token vectors."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from scipy import sparse
 from sklearn.utils.extmath import safe_sparse_dot
 
 from sklstm._network.hashed_ngrams import ANY_CHECKSUM, GAIN, hash_keys, split_keys
+from sklstm._network.prefixes import Prefixes, PrefixScores
 from sklstm._network.spec import (
     NGRAM_BIAS,
     NGRAM_CHECKSUMS,
@@ -51,18 +52,20 @@ class Regression(NamedTuple):
     vector_scale: float
 
 
-# Settings by the data, chosen on validation sets. The more classes or labels, the fewer documents
-# of one of them, and the longer the documents, the more accurate is the linear model in comparison
-# with the LSTM.
-_C, _C_MANY_CLASSES = 3.0, 10.0
-_FACTOR, _FACTOR_MULTILABEL, _FACTOR_MANY_OR_FEW = 1.0, 2.0, 3.0
+# Settings by the data, chosen on validation sets. The fewer documents of a class, the longer the
+# documents, and the more classes or labels, the more accurate is the linear model in comparison
+# with the LSTM; for two classes, words and word pairs are more informative than for several.
+_C, _C_SEVERAL, _C_MANY_OR_WITHOUT_VECTORS = 3.0, 1.5, 10.0
+_FACTOR, _FACTOR_SEVERAL, _FACTOR_FEW = 2.0, 1.0, 3.0
 _FACTOR_LONG, _FACTOR_FEW_AND_LONG = 12.0, 24.0
 _VECTOR_SCALE, _VECTOR_SCALE_LONG = 0.07, 0.03
-# More classes are many, and fewer documents of the rarest class are few.
-_MAX_CLASSES, _MIN_RAREST_CLASS = 5, 500
+# More classes are many. Fewer documents, in total or of the rarest class, are few.
+_MAX_CLASSES, _MIN_TOTAL, _MIN_RAREST_CLASS = 5, 1000, 500
 #: Documents with more tokens on average are long.
 MAX_SHORT = 100
 _TOLERANCE = 1e-4
+# Value of a prefix, where that of an n-gram is 1.
+_PREFIX_SCALE = 0.7
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,58 @@ def _presence(counts: sparse.csr_array) -> sparse.csr_array:
     presence = counts.copy()
     presence.data[:] = 1.0
     return presence
+
+
+@dataclass(frozen=True)
+class PrefixCounts:
+    """The prefixes of the tokens of the training documents.
+
+    Attributes
+    ----------
+    counts : csr_array of float64 of shape (n_documents, n_prefixes)
+        Number of occurrences, over the square root of the document length, times a constant.
+        Prefixes of a single document are left out.
+    of_tokens : Prefixes
+        The prefixes of the token of each row of the embedding matrix.
+    n_documents : ndarray of float64 of shape (n_prefixes,)
+        Number of documents with each prefix.
+    """
+
+    counts: sparse.csr_array
+    of_tokens: Prefixes
+    n_documents: NDArray[np.float64]
+
+    def token_scores(self, coefficients: NDArray[np.float64]) -> Floats:
+        """Return the scores of the tokens, given coefficients (n_prefixes, n_outputs)."""
+        return np.asarray(self.of_tokens.matrix @ (_PREFIX_SCALE * coefficients), dtype=np.float32)
+
+    def prefix_scores(self, coefficients: NDArray[np.float64]) -> PrefixScores:
+        """Return the scores of the prefixes."""
+        scores = (_PREFIX_SCALE * coefficients).astype(np.float32)
+        return PrefixScores(self.of_tokens.names, scores)
+
+
+def count_prefixes(ids: Ids, prefixes: Prefixes, multiplicity: NDArray[np.float64]) -> PrefixCounts:
+    """Count the prefixes of the tokens of documents.
+
+    Parameters
+    ----------
+    ids, multiplicity
+        As in `count_ngrams`.
+    prefixes : Prefixes
+        The prefixes of the token of each row of the embedding matrix.
+    """
+    tokens = _count_tokens(ids, prefixes.matrix.shape[0])
+    counts = sparse.csr_array(_PREFIX_SCALE * (tokens @ prefixes.matrix))
+    n_documents = multiplicity @ _presence(counts)
+    kept = np.flatnonzero(n_documents >= _MIN_DOCUMENTS)
+    return PrefixCounts(counts[:, kept], prefixes.take(kept), n_documents[kept])
+
+
+def _count_tokens(ids: Ids, n_rows: int) -> sparse.csr_array:
+    """Count the tokens of documents, over the square root of the document length."""
+    documents = np.nonzero(ids)[0].astype(np.int32)
+    return _scaled_counts(ids, documents, ids[ids != 0], n_rows)
 
 
 def choose_n_buckets(n_ngrams: int) -> int:
@@ -197,8 +252,7 @@ def vector_features(
     scale : float
         Root mean square of the features of the documents.
     """
-    documents = np.nonzero(ids)[0].astype(np.int32)
-    counts = _scaled_counts(ids, documents, ids[ids != 0], len(vectors))
+    counts = _count_tokens(ids, len(vectors))
     n_documents = multiplicity @ _presence(counts)
     idf = _inverse_document_frequencies(n_documents, multiplicity)
     # Most rows of a large matrix are not in the documents.
@@ -233,10 +287,13 @@ class LinearModel(NamedTuple):
     vector_scores : ndarray of float32 of shape (vector_size + 1, n_outputs), or None
         Coefficients and intercept of the scores of tokens that are not in the training documents,
         as functions of their pretrained vectors.
+    prefix_scores : PrefixScores or None
+        Scores of the prefixes of tokens, if they are known.
     """
 
     weights: Weights
     vector_scores: Floats | None
+    prefix_scores: PrefixScores | None
 
 
 def fit_linear_model(
@@ -248,6 +305,7 @@ def fit_linear_model(
     max_length: int,
     is_exclusive: bool,
     pretrained: tuple[Floats, NDArray[np.bool_]] | None = None,
+    prefixes: Prefixes | None = None,
     n_buckets: int = 0,
     shares_buckets: bool = False,
 ) -> LinearModel:
@@ -265,6 +323,8 @@ def fit_linear_model(
         Whether each document has exactly one of the classes; False for multilabel data.
     pretrained : tuple or None
         Pretrained vectors by row of the embedding matrix, and whether each row has one.
+    prefixes : Prefixes or None
+        The prefixes of the token of each row.
     n_buckets : int
         Number of buckets; 0 for a suitable number.
     shares_buckets : bool
@@ -274,12 +334,15 @@ def fit_linear_model(
     ngrams = count_ngrams(ids, max_length, multiplicity)
     n_expected = ngrams.n_distinct if shares_buckets else len(ngrams.keys)
     mean_length = np.count_nonzero(ids) / len(ids)
-    regression = choose_regression(targets, mean_length, is_exclusive=is_exclusive)
+    regression = choose_regression(
+        targets, mean_length, is_exclusive=is_exclusive, has_vectors=pretrained is not None
+    )
     vectors = None
     if pretrained is not None:
         vectors = vector_features(ids, *pretrained, multiplicity, scale=regression.vector_scale)
     model = fit_features(
         ngrams,
+        None if prefixes is None else count_prefixes(ids, prefixes, multiplicity),
         vectors,
         targets,
         multiplicity,
@@ -294,6 +357,7 @@ def fit_linear_model(
 
 def fit_features(
     ngrams: NgramCounts,
+    prefixes: PrefixCounts | None,
     vectors: VectorFeatures | None,
     targets: Floats,
     multiplicity: NDArray[np.float64],
@@ -304,16 +368,18 @@ def fit_features(
 ) -> LinearModel:
     """Fit the weights of n-grams and tokens by logistic regression, each output against the others.
 
-    The features are the counts of the n-grams, multiplied by their naive Bayes log-count ratios, as
-    in NB-SVM [1]_, and by their inverse document frequencies; and the features from pretrained
-    vectors. With the logistic loss, the scores are log-odds. liblinear [2]_ fits the outputs in
-    parallel on the available cores. Of several n-grams in the same bucket, only the one of most
-    documents has a weight.
+    The features are the counts of the n-grams and of the prefixes, multiplied by their naive Bayes
+    log-count ratios, as in NB-SVM [1]_, and by their inverse document frequencies; and the features
+    from pretrained vectors. With the logistic loss, the scores are log-odds. liblinear [2]_ fits
+    the outputs in parallel on the available cores. Of several n-grams in the same bucket, only the
+    one of most documents has a weight.
 
     Parameters
     ----------
     ngrams : NgramCounts
         The n-grams of the training documents.
+    prefixes : PrefixCounts or None
+        The prefixes of their tokens, if the tokens are known.
     vectors : VectorFeatures or None
         Features from pretrained vectors, if there are any.
     targets : ndarray of float32 of shape (n_documents, n_outputs)
@@ -340,10 +406,14 @@ def fit_features(
     by_frequency = np.argsort(-ngrams.n_documents, kind="stable")
     buckets, first = np.unique(buckets[by_frequency], return_index=True)
     kept = by_frequency[first]
-    counts = ngrams.counts[:, kept]
-    presence = _presence(counts)
-    idf = _inverse_document_frequencies(ngrams.n_documents[kept], multiplicity)
-    features, n_ngrams = counts, len(kept)
+    counts, n_documents = ngrams.counts[:, kept], ngrams.n_documents[kept]
+    n_ngrams = len(kept)
+    if prefixes is not None:
+        counts = sparse.hstack([counts, prefixes.counts], format="csr")
+        n_documents = np.append(n_documents, prefixes.n_documents)
+    presence, n_counts = _presence(counts), counts.shape[1]
+    idf = _inverse_document_frequencies(n_documents, multiplicity)
+    features = counts
     if vectors is not None:
         dense = sparse.csr_array(vectors.of_documents)
         features = sparse.hstack([counts, dense], format="csr")
@@ -357,9 +427,9 @@ def fit_features(
         if not weight[is_member].any() or not weight[~is_member].any() or not n_features:
             return np.zeros(n_features), bias  # Only the frequency is known.
         scale = np.ones(n_features)
-        if n_ngrams:
+        if n_counts:
             ratio = log_count_ratio(presence, weight * is_member, weight * ~is_member, 1.0)
-            scale[:n_ngrams] = ratio * idf / _TYPICAL_IDF
+            scale[:n_counts] = ratio * idf / _TYPICAL_IDF
         scaled = features.copy()
         scaled.data *= scale[features.indices]
         # Not the dual solver, which is faster: it draws from a generator that all threads share.
@@ -379,14 +449,23 @@ def fit_features(
     of_buckets[buckets, 0] = checksums[kept]
     bias = np.array([biases], dtype=np.float32)
     weights = {NGRAM_WEIGHTS: table, NGRAM_CHECKSUMS: of_buckets, NGRAM_BIAS: bias}
-    if vectors is None:
-        return LinearModel(weights, None)
-    by_component = by_feature[n_ngrams:]
-    weights[TOKEN_SCORES] = vectors.token_scores(by_component)
-    return LinearModel(weights, vectors.unseen_scores(by_component))
+    by_prefix, by_component = by_feature[n_ngrams:n_counts], by_feature[n_counts:]
+    vector_scores = prefix_scores = None
+    token_scores: list[Floats] = []
+    if prefixes is not None:
+        token_scores.append(prefixes.token_scores(by_prefix))
+        prefix_scores = prefixes.prefix_scores(by_prefix)
+    if vectors is not None:
+        token_scores.append(vectors.token_scores(by_component))
+        vector_scores = vectors.unseen_scores(by_component)
+    if token_scores:
+        weights[TOKEN_SCORES] = np.sum(token_scores, axis=0)
+    return LinearModel(weights, vector_scores, prefix_scores)
 
 
-def choose_regression(targets: Floats, mean_length: float, *, is_exclusive: bool) -> Regression:
+def choose_regression(
+    targets: Floats, mean_length: float, *, is_exclusive: bool, has_vectors: bool
+) -> Regression:
     """Return the settings that are suitable for the documents and classes.
 
     Parameters
@@ -397,6 +476,8 @@ def choose_regression(targets: Floats, mean_length: float, *, is_exclusive: bool
         Mean number of tokens of the documents.
     is_exclusive : bool
         Whether each document has exactly one of the classes; False for multilabel data.
+    has_vectors : bool
+        Whether token vectors are features as well.
     """
     n_documents, n_outputs = targets.shape
     counts = targets.sum(axis=0)
@@ -404,13 +485,16 @@ def choose_regression(targets: Floats, mean_length: float, *, is_exclusive: bool
     is_many, is_long = n_outputs > _MAX_CLASSES, mean_length > MAX_SHORT
     vector_scale = _VECTOR_SCALE_LONG if is_long else _VECTOR_SCALE
     if not is_exclusive:
-        return Regression(_C, _FACTOR_MULTILABEL, vector_scale)
-    is_few, factor = rarest < _MIN_RAREST_CLASS, _FACTOR
+        return Regression(_C, _FACTOR, vector_scale)
+    is_rare, factor = rarest < _MIN_RAREST_CLASS, _FACTOR
     if is_long:
-        factor = _FACTOR_FEW_AND_LONG if is_few and not is_many else _FACTOR_LONG
-    elif is_many or is_few:
-        factor = _FACTOR_MANY_OR_FEW
-    return Regression(_C_MANY_CLASSES if is_many else _C, factor, vector_scale)
+        factor = _FACTOR_FEW_AND_LONG if is_rare and not is_many else _FACTOR_LONG
+    elif not is_rare and 1 < n_outputs <= _MAX_CLASSES:
+        return Regression(_C_SEVERAL, _FACTOR_SEVERAL, vector_scale)
+    elif n_documents < _MIN_TOTAL:
+        factor = _FACTOR_FEW
+    is_strong = is_many or not has_vectors
+    return Regression(_C_MANY_OR_WITHOUT_VECTORS if is_strong else _C, factor, vector_scale)
 
 
 def log_count_ratio(

@@ -9,8 +9,16 @@ from typing import Any
 
 import numpy as np
 
+from sklstm._network.prefixes import PrefixScores
 from sklstm._network.spec import NetworkSpec, weight_shapes
-from sklstm._persistence import check_array, check_names, check_values, raise_damaged
+from sklstm._persistence import (
+    check_array,
+    check_names,
+    check_values,
+    pack_tokens,
+    raise_damaged,
+    unpack_tokens,
+)
 from sklstm._sklearn import Interval, StrOptions
 from sklstm._validation import check_layer_sizes
 from sklstm.vectors import WordVectors
@@ -35,6 +43,7 @@ _FITTED: Constraints = {
     "_architecture": [dict],
     "_vectors": [WordVectors, None],
     "_vector_scores": [np.ndarray, None],
+    "_prefix_scores": [tuple, None],
     "_known_ids": [np.ndarray],
     "_optimizer_state": [dict, None],
     "_seed": [Interval(Integral, 0, None, closed="left")],
@@ -49,6 +58,14 @@ _ARCHITECTURE: Constraints = {
     "ngram_buckets": [Interval(Integral, 0, None, closed="left")],
     "ngram_rows": [Interval(Integral, 0, _MAX_SIZE, closed="both")],
 }
+
+
+def pack_scores(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the attributes of an `LSTMTextClassifier` with its prefix scores as plain arrays."""
+    scores = attributes.get("_prefix_scores")
+    if scores is None:
+        return dict(attributes)
+    return {**attributes, "_prefix_scores": (pack_tokens(scores.names), scores.scores)}
 
 
 def check_saved_state(
@@ -85,7 +102,8 @@ def check_saved_state(
     _check_thresholds(owner, attributes["thresholds_"], attributes["_is_multilabel"], spec)
     _check_ids(owner, attributes, spec)
     _check_optimizer_state(owner, attributes["_optimizer_state"])
-    return {**attributes, "_architecture": asdict(spec)}
+    prefix_scores = _unpack_prefix_scores(owner, attributes, spec)
+    return {**attributes, "_architecture": asdict(spec), "_prefix_scores": prefix_scores}
 
 
 def _check_architecture(
@@ -148,6 +166,21 @@ def _check_ids(owner: type, attributes: Mapping[str, Any], spec: NetworkSpec) ->
     width = attributes["n_features_in_"]
     if spec.width not in (None, width):
         raise_damaged(owner, f"it reads {width} ids per row, not {spec.width}")
+
+
+def _unpack_prefix_scores(
+    owner: type, attributes: Mapping[str, Any], spec: NetworkSpec
+) -> PrefixScores | None:
+    saved = attributes["_prefix_scores"]
+    if saved is None:
+        return None
+    if attributes["_vector_scores"] is None or len(saved) != 2:
+        raise_damaged(owner, "its prefix scores do not fit its vectors")
+    names = unpack_tokens(owner, "_prefix_scores[0]", saved[0])
+    check_array(owner, "_prefix_scores[1]", saved[1], np.floating, (len(names), spec.n_outputs))
+    if len(set(names)) != len(names):
+        raise_damaged(owner, "its prefixes are not distinct")
+    return PrefixScores(names, saved[1])
 
 
 def _check_optimizer_state(owner: type, state: dict[str, Any] | None) -> None:

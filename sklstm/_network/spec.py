@@ -27,7 +27,7 @@ NGRAM_WEIGHTS = "ngrams/embeddings"
 #: Frozen weight: the checksum of the n-gram to which the weights of a bucket apply.
 NGRAM_CHECKSUMS = "ngram_checksums/embeddings"
 NGRAM_BIAS = "ngram_bias/embeddings"
-#: Frozen weight: the score of each token by its pretrained vector, in the linear model.
+#: Frozen weight: the score of each token by its prefixes and its vector, in the linear model.
 TOKEN_SCORES = "token_scores/embeddings"
 OUTPUT_BIAS = "output/bias"
 #: Frozen weight of exported models only: the id that replaces each token id in n-grams.
@@ -149,7 +149,7 @@ class NetworkSpec:
     ngrams: int = 0
     ngram_buckets: int = 0
     token_scores: bool = False
-    """Whether the linear model has a score for each token, computed from its pretrained vector."""
+    """Whether the linear model has a score for each token, by its prefixes and its vector."""
     trainable_ngrams: bool = False
     """Whether gradient descent trains the n-gram weights, as in `partial_fit`. Otherwise they are
     fitted before the LSTM is trained."""

@@ -95,7 +95,7 @@ def _layers(spec: NetworkSpec) -> list[Layer]:
         Layer("ngrams", f"scores of {ngrams}", scores),
         Layer("ngram_checksums", "n-gram of each weight", scores, part_of="ngrams"),
         *(
-            [Layer("token_scores", "scores of token vectors", scores, part_of="ngrams")]
+            [Layer("token_scores", "scores of prefixes and vectors", scores, part_of="ngrams")]
             if spec.token_scores
             else []
         ),

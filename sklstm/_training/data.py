@@ -99,6 +99,8 @@ class TrainingData:
         Rows of X that are used for training; None for all rows.
     classes : ndarray of shape (n_classes,)
         Class labels, or the column indices of a label indicator.
+    tokens : ndarray of str objects of shape (n_tokens,), or None
+        Token of each id, if X has them.
     """
 
     ids: Ids
@@ -106,6 +108,7 @@ class TrainingData:
     validation: Documents | None
     rows: NDArray[np.intp] | None
     classes: Labels
+    tokens: NDArray[np.object_] | None = None
 
     @property
     def all_documents(self) -> Documents:

@@ -219,7 +219,7 @@ def test_new_words_are_unknown_to_ngrams(with_ngrams):
     # The LSTM and the token vectors score zero, so that only n-grams matter.
     zeroed = pickle.loads(pickle.dumps(classifier))
     zeroed.weights_["output/kernel"][:] = zeroed.weights_["token_scores/embeddings"][:] = 0.0
-    zeroed._vector_scores[:] = 0.0
+    zeroed._vector_scores[:] = zeroed._prefix_scores.scores[:] = 0.0
     splendid, unheard_of = zeroed.decision_function(
         with_ngrams[0].transform(["a splendid film", "a zzz film"])
     )

@@ -36,7 +36,7 @@ def fit_weights(ids, targets, label_weights=None, *, n_buckets=1024, regression=
     once = np.ones(len(ids))
     ngrams = count_ngrams(ids, 2, once)
     settings = {"regression": Regression(*regression), "n_buckets": n_buckets}
-    return fit_features(ngrams, None, targets, once, label_weights, **settings).weights
+    return fit_features(ngrams, None, None, targets, once, label_weights, **settings).weights
 
 
 @pytest.mark.parametrize("parameters", [{"ngrams": 1}, {"ngrams": 3, "pooling": "max"}])
@@ -66,53 +66,73 @@ def test_unmasked_padding_is_part_of_no_ngram():
     assert np.isfinite(classifier.decision_function(moved)).all()
 
 
-def reference_fit(texts, labels):
+def prefixes(text):
+    words = re.findall(r"\w+", text.lower())
+    return [word[:size] for word in words for size in (3, 4, 5, 6) if size < len(word)]
+
+
+def reference_fit(texts, labels, *, has_prefixes):
     """Return the decision function of the same linear model, built from scikit-learn's parts."""
     vectorizer = CountVectorizer(ngram_range=(1, 2), token_pattern=r"\w+", min_df=2)
     counts = vectorizer.fit_transform(texts).toarray()
+    if has_prefixes:
+        of_prefixes = CountVectorizer(analyzer=prefixes, min_df=2).fit_transform(texts).toarray()
+        counts = np.hstack([counts, 0.7 * of_prefixes])
     lengths = np.array([len(text.split()) for text in texts])
     ratio = NBSVMClassifier().fit(counts, labels).log_count_ratio_[0]
     idf = TfidfTransformer().fit(counts).idf_
     scale = ratio * idf / 6
     features = counts / np.sqrt(lengths)[:, None] * scale
-    model = LogisticRegression(C=3.0, solver="liblinear", dual=True, tol=1e-6, max_iter=10_000)
+    model = LogisticRegression(C=10.0, solver="liblinear", dual=True, tol=1e-6, max_iter=10_000)
     return 3 * model.fit(features, labels).decision_function(features)
 
 
-def test_weights_are_those_of_logistic_regression_on_naive_bayes_features(monkeypatch):
+@pytest.mark.parametrize("has_prefixes", [False, True])
+def test_weights_are_those_of_logistic_regression_on_naive_bayes_features(
+    monkeypatch, has_prefixes
+):
     monkeypatch.setattr("sklstm._network.linear_model._TOLERANCE", 1e-6)
     texts = [re.sub(r"\W+", " ", text) for text in TEXTS]
     sequencer = TextSequencer(token_pattern=r"\w+")
     ids = sequencer.fit_transform(texts)
+    ids = ids if has_prefixes else np.asarray(ids)
     untrained = {"learning_rate": 1e-30}
     classifier = small_classifier(ngrams=2, ngram_buckets=2**20, **untrained).fit(ids, LABELS)
     lstm = small_classifier(**untrained).fit(ids, LABELS)
     found = 2 * classifier.decision_function(ids) - lstm.decision_function(ids)
-    np.testing.assert_allclose(found, reference_fit(texts, LABELS), atol=2e-3)
+    expected = reference_fit(texts, LABELS, has_prefixes=has_prefixes)
+    np.testing.assert_allclose(found, expected, atol=2e-3)
 
 
 @pytest.mark.parametrize(
-    ("class_counts", "length", "is_exclusive", "expected"),
+    ("class_counts", "length", "kind", "expected"),
     [
-        ([500, 500], 100, True, (3.0, 1.0, 0.07)),
-        ([9000, 499], 100, True, (3.0, 3.0, 0.07)),
-        ([499, 9000], 100, True, (3.0, 3.0, 0.07)),
-        ([500, 500], 101, True, (3.0, 12.0, 0.03)),
-        ([9000, 9], 101, True, (3.0, 24.0, 0.03)),
-        ([500] * 5, 9, True, (3.0, 1.0, 0.07)),
-        ([500, 500, 499], 9, True, (3.0, 3.0, 0.07)),
-        ([5000] * 6, 9, True, (10.0, 3.0, 0.07)),
-        ([5000] * 6, 101, True, (10.0, 12.0, 0.03)),
-        ([5000] * 6, 200, False, (3.0, 2.0, 0.03)),
-        ([9, 9], 9, False, (3.0, 2.0, 0.07)),
+        ([500, 500], 100, "with vectors", (3.0, 2.0, 0.07)),
+        ([500, 500], 100, "without vectors", (10.0, 2.0, 0.07)),
+        ([500, 499], 100, "with vectors", (3.0, 3.0, 0.07)),
+        ([9000, 499], 100, "with vectors", (3.0, 2.0, 0.07)),
+        ([499, 9000], 100, "with vectors", (3.0, 2.0, 0.07)),
+        ([500, 500], 101, "with vectors", (3.0, 12.0, 0.03)),
+        ([9000, 9], 101, "with vectors", (3.0, 24.0, 0.03)),
+        ([90, 9], 101, "without vectors", (10.0, 24.0, 0.03)),
+        ([500] * 3, 9, "with vectors", (1.5, 1.0, 0.07)),
+        ([500] * 5, 9, "without vectors", (1.5, 1.0, 0.07)),
+        ([500, 500, 499], 9, "with vectors", (3.0, 2.0, 0.07)),
+        ([90] * 6, 9, "with vectors", (10.0, 3.0, 0.07)),
+        ([5000] * 6, 9, "with vectors", (10.0, 2.0, 0.07)),
+        ([5000] * 6, 101, "with vectors", (10.0, 12.0, 0.03)),
+        ([5000] * 6, 200, "multilabel", (3.0, 2.0, 0.03)),
+        ([9, 9], 9, "multilabel", (3.0, 2.0, 0.07)),
     ],
 )
-def test_regularization_and_factor_depend_on_the_data(class_counts, length, is_exclusive, expected):
+def test_regularization_and_factor_depend_on_the_data(class_counts, length, kind, expected):
+    is_exclusive, has_vectors = kind != "multilabel", kind == "with vectors"
     y = np.repeat(np.arange(len(class_counts)), class_counts)
     targets = np.eye(len(class_counts), dtype=np.float32)[y]
     if is_exclusive and len(class_counts) == 2:
         targets = targets[:, 1:]
-    assert choose_regression(targets, length, is_exclusive=is_exclusive) == expected
+    settings = {"is_exclusive": is_exclusive, "has_vectors": has_vectors}
+    assert choose_regression(targets, length, **settings) == expected
 
 
 def test_the_factor_is_a_factor_of_the_scores():
@@ -145,7 +165,7 @@ def test_label_weights_shift_the_bias_of_their_label():
 
 def test_an_ngram_that_was_not_seen_in_training_has_no_score():
     # With few buckets, most other n-grams are in the bucket of an n-gram with a weight.
-    ids = TextSequencer().fit_transform(TEXTS)
+    ids = np.asarray(TextSequencer().fit_transform(TEXTS))
     classifier = small_classifier(ngrams=2, ngram_buckets=8, learning_rate=1e-30)
     classifier.fit(ids, LABELS)
     lstm = small_classifier(learning_rate=1e-30).fit(ids, LABELS)
@@ -189,6 +209,7 @@ def test_token_scores_are_those_of_logistic_regression_on_vectors(monkeypatch):
     features = vector_features(ids, vectors.astype(np.float32), np.arange(30) > 1, once, scale=0.07)
     model = fit_features(
         ngrams,
+        None,
         features,
         labels[:, None],
         once,

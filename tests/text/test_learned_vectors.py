@@ -296,7 +296,7 @@ def test_few_tokens_have_vectors_of_fewer_components():
 def test_auto_learns_vectors_only_from_many_tokens(monkeypatch, n_copies, expected):
     monkeypatch.setattr("sklstm.classifier._MIN_TOKENS", 1000)
     sequencer = TextSequencer()
-    ids = np.tile(sequencer.fit_transform(TEXTS), (n_copies, 1))
+    ids = np.tile(np.asarray(sequencer.fit_transform(TEXTS)), (n_copies, 1))
     labels = LABELS * n_copies
     fitted = {"learning_rate": 1e-30, "epochs": 1, "ngrams": 1}
     models = {
