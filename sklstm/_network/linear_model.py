@@ -52,14 +52,13 @@ class Regression(NamedTuple):
     vector_scale: float
 
 
-# Settings by the data, chosen on validation sets. The fewer documents of a class, the longer the
-# documents, and the more classes or labels, the more accurate is the linear model in comparison
-# with the LSTM; for two classes, words and word pairs are more informative than for several.
+# Settings by the data, chosen on validation sets. The fewer and the longer the documents, the more
+# accurate is the linear model in comparison with the LSTM.
 _C, _C_SEVERAL, _C_MANY_OR_WITHOUT_VECTORS = 3.0, 1.5, 10.0
-_FACTOR, _FACTOR_SEVERAL, _FACTOR_FEW = 2.0, 1.0, 3.0
-_FACTOR_LONG, _FACTOR_FEW_AND_LONG = 12.0, 24.0
+_FACTOR, _FACTOR_BINARY, _FACTOR_MULTILABEL, _FACTOR_FEW = 1.0, 2.0, 2.0, 3.0
+_FACTOR_LONG, _FACTOR_RARE_AND_LONG = 12.0, 24.0
 _VECTOR_SCALE, _VECTOR_SCALE_LONG = 0.07, 0.03
-# More classes are many. Fewer documents, in total or of the rarest class, are few.
+# More classes are many, fewer documents in total are few, and a class of fewer documents is rare.
 _MAX_CLASSES, _MIN_TOTAL, _MIN_RAREST_CLASS = 5, 1000, 500
 #: Documents with more tokens on average are long.
 MAX_SHORT = 100
@@ -482,19 +481,22 @@ def choose_regression(
     n_documents, n_outputs = targets.shape
     counts = targets.sum(axis=0)
     rarest = counts.min() if n_outputs > 1 else min(counts[0], n_documents - counts[0])
-    is_many, is_long = n_outputs > _MAX_CLASSES, mean_length > MAX_SHORT
+    is_rare, is_many = rarest < _MIN_RAREST_CLASS, n_outputs > _MAX_CLASSES
+    is_long = mean_length > MAX_SHORT
     vector_scale = _VECTOR_SCALE_LONG if is_long else _VECTOR_SCALE
     if not is_exclusive:
-        return Regression(_C, _FACTOR, vector_scale)
-    is_rare, factor = rarest < _MIN_RAREST_CLASS, _FACTOR
+        return Regression(_C, _FACTOR_MULTILABEL, vector_scale)
+    c = _C
+    if is_many or not has_vectors:
+        c = _C_MANY_OR_WITHOUT_VECTORS
+    elif n_outputs > 1 and not is_rare and not is_long:
+        c = _C_SEVERAL
+    factor = _FACTOR_BINARY if n_outputs == 1 else _FACTOR
     if is_long:
-        factor = _FACTOR_FEW_AND_LONG if is_rare and not is_many else _FACTOR_LONG
-    elif not is_rare and 1 < n_outputs <= _MAX_CLASSES:
-        return Regression(_C_SEVERAL, _FACTOR_SEVERAL, vector_scale)
+        factor = _FACTOR_RARE_AND_LONG if is_rare and not is_many else _FACTOR_LONG
     elif n_documents < _MIN_TOTAL:
         factor = _FACTOR_FEW
-    is_strong = is_many or not has_vectors
-    return Regression(_C_MANY_OR_WITHOUT_VECTORS if is_strong else _C, factor, vector_scale)
+    return Regression(c, factor, vector_scale)
 
 
 def log_count_ratio(
