@@ -116,6 +116,11 @@ def test_an_exported_network_is_timed_next_to_its_classifier():
         ("ablation", ["--scratch", "--variants", "as it is", "32 units"], {"as it is", "32 units"}),
         ("ngram_weight", ["--seeds", "1"], {"data set", "MR"}),
         (
+            "learned_vectors",
+            ["--labels", "40", "--variants", "default", "vector_size=50"],
+            {"parameters", "default", "vector_size=50"},
+        ),
+        (
             "imbalanced_accuracy",
             ["--documents", "600", "--seeds", "1"],
             {"balanced", "balanced, early stopping", "logistic regression"},
