@@ -10,7 +10,7 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
@@ -602,11 +602,7 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         from sklstm._runtime import keras
         from sklstm._training.batches import predict_in_batches
 
-        given = self.embedding_weights
-        learns_vectors = isinstance(given, str) and self._learns_vectors(
-            data.training, resume=resume, is_partial=is_partial
-        )
-        given = None if isinstance(given, str) else given
+        given = None if isinstance(self.embedding_weights, str) else self.embedding_weights
         table, pretrained = tables.make_table(
             data.ids,
             data.training.ids,
@@ -616,11 +612,10 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             resume=self._table() if resume else None,
             seed=seeds.vectors,
         )
-        # Vectors of all rows, and whether they are not random.
-        vectors: tuple[Floats, NDArray[np.bool_]] | None = None
+        vectors = None
         if given is not None:
             vectors = tables.pretrained_rows(table, given)
-        elif learns_vectors:
+        elif self._learns_vectors(data.training, resume=resume, is_partial=is_partial):
             ids, _ = tables.left_align(table.rows(data.training.ids))
             size = int(self.embedding_dim)
             vectors = tables.cooccurrence_rows(ids, len(table.ids), size, seeds.vectors)
@@ -689,13 +684,7 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             start[specs.TOKEN_SCORES] = tables.extend_token_scores(
                 table, *vectors, start[specs.TOKEN_SCORES]
             )
-        for name in ("learning_rate", "weight_decay", "clipnorm"):
-            check.check_float32(name, getattr(self, name))
-        optimizer, clipnorm, weight_decay = self.optimizer, self.clipnorm, self.weight_decay
-        smoothing = self.label_smoothing
-        if isinstance(smoothing, str):
-            smoothing = _LABEL_SMOOTHING if spec.n_outputs > 1 else 0.0
-        training_spec = specs.TrainingSpec(optimizer, clipnorm, weight_decay, smoothing)
+        training_spec = self._training_spec(spec.n_outputs)
         callbacks = check.check_callbacks(self.callbacks, keras.callbacks.Callback)
 
         @contextmanager
@@ -766,6 +755,8 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
 
     def _learns_vectors(self, documents: Documents, *, resume: bool, is_partial: bool) -> bool:
         """Return whether token vectors are learned from the training documents."""
+        if not isinstance(self.embedding_weights, str):
+            return False
         if self.embedding_weights == "cooccurrence":
             return not (resume and is_partial)
         return not is_partial and bool(np.count_nonzero(documents.ids) >= _MIN_TOKENS)
@@ -814,3 +805,12 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             **others,
         )
         return replace(spec, width=data.ids.shape[1]) if spec.depends_on_width else spec
+
+    def _training_spec(self, n_outputs: int) -> specs.TrainingSpec:
+        """Return the settings of the training step."""
+        for name in ("learning_rate", "weight_decay", "clipnorm"):
+            check.check_float32(name, getattr(self, name))
+        smoothing = self.label_smoothing
+        if isinstance(smoothing, str):
+            smoothing = _LABEL_SMOOTHING if n_outputs > 1 else 0.0
+        return specs.TrainingSpec(self.optimizer, self.clipnorm, self.weight_decay, smoothing)
