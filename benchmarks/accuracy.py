@@ -78,7 +78,11 @@ def preset(name: str, *, pretrained: bool = False, unlabeled: bool = False) -> F
 
 
 def baseline(name: str, **parameters: Any) -> Factory:
-    return lambda seed, _: classic_baselines(random_state=seed)[name].set_params(**parameters)
+    def make(seed: int, texts: pd.Series) -> Any:
+        baselines = classic_baselines(random_state=seed, soft_voting=True)
+        return baselines[name].set_params(**parameters)
+
+    return make
 
 
 def searched(seed: int, texts: pd.Series) -> Any:
@@ -97,6 +101,7 @@ SYSTEMS: dict[str, Factory] = {
     "NB-SVM": baseline("nb_svm"),
     "logistic regression": baseline("logistic_regression"),
     "random forest": baseline("random_forest"),
+    "soft voting": baseline("soft_voting"),
 }
 DEFAULT = (
     "balanced",

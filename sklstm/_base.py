@@ -471,7 +471,7 @@ class BaseTextClassifier(ClassifierMixin, CallbackSupportMixin, BaseEstimator, m
         model = _sklearn.clone_without_callbacks(self)
         model.set_params(threshold=0.5, callbacks=None, random_state=seed, verbose=0)
         fitted, left_out = documents.take(rows), documents.take(others)
-        ids = fitted.ids if data.tokens is None else TokenIds.from_array(fitted.ids, data.tokens)
+        ids = TokenIds.from_array(fitted.ids, data.tokens)
         model._train(ids, fitted.labels, fitted.sample_weight)
         return choose_thresholds(model.decision_function(left_out.ids), left_out.labels)
 

@@ -23,8 +23,8 @@ class TokenIds(np.ndarray):
     tokens: NDArray[np.object_] | None
 
     @classmethod
-    def from_array(cls, ids: NDArray[np.int32], tokens: NDArray[np.object_]) -> TokenIds:
-        """Return a view of an array of ids."""
+    def from_array(cls, ids: NDArray[np.int32], tokens: NDArray[np.object_] | None) -> TokenIds:
+        """Return a view of an array of ids, with the token of each id if they are known."""
         view = ids.view(cls)
         view.tokens = tokens
         return view
