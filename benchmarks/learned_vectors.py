@@ -4,7 +4,7 @@ The vectors are learned from the texts of the training set, of which only --labe
 labels. "Difference" is the mean difference in accuracy from the default over data sets and seeds,
 with its standard error. Data sets as in accuracy.py.
 
-    python benchmarks/learned_vectors.py --data sets --sets MR TREC "AG News"     # half an hour
+    python benchmarks/learned_vectors.py --data sets --sets MR TREC "AG News"     # ten minutes
 """
 
 from __future__ import annotations
