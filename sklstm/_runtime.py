@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import joblib
 from joblib.parallel import get_active_backend
@@ -34,6 +34,19 @@ _started_before_fork: set[str] = set()
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+if not TYPE_CHECKING:
+
+    class _LazyKeras:
+        """The module `keras`, imported when one of its attributes is first used."""
+
+        def __getattr__(self, name: str) -> object:
+            choose_backend()
+            import keras
+
+            return getattr(keras, name)
+
+    keras = _LazyKeras()
 
 
 def installed_backends() -> list[str]:
@@ -78,12 +91,18 @@ def _configured_backend() -> str | None:
     On its first import, Keras writes ``"tensorflow"`` to this file, even if TensorFlow is not
     installed. This value is therefore not treated as the user's choice.
     """
+    name = _read_keras_json().get("backend")
+    return name if name in BACKENDS and name != "tensorflow" else None
+
+
+def _read_keras_json() -> dict[str, Any]:
+    """Return the content of the user's ``keras.json``, or nothing if it is not valid."""
     home = Path(os.environ.get("KERAS_HOME", Path("~").expanduser() / ".keras"))
     try:
-        name = json.loads((home / "keras.json").read_text(encoding="utf-8")).get("backend")
-    except (OSError, ValueError, AttributeError):
-        return None
-    return name if name in BACKENDS and name != "tensorflow" else None
+        content = json.loads((home / "keras.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def check_fork() -> None:
@@ -97,7 +116,7 @@ def check_fork() -> None:
     """
     if not _started_before_fork:
         return
-    backend = _backend_name()
+    backend = backend_name()
     if backend in _started_before_fork:
         name = _NOT_FORKABLE[backend]
         raise RuntimeError(
@@ -111,14 +130,28 @@ def check_fork() -> None:
 def start_backend() -> None:
     """Call `check_fork`, and remember that the backend is used in this process from now on."""
     check_fork()
-    _started.add(_backend_name())
+    _started.add(backend_name())
 
 
-def _backend_name() -> str:
-    choose_backend()
-    import keras as keras
+def backend_name() -> str:
+    """Return the name of the Keras backend of this process, without importing Keras."""
+    if "keras" in sys.modules:
+        return keras.backend.backend()
+    if os.environ.get("KERAS_BACKEND") not in _started:  # To look for packages takes a while.
+        choose_backend()
+    return os.environ["KERAS_BACKEND"]
 
-    return keras.backend.backend()
+
+def keras_settings() -> dict[str, object]:
+    """Return the settings of Keras that affect all networks, without importing Keras."""
+    if "keras" in sys.modules:
+        config = keras.config
+        policy = config.dtype_policy().name
+        return {"floatx": config.floatx(), "epsilon": config.epsilon(), "dtype_policy": policy}
+    configured = _read_keras_json()
+    floatx = configured.get("floatx", "float32")
+    epsilon = configured.get("epsilon", 1e-7)
+    return {"floatx": floatx, "epsilon": epsilon, "dtype_policy": floatx}
 
 
 def _remember_fork() -> None:
@@ -159,9 +192,7 @@ def to_device(array: NDArray[np.generic]) -> object:
     For JAX, Keras converts numpy arrays with a function that is compiled for each shape. The result
     may share memory with `array`; JAX never writes to this memory, even if the buffer is donated.
     """
-    import keras as keras
-
-    if keras.backend.backend() != "jax":
+    if backend_name() != "jax":
         return array
     import jax
 
@@ -224,14 +255,3 @@ def worker_threads(max_threads: int) -> Iterator[ParallelMap]:
             return [by_worker[i % n_threads][i // n_threads] for i in range(len(items))]
 
         yield parallel_map
-
-
-def __getattr__(name: str) -> object:
-    """Import Keras on the first ``from sklstm._runtime import keras``."""
-    if name != "keras":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    choose_backend()
-    import keras
-
-    globals()["keras"] = keras
-    return keras

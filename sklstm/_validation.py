@@ -21,6 +21,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import check_array, validate_data
 
 from sklstm._dataframes import to_pandas
+from sklstm._token_ids import TokenIds
 
 #: Class labels of any type, or a label indicator.
 Labels = NDArray[Any]
@@ -227,7 +228,15 @@ def check_ids(estimator: BaseEstimator, X: object) -> NDArray[np.int32]:
     TypeError, ValueError
         As `check_numbers` and `as_ids`.
     """
-    numbers = check_numbers(estimator, X, reset=False)
+    # The general check takes as long as to predict a sentence.
+    is_checked = (
+        isinstance(X, TokenIds)
+        and X.dtype == np.int32
+        and X.shape[1:] == (estimator.n_features_in_,)
+        and len(X) > 0
+        and not hasattr(estimator, "feature_names_in_")
+    )
+    numbers = np.asarray(X) if is_checked else check_numbers(estimator, X, reset=False)
     return as_ids(numbers, estimator.invalid_ids, type(estimator).__name__)
 
 

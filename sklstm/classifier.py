@@ -685,7 +685,9 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
                 table, *vectors, start[specs.TOKEN_SCORES]
             )
         training_spec = self._training_spec(spec.n_outputs)
-        callbacks = check.check_callbacks(self.callbacks, keras.callbacks.Callback)
+        callbacks: list[keras.callbacks.Callback] = []
+        if self.callbacks:  # Otherwise, Keras is needed only for new networks.
+            callbacks = check.check_callbacks(self.callbacks, keras.callbacks.Callback)
 
         @contextmanager
         def training_network() -> Iterator[Network]:
@@ -728,6 +730,7 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
                 final_table = table.with_scores(final)
             embeddings = weights[EMBEDDINGS]
             embeddings[~table.is_known] = embeddings[OOV_ID]
+            weights |= specs.align_weights(weights)
             return {
                 "vocab_size_": table.vocab_size,
                 "embedding_ids_": table.ids,

@@ -43,10 +43,7 @@ FAST_COMPILATION = " ".join(
 
 def pytest_configure(config: pytest.Config) -> None:
     """Compile fast; all test processes, and the next run, share the compiled functions."""
-    folder = Path(config.rootpath, ".pytest_cache", "jax")
-    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(folder))
-    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
-    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+    os.environ.setdefault("SKLSTM_CACHE_DIR", str(Path(config.rootpath, ".pytest_cache", "sklstm")))
     # The workers of pytest-xdist, and what tests start, inherit them.
     if "XLA_FLAGS" not in os.environ:
         os.environ["XLA_FLAGS"] = FAST_COMPILATION if xla_knows(FAST_COMPILATION) else ""
@@ -58,6 +55,17 @@ def xla_knows(flags: str) -> bool:
     environment = os.environ | {"XLA_FLAGS": flags}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True)
     return done.returncode == 0
+
+
+def run_python(code, *arguments):
+    """Run code in a fresh interpreter, in the directory of the tests, and return its output."""
+    return subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parent,
+    ).stdout
 
 
 @pytest.fixture

@@ -115,8 +115,13 @@ class CustomNetwork(BaseNetwork):
         super().__init__()
         self._builder, self._meta = _Builder(**parameters), meta
         with ignore_copy_warning():  # Copying an optimizer causes it.
-            self.model = self._builder.build(meta, seed)
+            self._model = self._builder.build(meta, seed)
         self._check_output()
+
+    @property
+    def model(self) -> keras.Model:
+        """The compiled model of the user."""
+        return self._model
 
     @property
     def n_outputs(self) -> int:

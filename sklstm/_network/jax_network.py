@@ -7,14 +7,13 @@ depend on the number of cores.
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache, partial, reduce
+from dataclasses import dataclass, replace
+from functools import cache, cached_property, partial, reduce
 from math import prod
 from operator import add
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -23,10 +22,17 @@ from jax import Array, lax
 
 from sklstm._network import jax_kernels as kernels
 from sklstm._network import network as base
-from sklstm._network.layers import FastLSTM
-from sklstm._network.network import Logs, MicroBatch, Network, named_weights
+from sklstm._network import spec as specs
+from sklstm._network.aligned import is_aligned, pad_rows
+from sklstm._network.jax_compile import CompiledFunction, JaxFunction, Shape, platform, recall
+from sklstm._network.network import Logs, MicroBatch, Network
 from sklstm._network.spec import EMBEDDINGS, Floats, Ids, NetworkSpec, TrainingSpec, Weights
-from sklstm._runtime import ParallelMap, keras, process_cores
+from sklstm._runtime import ParallelMap
+
+if TYPE_CHECKING:
+    import keras
+
+    from sklstm._network.layers import FastLSTM
 
 # Rows of a micro-batch. For long documents, more rows are hardly faster, and with fewer rows the
 # work is distributed more evenly over the cores. For short documents, the overhead of many calls
@@ -40,83 +46,192 @@ _MAX_DRAWS = 16
 # Maximum workspace memory in bytes that is kept between micro-batches.
 _MAX_WORKSPACE_BYTES = 2**28
 
-Shape = tuple[int, ...]
 # Shapes of the workspace buffers of each layer.
 WorkspaceShapes = tuple[tuple[Shape, ...], ...]
 Workspaces = list[kernels.Workspace]
 Pair = tuple[Array, Array]
-JaxFunction = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """What training and scoring need to know about the Keras model of a network.
+
+    It is stored in the cache on disk, so that a network whose functions are in the cache works
+    without the model.
+
+    Attributes
+    ----------
+    names : list of str
+        Names of all weights, in the order in which initial values are drawn.
+    trainable : list of str
+        Names of the trainable weights, in the order of the model.
+    frozen : list of str or int
+        The other variables, in the order of the model: the name of a weight, or the number of a
+        dropout state.
+    seed_dtype : str
+        Type of the dropout states.
+    loops : list of [int, int]
+        Inputs and units of the LSTM layers with a fast loop.
+    skips_padding : bool
+        As in `BaseNetwork`.
+    """
+
+    names: list[str]
+    trainable: list[str]
+    frozen: list[str | int]
+    seed_dtype: str
+    loops: list[tuple[int, int]]
+    skips_padding: bool
+
+    @cached_property
+    def embeddings_at(self) -> int | None:
+        """Position of the embeddings among the trainable weights; None if they are frozen."""
+        return self.trainable.index(EMBEDDINGS) if EMBEDDINGS in self.trainable else None
+
+    @property
+    def n_dropout_states(self) -> int:
+        """Number of dropout states."""
+        return sum(isinstance(name, int) for name in self.frozen)
+
+
+class _OptimizerLayout(NamedTuple):
+    """The variables of an optimizer.
+
+    Attributes
+    ----------
+    initial : list of (list of int, str, float)
+        Shape, dtype and initial value of the elements of each variable.
+    learning_rate_at : int
+        Position of the learning rate.
+    """
+
+    initial: list[tuple[list[int], str, float]]
+    learning_rate_at: int
 
 
 class JaxNetwork(Network):
-    """A `Network` that trains and scores with its own JAX-compiled functions."""
+    """A `Network` that trains and scores with its own JAX-compiled functions.
+
+    The Keras model is built only to compile a function, and for callbacks, which may read and
+    change it.
+    """
 
     is_thread_safe = True
 
     def __init__(self, spec: NetworkSpec) -> None:
-        _platform()
+        platform()
         super().__init__(spec)
         # Keras layers must not be traced by several threads at the same time.
         self._tracing = Lock()
-        self._score_functions, self._n_rows = {}, {}
-        for kind, model in self._models.items():
-            self._score_functions[kind] = self._jit(_score_function(model), one_core=True)
-            self._n_rows[kind] = {name: v.shape[0] for name, v in named_weights(model).items()}
-        self._input_gradient: _Jitted | None = None
-        layers = _lstm_layers(self.model)
-        has_fast_loop = all(layer.has_fast_loop for layer in layers)
-        self.skips_padding = has_fast_loop and spec.mask_padding and spec.width is None
-        sizes = [(layer.cell.kernel.shape[0], layer.units) for layer in layers if has_fast_loop]
+        self._layout = _Layout(**recall(self._read_layout, "layout", spec))
+        self.skips_padding = self._layout.skips_padding
+        self._scorers = {
+            kind: self._compiled(partial(self._make_score_function, kind), "scores", kind)
+            for kind in ("logits", "document_vectors")
+        }
+        self._input_gradient = self._compiled(
+            lambda: _input_gradient_function(self._make_score_function("logits")), "input_gradient"
+        )
+        sizes = self._layout.loops
 
         @cache
         def workspace_shapes(n_rows: int, width: int) -> WorkspaceShapes:
             return tuple(kernels.workspace_shapes(width, n_rows, *size) for size in sizes)
 
         self._workspaces, self._workspace_shapes = _WorkspacePool(), workspace_shapes
-        # Stored, because Keras searches all layers in each access.
-        self._n_trainable = len(self.model.trainable_variables)
-        self._frozen = self.model.non_trainable_variables
         self._n_trained = 0
+        # Weights and optimizer state after the last step. Frozen weights come with the number of
+        # each dropout state in its place.
+        self._trainable: list[Array] = []
+        self._frozen: list[Array | int] = []
+        self._optimizer_state: list[Array] = []
+        # Whether the state is in the model, where callbacks may have changed it.
+        self._is_in_model = False
+        self._compiled_for: TrainingSpec | None = None
         # The gradient of trainable embeddings is accumulated separately.
-        embeddings = named_weights(self.model)[EMBEDDINGS]
-        places = [i for i, v in enumerate(self.model.trainable_variables) if v is embeddings]
-        self._embeddings_at = places[0] if places else None
         self._by_embeddings: Array | None = None
-        # Weights and optimizer state after the last step, if not yet copied to the model.
-        self._pending: list[Array] | None = None
-        self._add_rows = self._jit(kernels.add_rows, (0,), one_core=False)
+        self._add_rows = self._compiled(
+            lambda: kernels.add_rows, "add_rows", donate=(0,), one_core=False
+        )
         self._means: list[Array] = []
-        self._update_means = self._jit(_update_means, (0,), one_core=False)
+        self._update_means = self._compiled(
+            lambda: _update_means, "update_means", donate=(0,), one_core=False
+        )
+
+    @property
+    def weight_shapes(self) -> specs.Shapes:
+        """Shape of each weight by name."""
+        shapes = specs.weight_shapes(replace(self.spec, vocab_size=self.vocab_size))
+        return {name: shapes[name] for name in self._layout.names}
+
+    def weights(self) -> Weights:
+        """Return a copy of the weights by name."""
+        self._read_model()
+        layout = self._layout
+        names = [*layout.trainable, *layout.frozen]
+        arrays = dict(zip(names, [*self._trainable, *self._frozen], strict=True))
+        weights = {name: np.array(arrays[name]) for name in layout.names}
+        of_rows = specs.BY_ROW & weights.keys()
+        return weights | {name: weights[name][: self.vocab_size] for name in of_rows}
+
+    def load(self, weights: Mapping[str, Floats]) -> None:
+        """Set the weights from arrays by name."""
+        self._read_model()
+        arrays = jax.device_put(self._padded(weights))
+        self._trainable = [arrays[name] for name in self._layout.trainable]
+        self._frozen = [
+            name if isinstance(name, int) else arrays[name] for name in self._layout.frozen
+        ]
 
     def prepare_training(
         self, training_spec: TrainingSpec, learning_rate: float, dropout_seed: int
     ) -> None:
         """Reset the optimizer and dropout to the state before any training."""
-        super().prepare_training(training_spec, learning_rate, dropout_seed)
+        self._is_in_model = False
+        if training_spec != self.training_spec:
+            self._set_training_spec(training_spec)
+        self._optimizer_state = [
+            jax.device_put(np.full(shape, value, dtype))
+            for shape, dtype, value in self._optimizer.initial
+        ]
+        self.set_learning_rate(learning_rate)
+        self._draw_dropout_seeds(dropout_seed, self._layout.n_dropout_states)
         self._n_trained = 0
-        if self._embeddings_at is not None:
-            embeddings = self.model.trainable_variables[self._embeddings_at]
-            self._by_embeddings = jax.device_put(np.zeros(embeddings.shape, np.float32))
+        if self.spec.trainable_embeddings:
+            shape = self.spec.vocab_size, self.spec.embedding_dim
+            self._by_embeddings = jax.device_put(np.zeros(shape, np.float32))
 
     def micro_batch_rows(self, mean_length: float) -> int | None:
         """Return the preferred rows per micro-batch; None to compute a batch as a whole."""
-        if _platform() != "cpu":
+        if platform() != "cpu":
             return None
         return _ROWS_LONG if mean_length >= _LONG else _ROWS_SHORT
 
     def set_learning_rate(self, learning_rate: float) -> None:
         """Set the step size of the optimizer from the next step on."""
-        if self._pending is None:
-            super().set_learning_rate(learning_rate)
-        else:
-            self._pending[self._learning_rate_at] = jax.device_put(np.float32(learning_rate))
+        self._read_model()
+        place = self._optimizer.learning_rate_at
+        self._optimizer_state[place] = jax.device_put(np.float32(learning_rate))
+
+    def optimizer_state(self) -> base.OptimizerState:
+        """Return a copy of the variables of the optimizer."""
+        self._read_model()
+        return [np.array(value) for value in self._optimizer_state]
+
+    def load_optimizer_state(self, state: base.OptimizerState) -> None:
+        """Set the variables of the optimizer, except the learning rate."""
+        self._read_model()
+        for place, (shape, _, _) in enumerate(self._optimizer.initial):
+            if place != self._optimizer.learning_rate_at:
+                value = pad_rows(state[place], shape[0]) if shape else state[place]
+                self._optimizer_state[place] = jax.device_put(value)
 
     def train_on_batch(
         self, micro_batches: Sequence[MicroBatch], n_documents: int, parallel_map: ParallelMap
     ) -> Callable[[], Logs]:
         """Start one optimizer step on the sum of the gradients of the micro-batches."""
-        state = self._state()
-        trainable, others = state[: self._n_trainable], state[self._n_trainable :]
+        self._read_model()
+        trainable = self._trainable
 
         def gradients(
             worker: int, numbered: tuple[int, MicroBatch]
@@ -127,7 +242,7 @@ class JaxNetwork(Network):
             frozen = self._frozen_values(self._n_trained + number)
             weights = weights * np.float32(1 / n_documents)
             workspaces, *results = self._gradients(
-                ids.shape, trainable, workspaces, frozen, ids, targets, weights
+                (*ids.shape, *targets.shape), trainable, workspaces, frozen, ids, targets, weights
             )
             self._workspaces.put(worker, shapes, workspaces)
             return tuple(results)
@@ -137,9 +252,10 @@ class JaxNetwork(Network):
         self._n_trained += len(micro_batches)
         for shape, *looked_up in _group_by_shape(by_vectors):
             self._by_embeddings = self._add_rows(shape, self._by_embeddings, *looked_up)
-        self._pending, self._by_embeddings = self._update(
-            (len(micro_batches),), trainable, others, self._by_embeddings, by_weights
+        updated, self._by_embeddings = self._update(
+            (len(micro_batches),), trainable, self._optimizer_state, self._by_embeddings, by_weights
         )
+        self._set_updated(updated)
 
         def result() -> Logs:
             total = sum(float(weights.sum()) for _, _, weights in micro_batches) / n_documents
@@ -149,116 +265,186 @@ class JaxNetwork(Network):
         return result
 
     def update_model(self) -> None:
-        """Copy the state after the last step to `model`."""
-        # Too slow for every step.
-        for variable, value in zip(self._updated, self._pending or [], strict=False):
-            variable.assign(value)
-        self._pending = None
+        """Copy the state to `model`."""
+        if self._is_in_model:
+            return
+        values = [*self._trainable, *self._optimizer_state, *self._frozen]
+        for variable, value in zip(self._compile_model(), values, strict=True):
+            if not isinstance(value, int):
+                variable.assign(value)
+        self._is_in_model = True
 
     def add_to_mean(self, n_before: int) -> None:
         """Add the weights after the last step to their running mean."""
-        trainable = self._state()[: self._n_trainable]
+        self._read_model()
         if not n_before:
-            self._means = [jax.device_put(np.zeros(value.shape, np.float32)) for value in trainable]
-        self._means = self._update_means((), self._means, trainable, np.float32(1 / (n_before + 1)))
+            zeros = (np.zeros(value.shape, np.float32) for value in self._trainable)
+            self._means = [jax.device_put(array) for array in zeros]
+        fraction = np.float32(1 / (n_before + 1))
+        self._means = self._update_means((), self._means, self._trainable, fraction)
 
     def mean_weights(self) -> Weights:
         """Return the mean that `add_to_mean` has computed."""
-        trainable = self.model.trainable_variables
-        means = {id(v): np.array(mean) for v, mean in zip(trainable, self._means, strict=True)}
+        means = dict(zip(self._layout.trainable, self._means, strict=True))
         return {
-            name: means.get(id(self._variables[name]), weight)[: len(weight)]
+            name: np.array(means[name])[: len(weight)] if name in means else weight
             for name, weight in self.weights().items()
         }
 
     def finish_training(self) -> None:
         """Release the memory that only training needs."""
         super().finish_training()
+        self._trainable, self._frozen, self._optimizer_state = [], [], []
         self._means = []
         self._workspaces = _WorkspacePool()
         self._by_embeddings = None
+        self._is_in_model = False
 
     def scorer(self, kind: str, weights: Mapping[str, Floats]) -> base.Scorer:
         """Return a function that applies the network with the given weights."""
-        function = self._score_functions[kind]
-        n_rows = self._n_rows[kind]
-        arrays = jax.device_put({n: base.pad_rows(weights[n], rows) for n, rows in n_rows.items()})
+        function = self._scorers[kind]
+        # `device_put` takes longer than to pass an array that JAX reads in place.
+        arrays = {
+            name: array if is_aligned(array) else jax.device_put(array)
+            for name, array in self._padded(weights).items()
+        }
         return lambda ids: np.asarray(function(ids.shape, arrays, ids))
 
     def input_gradient(self, weights: Mapping[str, Floats]) -> base.InputGradient:
         """Return a function that differentiates scores with respect to the embedding matrix."""
-        if self._input_gradient is None:
-            self._input_gradient = self._jit(_input_gradient_function(self.model), one_core=True)
-        function = self._input_gradient
         others = jax.device_put({name: w for name, w in weights.items() if name != EMBEDDINGS})
 
         def gradient(matrix: Floats, ids: Ids, output_weights: Floats) -> tuple[Floats, Floats]:
-            scores, by_matrix = function(ids.shape, others, matrix, ids, output_weights)
+            scores, by_matrix = self._input_gradient(ids.shape, others, matrix, ids, output_weights)
             return np.asarray(scores), np.asarray(by_matrix)
 
         return gradient
 
-    def _state(self) -> list[Array]:
-        """Return the weights and the optimizer state after the last step."""
-        return self._pending or [variable.value for variable in self._updated]
-
-    def _compile(self, training_spec: TrainingSpec) -> None:
-        before = self.training_spec
-        super()._compile(training_spec)
-        if before is None or before.label_smoothing != training_spec.label_smoothing:
-            loss = self._loss(training_spec, "sum")
-            function = _gradient_function(
-                self.model, self.spec, self._embeddings_at, loss, self._is_correct
-            )
-            self._gradients = self._jit(function, (1,), one_core=True)
-        optimizer = self.model.optimizer
-        self._updated = [*self.model.trainable_variables, *optimizer.variables]
-        # Not from `optimizer.learning_rate`, which is the value and not the variable.
-        names = [variable.name for variable in self._updated]
-        self._learning_rate_at = names.index("learning_rate")
-        function = _update_function(optimizer, self._embeddings_at)
-        self._update = self._jit(function, (0, 1, 2), one_core=False)
-
-    def _jit(
-        self, function: JaxFunction, donate: tuple[int, ...] = (), *, one_core: bool
-    ) -> _Jitted:
-        options = _compiler_options(one_core=one_core)
-        jitted = jax.jit(function, donate_argnums=donate, compiler_options=options)
-        return _Jitted(jitted, self._tracing)
-
-    def _frozen_values(self, n_before: int) -> list[Array]:
-        """Return the frozen weights, and dropout states for one micro-batch."""
-        seeds = {
-            id(variable): np.array([seed, n_before * _MAX_DRAWS], dtype=variable.dtype)
-            for variable, seed in zip(self._dropout_states, self._dropout_seeds, strict=True)
+    def _padded(self, weights: Mapping[str, Floats]) -> Weights:
+        """Return the weights with rows of zeros up to the size of `spec`."""
+        n_rows = self.spec.vocab_size
+        padded = {
+            name: pad_rows(weights[name], n_rows) if name in specs.BY_ROW else weights[name]
+            for name in self._layout.names
         }
-        return [seeds.get(id(v), v.value) for v in self._frozen]
+        return {name: np.asarray(array, np.float32) for name, array in padded.items()}
 
+    def _read_model(self) -> None:
+        """Take over the state from the model, if callbacks may have changed it."""
+        if not self._is_in_model:
+            return
+        self._is_in_model = False
+        n_frozen = len(self._frozen)
+        variables = self._compile_model()
+        n_updated = len(variables) - n_frozen
+        self._set_updated([variable.value for variable in variables[:n_updated]])
+        self._frozen = [
+            value if isinstance(value, int) else variable.value
+            for variable, value in zip(variables[n_updated:], self._frozen, strict=True)
+        ]
 
-class _Jitted:
-    """A function of `jax.jit` that is traced and compiled by only one thread at a time.
+    def _set_updated(self, values: list[Array]) -> None:
+        n_trainable = len(self._trainable)
+        self._trainable, self._optimizer_state = values[:n_trainable], values[n_trainable:]
 
-    Parameters
-    ----------
-    function : callable
-        Returned by `jax.jit`.
-    tracing : threading.Lock
-        Held during compilation.
-    """
+    def _frozen_values(self, n_before: int) -> list[Array | Ids]:
+        """Return the frozen weights, and dropout states for one micro-batch."""
+        dtype, n_drawn = self._layout.seed_dtype, n_before * _MAX_DRAWS
+        return [
+            np.array([self._dropout_seeds[value], n_drawn], dtype)
+            if isinstance(value, int)
+            else value
+            for value in self._frozen
+        ]
 
-    def __init__(self, function: JaxFunction, tracing: Lock) -> None:
-        self._function = function
-        self._tracing = tracing
-        self._shapes: set[Shape] = set()
+    def _set_training_spec(self, training_spec: TrainingSpec) -> None:
+        """Choose the functions of the training step."""
+        before = self.training_spec
+        self.training_spec = training_spec
+        self._optimizer = _OptimizerLayout(
+            *recall(self._read_optimizer_layout, "optimizer", self.spec, training_spec)
+        )
+        if before is None or before.label_smoothing != training_spec.label_smoothing:
+            smoothing = training_spec.label_smoothing
+            self._gradients = self._compiled(
+                self._make_gradient_function, "gradients", smoothing, donate=(1,)
+            )
+        self._update = self._compiled(
+            self._make_update_function, "update", training_spec, donate=(0, 1, 2), one_core=False
+        )
 
-    def __call__(self, shape: Shape, *arguments: object) -> Any:
-        """Call the function; it is compiled once for each value of `shape`."""
-        if shape in self._shapes:
-            return self._function(*arguments)
-        with self._tracing:
-            result = self._function(*arguments)
-            self._shapes.add(shape)
-        return result
+    def _compile_model(self) -> list[keras.Variable]:
+        """Compile the Keras model for `training_spec`.
+
+        Returns
+        -------
+        variables : list of keras.Variable
+            The trainable weights, the variables of the optimizer, and the frozen variables.
+        """
+        if self._compiled_for != self.training_spec and self.training_spec is not None:
+            self._compile(self.training_spec)
+            self._compiled_for = self.training_spec
+        model, frozen = self.model, self._built.frozen
+        return [*model.trainable_variables, *model.optimizer.variables, *frozen]
+
+    def _read_layout(self) -> dict[str, Any]:
+        """Return the fields of `_Layout` for the Keras model."""
+        model, frozen = self.model, self._built.frozen
+        names = {id(variable): name for name, variable in self._built.variables.items()}
+        numbers = {id(variable): n for n, variable in enumerate(self._built.dropout_states)}
+        layers = _lstm_layers(model)
+        has_fast_loop = all(layer.has_fast_loop for layer in layers)
+        return {
+            "names": list(self._built.variables),
+            "trainable": [names[id(variable)] for variable in model.trainable_variables],
+            "frozen": [names.get(id(v), numbers.get(id(v))) for v in frozen],
+            "seed_dtype": next((str(v.dtype) for v in self._built.dropout_states), ""),
+            "loops": [
+                (int(layer.cell.kernel.shape[0]), int(layer.units))
+                for layer in layers
+                if layer.has_fast_loop
+            ],
+            "skips_padding": has_fast_loop and self.spec.mask_padding and self.spec.width is None,
+        }
+
+    def _read_optimizer_layout(self) -> tuple[Any, ...]:
+        """Return the fields of `_OptimizerLayout` for the optimizer of the Keras model."""
+        self._compile_model()
+        optimizer = self.model.optimizer
+        initial = []
+        for value in self._initial_optimizer_state:
+            first = value.ravel()[:1].tolist()
+            if not np.all(value == first):
+                raise ValueError(f"{optimizer.name} has initial values that are not constant.")
+            initial.append((list(value.shape), str(value.dtype), first[0] if first else 0.0))
+        # Not from `optimizer.learning_rate`, which is the value and not the variable.
+        names = [variable.name for variable in optimizer.variables]
+        return initial, names.index("learning_rate")
+
+    def _compiled(
+        self,
+        make: Callable[[], JaxFunction],
+        *identity: object,
+        donate: tuple[int, ...] = (),
+        one_core: bool = True,
+    ) -> CompiledFunction:
+        """Return a function that is compiled when it is needed, given what identifies it."""
+        return CompiledFunction(
+            make, (*identity, self.spec), self._tracing, donate, one_core=one_core
+        )
+
+    def _make_score_function(self, kind: str) -> JaxFunction:
+        return _score_function(self._built.models[kind], self._built.variables)
+
+    def _make_gradient_function(self) -> JaxFunction:
+        assert self.training_spec is not None
+        loss = self._loss(self.training_spec, "sum")
+        place = self._layout.embeddings_at
+        return _gradient_function(self.model, self.spec, place, loss, self._is_correct)
+
+    def _make_update_function(self) -> JaxFunction:
+        self._compile_model()
+        return _update_function(self.model.optimizer, self._layout.embeddings_at)
 
 
 class _WorkspacePool:
@@ -292,9 +478,9 @@ class _WorkspacePool:
                 self._free[worker, shapes] = workspaces
 
 
-def _score_function(model: keras.Model) -> JaxFunction:
+def _score_function(model: keras.Model, variables: Mapping[str, keras.Variable]) -> JaxFunction:
     """Return a pure function from weights by name and ids to the outputs of a model."""
-    names = {id(variable): name for name, variable in named_weights(model).items()}
+    names = {id(variable): name for name, variable in variables.items()}
 
     def score(weights: Mapping[str, Array], ids: Array) -> Array:
         trainable = [weights[names[id(v)]] for v in model.trainable_variables]
@@ -308,9 +494,8 @@ def _score_function(model: keras.Model) -> JaxFunction:
     return score
 
 
-def _input_gradient_function(model: keras.Model) -> JaxFunction:
+def _input_gradient_function(logits_of: JaxFunction) -> JaxFunction:
     """Return a pure function that computes scores and their gradient by the embedding matrix."""
-    logits_of = _score_function(model)
 
     def scores_and_gradient(
         others: Mapping[str, Array], matrix: Array, ids: Array, output_weights: Array
@@ -434,47 +619,6 @@ def _update_means(means: list[Array], values: list[Array], fraction: Array) -> l
 
 
 @cache
-def _platform() -> str:
-    """Initialize JAX with one thread per core of the process, and return its platform.
-
-    By default, XLA starts one thread per core of the machine, and ignores ``OMP_NUM_THREADS``,
-    which joblib, dask, Ray and Spark set for their workers. If JAX is already initialized, its
-    threads do not change. A ``PJRT_NPROC`` set by the user is respected.
-    """
-    if "PJRT_NPROC" in os.environ:
-        return jax.default_backend()
-    os.environ["PJRT_NPROC"] = str(process_cores())
-    try:
-        return jax.default_backend()
-    finally:
-        os.environ.pop("PJRT_NPROC", None)
-
-
-@cache
-def _compiler_options(*, one_core: bool) -> dict[str, Any]:
-    """Return options for XLA's CPU compiler.
-
-    A lower optimization level reduces the compilation time, and the functions are not slower. A
-    function that computes a micro-batch runs on one core, because the other cores compute other
-    micro-batches, and its matrix products are too small for several threads. Options that the user
-    sets in ``XLA_FLAGS`` are respected. The options are internal to XLA; if a release does not
-    accept them, none are used.
-    """
-    if _platform() != "cpu":
-        return {}
-    fast = {"xla_backend_optimization_level": 1, "xla_llvm_disable_expensive_passes": True}
-    serial = {"xla_cpu_experimental_ynn_fusion_type": "", "xla_cpu_multi_thread_eigen": False}
-    options: dict[str, Any] = fast | serial if one_core else fast
-    set_by_user = re.findall(r"--(\w+)", os.environ.get("XLA_FLAGS", ""))
-    options = {name: value for name, value in options.items() if name not in set_by_user}
-    try:
-        jax.jit(lambda x: x, compiler_options=options).lower(0.0).compile()
-    except jax.errors.JaxRuntimeError:
-        return {}
-    return options
-
-
-@cache
 def _n_bytes(shapes: WorkspaceShapes) -> int:
     return sum(4 * prod(shape) for layer in shapes for shape in layer)
 
@@ -504,6 +648,10 @@ def _group_by_shape(by_vectors: Sequence[Pair | None]) -> list[tuple[Any, ...]]:
 
 def _lstm_layers(model: keras.Model) -> list[FastLSTM]:
     """Return the LSTM layers of a model in the order in which they are called."""
+    import keras
+
+    from sklstm._network.layers import FastLSTM
+
     layers = []
     for layer in model.layers:
         if isinstance(layer, keras.layers.Bidirectional):

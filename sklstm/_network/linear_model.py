@@ -54,7 +54,7 @@ class Regression(NamedTuple):
 
 # Settings by the data, chosen on validation sets. The fewer and the longer the documents, the more
 # accurate is the linear model in comparison with the LSTM.
-_C, _C_SEVERAL, _C_MANY_OR_WITHOUT_VECTORS = 3.0, 1.5, 10.0
+_C, _C_SEVERAL, _C_LARGE = 3.0, 1.5, 10.0
 _FACTOR, _FACTOR_BINARY, _FACTOR_MULTILABEL, _FACTOR_FEW = 1.0, 2.0, 2.0, 3.0
 _FACTOR_LONG, _FACTOR_RARE_AND_LONG = 12.0, 24.0
 _VECTOR_SCALE, _VECTOR_SCALE_LONG = 0.07, 0.03
@@ -487,9 +487,9 @@ def choose_regression(
     if not is_exclusive:
         return Regression(_C, _FACTOR_MULTILABEL, vector_scale)
     c = _C
-    if is_many or not has_vectors:
-        c = _C_MANY_OR_WITHOUT_VECTORS
-    elif n_outputs > 1 and not is_rare and not is_long:
+    if is_many or is_long or not has_vectors:
+        c = _C_LARGE
+    elif n_outputs > 1 and not is_rare:
         c = _C_SEVERAL
     factor = _FACTOR_BINARY if n_outputs == 1 else _FACTOR
     if is_long:

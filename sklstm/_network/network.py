@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sklstm._network import spec as specs
-from sklstm._network.build import build_models
-from sklstm._network.layers import LabelLoss, MultiHeadLoss, NumpyZeros, split_heads
+from sklstm._network.aligned import pad_rows
 from sklstm._network.spec import EMBEDDINGS, Floats, Ids, NetworkSpec, TrainingSpec, Weights
 from sklstm._runtime import ParallelMap, keras, to_device
 
@@ -36,8 +36,6 @@ class BaseNetwork(ABC):
 
     Attributes
     ----------
-    model : keras.Model
-        The compiled model.
     skips_padding : bool
         Whether time steps that are padding in all documents take almost no time.
     is_thread_safe : bool
@@ -46,13 +44,17 @@ class BaseNetwork(ABC):
         Advice in the error for a loss that is not finite.
     """
 
-    model: keras.Model
     skips_padding = False
     is_thread_safe = False
     divergence_remedy: str
 
     def __init__(self) -> None:
         self._mean_weights: Weights = {}
+
+    @property
+    @abstractmethod
+    def model(self) -> keras.Model:
+        """The Keras model."""
 
     @abstractmethod
     def weights(self) -> Weights:
@@ -135,6 +137,27 @@ class BaseNetwork(ABC):
         self._mean_weights = {}
 
 
+class _Built(NamedTuple):
+    """A Keras model.
+
+    Attributes
+    ----------
+    models : dict of str to keras.Model
+        The models from ids to "logits" and to "document_vectors". Both use the same layers.
+    variables : dict of str to keras.Variable
+        The weights by name.
+    dropout_states : list of keras.Variable
+        The states of the dropout layers.
+    frozen : list of keras.Variable
+        The variables that are not trained, including the states of the dropout layers.
+    """
+
+    models: dict[str, keras.Model]
+    variables: dict[str, keras.Variable]
+    dropout_states: list[keras.Variable]
+    frozen: list[keras.Variable]
+
+
 class Network(BaseNetwork):
     """Network of a spec, trained and scored by Keras on any backend.
 
@@ -159,31 +182,44 @@ class Network(BaseNetwork):
         self.spec = spec
         self.vocab_size = spec.vocab_size
         self.training_spec: TrainingSpec | None = None
-        self.model, encoder = build_models(spec, stock=False)
-        self._models = {"logits": self.model, "document_vectors": encoder}
-        self._variables = named_weights(self.model)
-        # Determined before compiling, which adds the variables of the metrics.
-        weights = {id(variable) for variable in self.model.weights}
-        self._dropout_states = [v for v in self.model.variables if id(v) not in weights]
         self._dropout_seeds: list[int] = []
         self._initial_optimizer_state: OptimizerState = []
 
     @property
+    def model(self) -> keras.Model:
+        """The Keras model from ids to logits."""
+        return self._built.models["logits"]
+
+    @cached_property
+    def _built(self) -> _Built:
+        from sklstm._network.build import build_models
+
+        model, encoder = build_models(self.spec, stock=False)
+        weights = {id(variable) for variable in model.weights}
+        # The variables are determined before compiling, which adds those of the metrics.
+        return _Built(
+            {"logits": model, "document_vectors": encoder},
+            named_weights(model),
+            [variable for variable in model.variables if id(variable) not in weights],
+            model.non_trainable_variables,
+        )
+
+    @property
     def weight_shapes(self) -> specs.Shapes:
         """Shape of each weight by name."""
-        shapes = {name: tuple(variable.shape) for name, variable in self._variables.items()}
+        shapes = {name: tuple(variable.shape) for name, variable in self._built.variables.items()}
         of_rows = specs.BY_ROW & shapes.keys()
         return shapes | {name: (self.vocab_size, *shapes[name][1:]) for name in of_rows}
 
     def weights(self) -> Weights:
         """Return a copy of the weights by name."""
-        weights = {name: to_numpy(variable) for name, variable in self._variables.items()}
+        weights = {name: to_numpy(variable) for name, variable in self._built.variables.items()}
         of_rows = specs.BY_ROW & weights.keys()
         return weights | {name: weights[name][: self.vocab_size] for name in of_rows}
 
     def load(self, weights: Mapping[str, Floats]) -> None:
         """Set the weights from arrays by name."""
-        for name, variable in self._variables.items():
+        for name, variable in self._built.variables.items():
             variable.assign(to_device(pad_rows(weights[name], variable.shape[0])))
 
     def prepare_training(
@@ -206,12 +242,15 @@ class Network(BaseNetwork):
         for variable, value in zip(variables, self._initial_optimizer_state, strict=True):
             variable.assign(to_device(value))
         self.model.optimizer.learning_rate = learning_rate
-        seeds = np.random.SeedSequence(dropout_seed).generate_state(len(self._dropout_states))
-        # Keras stores seeds in 32 bits, on torch with a sign.
-        self._dropout_seeds = (seeds // 2).tolist()
-        for variable, seed in zip(self._dropout_states, self._dropout_seeds, strict=True):
+        self._draw_dropout_seeds(dropout_seed, len(self._built.dropout_states))
+        for variable, seed in zip(self._built.dropout_states, self._dropout_seeds, strict=True):
             variable.assign(to_device(np.array([seed, 0], dtype=variable.dtype)))
         self.model.stop_training = False
+
+    def _draw_dropout_seeds(self, dropout_seed: int, n_states: int) -> None:
+        seeds = np.random.SeedSequence(dropout_seed).generate_state(n_states)
+        # Keras stores seeds in 32 bits, on torch with a sign.
+        self._dropout_seeds = (seeds // 2).tolist()
 
     def load_optimizer_state(self, state: OptimizerState) -> None:
         """Set the variables of the optimizer, except the learning rate.
@@ -251,7 +290,7 @@ class Network(BaseNetwork):
             Maps ids ``(n, width)`` to logits ``(n, n_outputs)`` or vectors ``(n, vector_size)``.
         """
         self.load(weights)
-        model = self._models[kind]
+        model = self._built.models[kind]
         return lambda ids: np.asarray(model.predict_on_batch(ids))
 
     def input_gradient(self, weights: Mapping[str, Floats]) -> InputGradient:
@@ -274,7 +313,7 @@ class Network(BaseNetwork):
             and the gradient of their sum with respect to the matrix.
         """
         self.load({**weights, EMBEDDINGS: weights[EMBEDDINGS][:0]})
-        embeddings = self._variables[EMBEDDINGS]
+        embeddings = self._built.variables[EMBEDDINGS]
         on_torch = keras.backend.backend() == "torch"
         differentiate = _torch_gradient if on_torch else _tensorflow_gradient
 
@@ -304,6 +343,8 @@ class Network(BaseNetwork):
         self.training_spec = training_spec
 
     def _loss(self, training_spec: TrainingSpec, reduction: str) -> keras.losses.Loss:
+        from sklstm._network.layers import LabelLoss, MultiHeadLoss
+
         smoothing = training_spec.label_smoothing
         if self.spec.output_activation == "softmax":
             loss = keras.losses.CategoricalCrossentropy(
@@ -315,6 +356,8 @@ class Network(BaseNetwork):
 
     def _is_correct(self, targets: KerasTensor, scores: KerasTensor) -> KerasTensor:
         """Return whether the class, or all labels, of each row are predicted correctly."""
+        from sklstm._network.layers import split_heads
+
         ops = keras.ops
         if self.spec.ngrams:
             scores = sum(split_heads(scores))
@@ -339,6 +382,8 @@ def named_weights(model: keras.Model) -> dict[str, keras.Variable]:
 
 def stock_model(spec: NetworkSpec, weights: Mapping[str, Floats]) -> keras.Model:
     """Return a model of standard Keras layers with the given weights, from ids to probabilities."""
+    from sklstm._network.build import build_models
+
     model, _ = build_models(spec, stock=True, has_ngram_ids=specs.NGRAM_IDS in weights)
     for name, variable in named_weights(model).items():
         variable.assign(weights[name])
@@ -356,14 +401,10 @@ def as_floats(logs: Mapping[str, Any]) -> Logs:
     return {name: float(value) for name, value in logs.items()}
 
 
-def pad_rows(array: NDArray[Any], n_rows: int) -> NDArray[Any]:
-    """Append rows of zeros to a matrix, up to `n_rows` rows."""
-    missing = n_rows - len(array)
-    return np.pad(array, ((0, missing), (0, 0))) if missing else array
-
-
 def _use_numpy_zeros(optimizer: keras.optimizers.Optimizer) -> None:
     """Initialize the variables of an unbuilt optimizer with `NumpyZeros`, without compilation."""
+    from sklstm._network.layers import NumpyZeros
+
     add_variable = optimizer.add_variable_from_reference
 
     def add_variable_from_reference(

@@ -9,7 +9,7 @@ from threading import Lock
 
 from sklstm._network.network import Network
 from sklstm._network.spec import OPTIMIZERS, NetworkSpec, TrainingSpec, padded_size
-from sklstm._runtime import keras, start_backend
+from sklstm._runtime import backend_name, start_backend
 
 #: Maximum number of idle networks; the least recently used one is dropped first.
 MAX_IDLE = 8
@@ -67,7 +67,7 @@ def acquire_network(
 
 
 def _network_class() -> type[Network]:
-    if keras.backend.backend() != "jax":
+    if backend_name() != "jax":
         return Network
     from sklstm._network.jax_network import JaxNetwork
 

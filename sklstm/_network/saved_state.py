@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from sklstm._network.prefixes import PrefixScores
-from sklstm._network.spec import NetworkSpec, weight_shapes
+from sklstm._network.spec import NetworkSpec, align_weights, weight_shapes
 from sklstm._persistence import (
     check_array,
     check_names,
@@ -103,7 +103,12 @@ def check_saved_state(
     _check_ids(owner, attributes, spec)
     _check_optimizer_state(owner, attributes["_optimizer_state"])
     prefix_scores = _unpack_prefix_scores(owner, attributes, spec)
-    return {**attributes, "_architecture": asdict(spec), "_prefix_scores": prefix_scores}
+    return {
+        **attributes,
+        "_architecture": asdict(spec),
+        "_prefix_scores": prefix_scores,
+        "weights_": align_weights(attributes["weights_"]),
+    }
 
 
 def _check_architecture(

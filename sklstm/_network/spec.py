@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
+from sklstm._network.aligned import align
 from sklstm._network.pooling import POOLINGS, OnnxGraph
 
 Ids = NDArray[np.int32]
@@ -213,6 +214,16 @@ def padded_size(n_rows: int) -> int:
     """Round up a number of embedding rows, so that similar numbers give the same size."""
     step = max(1, 2 ** (n_rows.bit_length() - 1) // _SIZES_PER_DOUBLING)
     return ceil(n_rows / step) * step
+
+
+def align_weights(weights: Weights) -> Weights:
+    """Return weights that a network reads in place, unless they are in a memory-mapped file."""
+    return {
+        name: weight
+        if isinstance(weight, np.memmap)
+        else align(weight, padded_size(len(weight)) if name in BY_ROW else len(weight))
+        for name, weight in weights.items()
+    }
 
 
 def weight_shapes(spec: NetworkSpec) -> Shapes:

@@ -37,7 +37,8 @@ _SKIPPED_COST = 0.2
 _WIDTH_RATIO = 1.25
 _MIN_WIDTH = 8
 _MIN_SKIPPING_WIDTH = 64
-_PREDICTION_ROWS = (1, 8, 64)
+# Rows of the batches in prediction; the largest number is that of a micro-batch, if there is one.
+_SMALL_PREDICTION_ROWS, _PREDICTION_ROWS = (1, 8), 64
 
 
 def width_candidates(width: int) -> Widths:
@@ -222,10 +223,11 @@ def predict_in_batches(network: BaseNetwork, score: Scorer, ids: Ids, lengths: L
     """
     widths = prediction_widths(network, ids.shape[1])
     by_length = np.argsort(lengths, kind="stable")
-    n_batches = ceil(len(ids) / _PREDICTION_ROWS[-1])
+    most = network.micro_batch_rows(float(lengths.mean())) or _PREDICTION_ROWS
+    n_batches = ceil(len(ids) / most)
 
     def score_rows(_: int, rows: Rows) -> Floats:
-        n_rows = next(n for n in _PREDICTION_ROWS if n >= len(rows))
+        n_rows = next(n for n in (*_SMALL_PREDICTION_ROWS, most) if n >= len(rows))
         return score(_padded_block(ids, lengths, rows, n_rows, widths))[: len(rows)]
 
     with worker_threads(n_batches if network.is_thread_safe else 1) as parallel_map:

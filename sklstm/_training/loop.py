@@ -13,7 +13,7 @@ import numpy as np
 
 from sklstm._network.network import BaseNetwork, Logs
 from sklstm._network.spec import Weights
-from sklstm._progress import Progress, progress
+from sklstm._progress import progress
 from sklstm._runtime import ParallelMap, ignore_copy_warning, keras, worker_threads
 from sklstm._sklearn import FitTasks
 from sklstm._training import batches
@@ -119,34 +119,6 @@ def auto_epochs(n_documents: int, batch_size: int, n_outputs: int, most: int) ->
     return min(most, max(_MIN_AUTO_EPOCHS, n_epochs))
 
 
-class ProgressCallback(keras.callbacks.Callback):
-    """Callback that displays the progress of training, without access to the model.
-
-    Parameters
-    ----------
-    display : Progress
-        A progress bar, or one line per epoch.
-    """
-
-    def __init__(self, display: Progress) -> None:
-        super().__init__()
-        self._display = display
-        self._n_done = 0
-
-    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        """Start an epoch."""
-        self._display.begin_epoch(epoch, self.params["steps"])
-
-    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """Show the mean metrics of the epoch so far."""
-        self._n_done = batch + 1
-        self._display.update(self._n_done, logs or {})
-
-    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Show the metrics of the epoch."""
-        self._display.end_epoch(self._n_done, logs or {})
-
-
 def train(
     network: BaseNetwork,
     run: TrainingRun,
@@ -201,6 +173,13 @@ def train(
     n_micro_batches, n_rows = batches.micro_batch_sizes(max_documents, preferred_rows)
     history: History = {"loss": []}
     best = _BestEpoch(schedule.tol)
+    hooks: keras.callbacks.CallbackList | None = None
+
+    def notify(event: str, *arguments: object) -> None:
+        """Call a method of all callbacks, which may read and change the model."""
+        if hooks is not None:
+            network.update_model()
+            getattr(hooks, event)(*arguments)
 
     def train_epoch(epoch: int, parallel_map: ParallelMap) -> Logs:
         """Run one step for each batch; return the mean loss and metrics."""
@@ -216,8 +195,10 @@ def train(
                     f"{epoch + 1}. {network.divergence_remedy}"
                 )
             means.add(n_documents, logs)
-            if hooks.callbacks:
-                hooks.on_train_batch_end(step, means.logs())
+            if hooks is not None:
+                notify("on_train_batch_end", step, means.logs())
+            if verbose:
+                display.update(step + 1, means.logs())
 
         if run.shuffle:
             epoch_batches = batches.shuffled_batches(examples.lengths, batch_size, rng)
@@ -230,40 +211,37 @@ def train(
             if schedule.one_cycle:
                 done = (epoch + step / n_batches) / schedule.epochs
                 network.set_learning_rate(run.peak_rate * one_cycle(done))
-            if callbacks:
-                hooks.on_train_batch_begin(step)
+            notify("on_train_batch_begin", step)
             n_documents = sum(map(len, batch))
             result = network.train_on_batch(micro_batches, n_documents, parallel_map)
             running.append((step, n_documents, result))
-            if callbacks:
-                network.update_model()
             if schedule.average_weights:
                 network.add_to_mean(step)
             # Without callbacks, which may access the model, Python prepares the next step while
             # this one is computed.
-            if callbacks or len(running) > 1:
+            if hooks is not None or len(running) > 1:
                 finish_step()
         while running:
             finish_step()
-        network.update_model()
         return means.logs()
 
     with closing(progress(schedule.epochs, verbose)) as display, ExitStack() as at_end:
         if callbacks:
             at_end.enter_context(ignore_copy_warning())
-        for callback in callbacks:
-            # Remove the model from callbacks, so that the classifier can be pickled with them.
-            at_end.callback(keras.callbacks.Callback.set_model, callback, None)
-        hooks = keras.callbacks.CallbackList(
-            [*callbacks, *([ProgressCallback(display)] if verbose else [])],
-            model=network.model,
-            verbose=verbose,
-            epochs=schedule.epochs,
-            steps=n_batches,
-        )
-        hooks.on_train_begin()
+            for callback in callbacks:
+                # Remove the model from callbacks, so that the classifier can be pickled with them.
+                at_end.callback(keras.callbacks.Callback.set_model, callback, None)
+            hooks = keras.callbacks.CallbackList(
+                callbacks,
+                model=network.model,
+                verbose=verbose,
+                epochs=schedule.epochs,
+                steps=n_batches,
+            )
+        notify("on_train_begin")
         for epoch in range(schedule.epochs):
-            hooks.on_epoch_begin(epoch)
+            notify("on_epoch_begin", epoch)
+            display.begin_epoch(epoch, n_batches)
             if tasks is not None:
                 tasks.begin_epoch()
             with worker_threads(n_micro_batches) as parallel_map:
@@ -276,7 +254,8 @@ def train(
                 logs |= validate(network)
             for name, value in logs.items():
                 history.setdefault(name, []).append(value)
-            hooks.on_epoch_end(epoch, logs)
+            notify("on_epoch_end", epoch, logs)
+            display.end_epoch(n_batches, logs)
             is_over = tasks is not None and tasks.end_epoch(
                 lambda: fitted_attributes(network.weights(), history)
             )
@@ -284,14 +263,14 @@ def train(
                 best.update(logs.get("val_score", -logs["val_loss"]), logs["val_loss"], network)
                 if schedule.is_warm_up(epoch):
                     best.n_without_improvement = 0
-            is_over |= network.model.stop_training
+            is_over |= hooks is not None and network.model.stop_training
             if is_over or best.n_without_improvement >= schedule.n_iter_no_change:
                 break
             if last and epoch + 1 < schedule.epochs:
                 network.load(last)
         if best.weights:
             network.load(best.weights)
-        hooks.on_train_end()
+        notify("on_train_end")
     weights = network.weights()
     if not all(np.isfinite(weight).all() for weight in weights.values()):
         raise ValueError(

@@ -73,7 +73,7 @@ def test_an_error_in_any_worker_reaches_the_caller(monkeypatch):
 
 def test_the_environment_is_restored_if_jax_cannot_start(monkeypatch):
     jax = pytest.importorskip("jax")
-    from sklstm._network.jax_network import _platform
+    from sklstm._network.jax_compile import platform
 
     def fail():
         assert os.environ["PJRT_NPROC"]
@@ -82,7 +82,7 @@ def test_the_environment_is_restored_if_jax_cannot_start(monkeypatch):
     monkeypatch.delenv("PJRT_NPROC", raising=False)
     monkeypatch.setattr(jax, "default_backend", fail)
     with pytest.raises(RuntimeError, match="no device"):
-        _platform.__wrapped__()  # Without its cache.
+        platform.__wrapped__()  # Without its cache.
     assert "PJRT_NPROC" not in os.environ
 
 

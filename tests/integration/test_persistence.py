@@ -5,14 +5,12 @@ from __future__ import annotations
 import copy
 import json
 import pickle
-import subprocess
-import sys
 from pathlib import Path
 
 import joblib
 import numpy as np
 import pytest
-from conftest import LABELS, TEXTS, assert_same_weights, make_ids, small_classifier
+from conftest import LABELS, TEXTS, assert_same_weights, make_ids, run_python, small_classifier
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 
@@ -22,17 +20,6 @@ from sklstm._persistence import FORMAT
 IDS, Y = make_ids()
 TESTS = Path(__file__).parents[1]
 STORED = sorted((TESTS / "fixtures").glob("format_*.json"))
-
-
-def run_python(code, *arguments):
-    """Run code in a fresh interpreter."""
-    return subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)],
-        check=True,
-        capture_output=True,
-        text=True,
-        cwd=TESTS,
-    ).stdout
 
 
 @pytest.fixture(scope="module")

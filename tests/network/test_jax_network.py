@@ -17,7 +17,8 @@ if keras.backend.backend() != "jax":
 import jax.monitoring
 import jax.numpy as jnp
 
-from sklstm._network.jax_network import JaxNetwork, _compiler_options, _WorkspacePool
+from sklstm._network.jax_compile import compiler_options
+from sklstm._network.jax_network import JaxNetwork, _WorkspacePool
 
 pytestmark = pytest.mark.compiled
 N_ROWS, WIDTH = 40, 32
@@ -29,8 +30,9 @@ def empty_pool(monkeypatch):
 
 
 @pytest.fixture
-def compiled():
-    """Return a list that grows with every compilation."""
+def compiled(monkeypatch):
+    """Return a list that grows with every compilation; turn off the cache on disk."""
+    monkeypatch.setenv("SKLSTM_CACHE_DIR", "")
     names = []
 
     def listen(name, seconds, **_):
@@ -240,7 +242,7 @@ def test_documents_of_any_length_compile_a_handful_of_shapes(empty_pool, compile
 
 
 def test_what_the_user_sets_in_xla_flags_stands(monkeypatch):
-    options = _compiler_options.__wrapped__  # Without its cache.
+    options = compiler_options.__wrapped__  # Without its cache.
     monkeypatch.setenv("XLA_FLAGS", "")
     usual = options(one_core=True)
     chosen = {"xla_backend_optimization_level", "xla_cpu_multi_thread_eigen"}

@@ -179,7 +179,10 @@ def test_a_part_without_documents_is_of_the_smallest_width():
 
 @pytest.mark.parametrize("skips_padding", [False, True])
 @pytest.mark.parametrize("n_documents", [1, 7, 64, 65, 300])
-def test_prediction_restores_the_order_and_uses_few_shapes(n_documents, skips_padding):
+@pytest.mark.parametrize("micro_batch_rows", [None, 16])
+def test_prediction_restores_the_order_and_uses_few_shapes(
+    n_documents, skips_padding, micro_batch_rows
+):
     lengths = LENGTHS[:n_documents]
     ids = np.where(np.arange(200) < lengths[:, None], np.arange(200) + 1, 0).astype(np.int32)
     ids[:, 0] = np.arange(n_documents)
@@ -189,7 +192,12 @@ def test_prediction_restores_the_order_and_uses_few_shapes(n_documents, skips_pa
         shapes.add(block.shape)
         return np.column_stack([block[:, 0], (block[:, 1:] != 0).sum(axis=1) + 1])
 
-    network = SimpleNamespace(skips_padding=skips_padding, is_thread_safe=True)
+    network = SimpleNamespace(
+        skips_padding=skips_padding,
+        is_thread_safe=True,
+        micro_batch_rows=lambda mean_length: micro_batch_rows,
+    )
     values = batches.predict_in_batches(network, first_id_and_length, ids, lengths)
     np.testing.assert_array_equal(values, np.column_stack([np.arange(n_documents), lengths]))
+    assert {n_rows for n_rows, _ in shapes} <= {1, 8, micro_batch_rows or 64}
     assert len(shapes) <= (4 if skips_padding else 9)
