@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import re
@@ -10,6 +11,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -197,6 +199,26 @@ def to_device(array: NDArray[np.generic]) -> object:
     import jax
 
     return jax.device_put(array)
+
+
+@cache
+def _malloc_trim() -> Callable[[int], object] | None:
+    """Return the function of glibc that returns free memory; None for other C libraries."""
+    try:
+        return ctypes.CDLL(None).malloc_trim
+    except (AttributeError, OSError, TypeError):  # Windows does not accept None.
+        return None
+
+
+def return_free_memory() -> None:
+    """Return free memory to the operating system, which glibc does not do by itself.
+
+    Otherwise, a process that loads many compiled functions, one after the other, would need several
+    times their memory.
+    """
+    trim = _malloc_trim()
+    if trim is not None:
+        trim(0)
 
 
 def available_cores() -> int:

@@ -76,6 +76,10 @@ class CompiledFunction:
                 self._by_shape[shape] = function
         return function(*arguments)
 
+    def release(self) -> None:
+        """Release the memory of the compiled functions. A later call loads or compiles them."""
+        self._by_shape.clear()
+
     def _obtain(self, arguments: tuple[object, ...]) -> JaxFunction:
         """Load the function for arguments of these shapes from the cache, or compile it."""
         stored = _usable_cache()
@@ -199,21 +203,33 @@ def platform() -> str:
 def compiler_options(*, one_core: bool) -> dict[str, Any]:
     """Return options for XLA's CPU compiler.
 
-    A lower optimization level reduces the compilation time, and the functions are not slower. A
-    function that computes a micro-batch runs on one core, because the other cores compute other
-    micro-batches, and its matrix products are too small for several threads. Options that the user
-    sets in ``XLA_FLAGS`` are respected. The options are internal to XLA; if a release does not
-    accept them, none are used.
+    They reduce the compilation time, and the functions are not slower. A function that computes a
+    micro-batch runs on one core, because the other cores compute other micro-batches, and its
+    matrix products are too small for several threads. Options that the user sets in ``XLA_FLAGS``
+    are respected. The options are internal to XLA; those that a release does not accept are left
+    out.
     """
     if platform() != "cpu":
         return {}
-    fast = {"xla_backend_optimization_level": 1, "xla_llvm_disable_expensive_passes": True}
+    fast = {
+        "xla_backend_optimization_level": 1,
+        "xla_llvm_disable_expensive_passes": True,
+        "xla_cpu_use_fusion_emitters": False,
+        "xla_cpu_parallel_codegen_split_count": 1,
+    }
     serial = {"xla_cpu_experimental_ynn_fusion_type": "", "xla_cpu_multi_thread_eigen": False}
     options: dict[str, Any] = fast | serial if one_core else fast
     set_by_user = re.findall(r"--(\w+)", os.environ.get("XLA_FLAGS", ""))
     options = {name: value for name, value in options.items() if name not in set_by_user}
+    if _accepts(options):
+        return options
+    return {name: value for name, value in options.items() if _accepts({name: value})}
+
+
+def _accepts(options: dict[str, Any]) -> bool:
+    """Return whether this release of XLA supports options."""
     try:
         jax.jit(lambda x: x, compiler_options=options).lower(0.0).compile()
     except jax.errors.JaxRuntimeError:
-        return {}
-    return options
+        return False
+    return True

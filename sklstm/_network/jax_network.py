@@ -123,14 +123,15 @@ class JaxNetwork(Network):
         super().__init__(spec)
         # Keras layers must not be traced by several threads at the same time.
         self._tracing = Lock()
+        self._functions: dict[str, CompiledFunction] = {}
         self._layout = _Layout(**recall(self._read_layout, "layout", spec))
         self.skips_padding = self._layout.skips_padding
         self._scorers = {
-            kind: self._compiled(partial(self._make_score_function, kind), "scores", kind)
+            kind: self._compiled(kind, partial(self._make_score_function, kind))
             for kind in ("logits", "document_vectors")
         }
         self._input_gradient = self._compiled(
-            lambda: _input_gradient_function(self._make_score_function("logits")), "input_gradient"
+            "input_gradient", lambda: _input_gradient_function(self._make_score_function("logits"))
         )
         sizes = self._layout.loops
 
@@ -151,11 +152,11 @@ class JaxNetwork(Network):
         # The gradient of trainable embeddings is accumulated separately.
         self._by_embeddings: Array | None = None
         self._add_rows = self._compiled(
-            lambda: kernels.add_rows, "add_rows", donate=(0,), one_core=False
+            "add_rows", lambda: kernels.add_rows, donate=(0,), one_core=False
         )
         self._means: list[Array] = []
         self._update_means = self._compiled(
-            lambda: _update_means, "update_means", donate=(0,), one_core=False
+            "update_means", lambda: _update_means, donate=(0,), one_core=False
         )
 
     @property
@@ -300,6 +301,12 @@ class JaxNetwork(Network):
         self._by_embeddings = None
         self._is_in_model = False
 
+    def release(self) -> None:
+        """Release the memory of a network that is not kept, without waiting for the collector."""
+        super().release()
+        for function in self._functions.values():
+            function.release()
+
     def scorer(self, kind: str, weights: Mapping[str, Floats]) -> base.Scorer:
         """Return a function that applies the network with the given weights."""
         function = self._scorers[kind]
@@ -367,10 +374,10 @@ class JaxNetwork(Network):
         if before is None or before.label_smoothing != training_spec.label_smoothing:
             smoothing = training_spec.label_smoothing
             self._gradients = self._compiled(
-                self._make_gradient_function, "gradients", smoothing, donate=(1,)
+                "gradients", self._make_gradient_function, smoothing, donate=(1,)
             )
         self._update = self._compiled(
-            self._make_update_function, "update", training_spec, donate=(0, 1, 2), one_core=False
+            "update", self._make_update_function, training_spec, donate=(0, 1, 2), one_core=False
         )
 
     def _compile_model(self) -> list[keras.Variable]:
@@ -423,18 +430,25 @@ class JaxNetwork(Network):
 
     def _compiled(
         self,
+        name: str,
         make: Callable[[], JaxFunction],
-        *identity: object,
+        settings: object = None,
         donate: tuple[int, ...] = (),
+        *,
         one_core: bool = True,
     ) -> CompiledFunction:
-        """Return a function that is compiled when it is needed, given what identifies it."""
-        return CompiledFunction(
-            make, (*identity, self.spec), self._tracing, donate, one_core=one_core
-        )
+        """Return a function that is compiled when it is needed.
+
+        It is determined by its name, `spec` and settings.
+        """
+        identity = name, settings, self.spec
+        function = CompiledFunction(make, identity, self._tracing, donate, one_core=one_core)
+        self._functions[name] = function
+        return function
 
     def _make_score_function(self, kind: str) -> JaxFunction:
-        return _score_function(self._built.models[kind], self._built.variables)
+        built = self._built
+        return _score_function(built.models[kind], built.variables)
 
     def _make_gradient_function(self) -> JaxFunction:
         assert self.training_spec is not None

@@ -252,6 +252,10 @@ class Network(BaseNetwork):
         # Keras stores seeds in 32 bits, on torch with a sign.
         self._dropout_seeds = (seeds // 2).tolist()
 
+    def release(self) -> None:
+        """Release the memory of a network that is not kept, without waiting for the collector."""
+        self.__dict__.pop("_built", None)
+
     def load_optimizer_state(self, state: OptimizerState) -> None:
         """Set the variables of the optimizer, except the learning rate.
 

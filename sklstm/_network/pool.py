@@ -9,7 +9,7 @@ from threading import Lock
 
 from sklstm._network.network import Network
 from sklstm._network.spec import OPTIMIZERS, NetworkSpec, TrainingSpec, padded_size
-from sklstm._runtime import backend_name, start_backend
+from sklstm._runtime import backend_name, return_free_memory, start_backend
 
 #: Maximum number of idle networks; the least recently used one is dropped first.
 MAX_IDLE = 8
@@ -76,7 +76,12 @@ def _network_class() -> type[Network]:
 
 def _put(network: Network) -> None:
     _idle.append(network)
-    del _idle[:-MAX_IDLE]
+    dropped = _idle[:-MAX_IDLE]
+    for network in dropped:
+        _idle.remove(network)
+        network.release()
+    if dropped:
+        return_free_memory()
 
 
 def _take(spec: NetworkSpec, training_spec: TrainingSpec | None) -> Network | None:
