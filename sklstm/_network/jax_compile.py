@@ -146,7 +146,7 @@ def _pack(compiled: Compiled) -> bytes | None:
 
 def _unpack(content: bytes) -> Compiled:
     """Load a compiled function from the result of `_pack`."""
-    device = jax.devices()[0]
+    device = jax.local_devices()[0]
     serialized, in_tree, out_tree = pickle.loads(content)
     return serialize_executable.deserialize_and_load(
         serialized, in_tree, out_tree, device.client, [device]

@@ -304,6 +304,7 @@ class JaxNetwork(Network):
     def release(self) -> None:
         """Release the memory of a network that is not kept, without waiting for the collector."""
         super().release()
+        self._compiled_for = None
         for function in self._functions.values():
             function.release()
 
@@ -311,8 +312,9 @@ class JaxNetwork(Network):
         """Return a function that applies the network with the given weights."""
         function = self._scorers[kind]
         # `device_put` takes longer than to pass an array that JAX reads in place.
+        is_on_cpu = platform() == "cpu"
         arrays = {
-            name: array if is_aligned(array) else jax.device_put(array)
+            name: array if is_on_cpu and is_aligned(array) else jax.device_put(array)
             for name, array in self._padded(weights).items()
         }
         return lambda ids: np.asarray(function(ids.shape, arrays, ids))

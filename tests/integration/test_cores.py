@@ -7,11 +7,13 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import joblib
 import pytest
 
-from sklstm._runtime import available_cores, worker_threads
+from sklstm import _runtime
+from sklstm._runtime import available_cores, return_free_memory, worker_threads
 
 
 def test_all_cores_of_the_process_outside_of_workers(monkeypatch):
@@ -89,6 +91,7 @@ def test_the_environment_is_restored_if_jax_cannot_start(monkeypatch):
 THREADS_OF_XLA = """
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from conftest import make_ids, small_classifier
 small_classifier().fit(*make_ids())
 names = [path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")]
@@ -111,3 +114,18 @@ def test_xla_has_no_more_threads_than_the_process_may_use(limit):
     )
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) <= min(limit, joblib.cpu_count())
+
+
+@pytest.mark.parametrize("library", [SimpleNamespace(), None])
+def test_memory_is_returned_where_the_c_library_can(library, monkeypatch):
+    def load(name):
+        if library is None:
+            raise TypeError("Windows needs a name")
+        return library
+
+    return_free_memory()
+    _runtime._malloc_trim.cache_clear()
+    monkeypatch.setattr(_runtime.ctypes, "CDLL", load)
+    return_free_memory()
+    assert _runtime._malloc_trim() is None
+    _runtime._malloc_trim.cache_clear()

@@ -241,6 +241,22 @@ def test_documents_of_any_length_compile_a_handful_of_shapes(empty_pool, compile
     assert 0 < len(compiled) <= 5
 
 
+def test_a_dropped_network_releases_its_functions_and_still_works(empty_pool):
+    networks = []
+    for number in range(pool.MAX_IDLE + 1):
+        spec = NetworkSpec(20, 1, "sigmoid", units=(2,), embedding_dim=2 + number)
+        with pool.acquire_network(spec) as network:
+            networks.append(network)
+    weights = initial_weights(networks[0].weight_shapes, np.random.default_rng(0))
+    ids = batch(1)[0]
+    before = networks[0].scorer("logits", weights)(ids)
+    assert networks[0]._functions["logits"]._by_shape
+    networks[0].release()
+    assert not networks[0]._functions["logits"]._by_shape
+    np.testing.assert_array_equal(networks[0].scorer("logits", weights)(ids), before)
+    assert pool._idle == networks[1:]
+
+
 def test_what_the_user_sets_in_xla_flags_stands(monkeypatch):
     options = compiler_options.__wrapped__  # Without its cache.
     monkeypatch.setenv("XLA_FLAGS", "")
