@@ -56,10 +56,11 @@ class Regression(NamedTuple):
 # accurate is the linear model in comparison with the LSTM.
 _C, _C_SEVERAL, _C_LARGE = 3.0, 1.5, 10.0
 _FACTOR, _FACTOR_BINARY, _FACTOR_MULTILABEL, _FACTOR_FEW = 1.0, 2.0, 2.0, 3.0
-_FACTOR_LONG, _FACTOR_RARE_AND_LONG = 12.0, 24.0
+_FACTOR_LONG, _FACTOR_RARE_AND_LONG, _FACTOR_COMMON_AND_LONG = 12.0, 24.0, 6.0
 _VECTOR_SCALE, _VECTOR_SCALE_LONG = 0.07, 0.03
-# More classes are many, fewer documents in total are few, and a class of fewer documents is rare.
-_MAX_CLASSES, _MIN_TOTAL, _MIN_RAREST_CLASS = 5, 1000, 500
+# More classes are many, fewer documents in total are few, a class of fewer documents is rare, and
+# classes of at least so many documents each are common.
+_MAX_CLASSES, _MIN_TOTAL, _MIN_RAREST_CLASS, _MIN_COMMON_CLASS = 5, 1000, 500, 5000
 #: Documents with more tokens on average are long.
 MAX_SHORT = 100
 _TOLERANCE = 1e-4
@@ -492,7 +493,9 @@ def choose_regression(
     elif n_outputs > 1 and not is_rare:
         c = _C_SEVERAL
     factor = _FACTOR_BINARY if n_outputs == 1 else _FACTOR
-    if is_long:
+    if is_long and rarest >= _MIN_COMMON_CLASS:
+        factor = _FACTOR_COMMON_AND_LONG
+    elif is_long:
         factor = _FACTOR_RARE_AND_LONG if is_rare and not is_many else _FACTOR_LONG
     elif n_documents < _MIN_TOTAL:
         factor = _FACTOR_FEW

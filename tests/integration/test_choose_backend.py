@@ -115,3 +115,20 @@ def test_works_with_an_old_configuration_that_names_an_absent_backend(absent, tm
     )
     assert finished.stdout.strip() in _runtime.BACKENDS
     assert (tmp_path / "keras.json").read_text(encoding="utf-8") == old
+
+
+def test_settings_of_keras_are_known_before_it_is_imported(monkeypatch, tmp_path):
+    import keras
+
+    with_keras = _runtime.keras_settings()
+    epsilon = keras.config.epsilon()
+    monkeypatch.setattr(keras.config, "epsilon", lambda: 2 * epsilon)
+    assert _runtime.keras_settings() == with_keras | {"epsilon": 2 * epsilon}
+    monkeypatch.delitem(sys.modules, "keras")
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    assert _runtime.keras_settings() == with_keras
+    (tmp_path / "keras.json").write_text('{"floatx": "float16", "epsilon": 1e-5}', encoding="utf-8")
+    changed = {"floatx": "float16", "epsilon": 1e-5, "dtype_policy": "float16"}
+    assert _runtime.keras_settings() == changed
+    (tmp_path / "keras.json").write_text("[]", encoding="utf-8")
+    assert _runtime.keras_settings() == with_keras
