@@ -82,9 +82,9 @@ class CompiledFunction:
 
     def _obtain(self, arguments: tuple[object, ...]) -> JaxFunction:
         """Load the function for arguments of these shapes from the cache, or compile it."""
-        stored = _usable_cache()
         if any(getattr(jax.config, name, False) for name in _DEBUGGING):
             return self._jit()
+        stored = _usable_cache()
         if stored is None:
             return self._jit().lower(*arguments).compile()
         key = make_key([*_environment(), *self._identity, *_describe(arguments)])
