@@ -211,17 +211,8 @@ def compiler_options(*, one_core: bool) -> dict[str, Any]:
     """
     if platform() != "cpu":
         return {}
-    fast = {
-        "xla_backend_optimization_level": 1,
-        "xla_llvm_disable_expensive_passes": True,
-        "xla_cpu_parallel_codegen_split_count": 1,
-    }
-    # Without the emitters, the update of a large embedding would take twice as long.
-    serial = {
-        "xla_cpu_use_fusion_emitters": False,
-        "xla_cpu_experimental_ynn_fusion_type": "",
-        "xla_cpu_multi_thread_eigen": False,
-    }
+    fast = {"xla_backend_optimization_level": 1, "xla_llvm_disable_expensive_passes": True}
+    serial = {"xla_cpu_experimental_ynn_fusion_type": "", "xla_cpu_multi_thread_eigen": False}
     options: dict[str, Any] = fast | serial if one_core else fast
     set_by_user = re.findall(r"--(\w+)", os.environ.get("XLA_FLAGS", ""))
     options = {name: value for name, value in options.items() if name not in set_by_user}
