@@ -147,6 +147,8 @@ def serve(name: str, system: str, folder: str) -> Iterator[Server]:
                 break
             except OSError:
                 time.sleep(0.1)
+        else:
+            raise TimeoutError(f"{name} with {system} does not answer.")
         yield Server(port, psutil.Process(started.pid))
     finally:
         started.terminate()

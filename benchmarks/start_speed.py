@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from statistics import median
 from time import perf_counter
 
 import pandas as pd
@@ -61,7 +62,7 @@ def main() -> None:
             rows += [
                 {"process": f"{task}, {state}"}
                 | spread(seconds[state], "processor s")
-                | {"elapsed s": sorted(elapsed[state])[len(elapsed[state]) // 2]}
+                | {"elapsed s": median(elapsed[state])}
                 | {"ratio to cache": paired_ratio(seconds[state], seconds["cache"])}
                 for state in STATES
             ]

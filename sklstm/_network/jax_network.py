@@ -222,10 +222,12 @@ class JaxNetwork(Network):
     def load_optimizer_state(self, state: base.OptimizerState) -> None:
         """Set the variables of the optimizer, except the learning rate."""
         self._read_model()
-        for place, (shape, _, _) in enumerate(self._optimizer.initial):
-            if place != self._optimizer.learning_rate_at:
-                value = pad_rows(state[place], shape[0]) if shape else state[place]
-                self._optimizer_state[place] = jax.device_put(value)
+        learning_rate = self._optimizer_state[self._optimizer.learning_rate_at]
+        self._optimizer_state = [
+            jax.device_put(pad_rows(value, shape[0]) if shape else value)
+            for (shape, _, _), value in zip(self._optimizer.initial, state, strict=True)
+        ]
+        self._optimizer_state[self._optimizer.learning_rate_at] = learning_rate
 
     def train_on_batch(
         self, micro_batches: Sequence[MicroBatch], n_documents: int, parallel_map: ParallelMap

@@ -64,6 +64,8 @@ def acquire_network(
     if keep:
         with _lock:
             _put(network)
+    else:
+        _release([network])
 
 
 def _network_class() -> type[Network]:
@@ -77,10 +79,15 @@ def _network_class() -> type[Network]:
 def _put(network: Network) -> None:
     _idle.append(network)
     dropped = _idle[:-MAX_IDLE]
-    for network in dropped:
-        _idle.remove(network)
+    del _idle[:-MAX_IDLE]
+    _release(dropped)
+
+
+def _release(networks: list[Network]) -> None:
+    """Release the memory of networks that are not kept."""
+    for network in networks:
         network.release()
-    if dropped:
+    if networks:
         return_free_memory()
 
 

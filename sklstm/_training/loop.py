@@ -195,10 +195,10 @@ def train(
                     f"{epoch + 1}. {network.divergence_remedy}"
                 )
             means.add(n_documents, logs)
-            if hooks is not None:
-                notify("on_train_batch_end", step, means.logs())
-            if verbose:
-                display.update(step + 1, means.logs())
+            if hooks is not None or verbose:  # Computing the means takes a while.
+                logs = means.logs()
+                notify("on_train_batch_end", step, logs)
+                display.update(step + 1, logs)
 
         if run.shuffle:
             epoch_batches = batches.shuffled_batches(examples.lengths, batch_size, rng)

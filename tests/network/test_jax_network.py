@@ -257,6 +257,30 @@ def test_a_dropped_network_releases_its_functions_and_still_works(empty_pool):
     assert pool._idle == networks[1:]
 
 
+def test_a_network_that_is_not_kept_is_released(empty_pool):
+    spec, training_spec = ARCHITECTURES["binary"], TrainingSpec("sgd")
+    with pool.acquire_network(spec, training_spec, keep=False) as network:
+        trained(network, in_parts(batch(1), 2), training_spec)
+        assert network._functions["update"]._by_shape
+    assert not any(function._by_shape for function in network._functions.values())
+    assert pool._idle == []
+
+
+def test_an_optimizer_state_of_another_optimizer_is_refused():
+    network = JaxNetwork(ARCHITECTURES["binary"])
+    weights = initial_weights(network.weight_shapes, np.random.default_rng(0))
+    network.load(weights)
+    network.prepare_training(TrainingSpec("adam"), 0.01, dropout_seed=0)
+    state = network.optimizer_state()
+    network.load_optimizer_state([value + 1 for value in state])
+    found = network.optimizer_state()
+    kept = [np.array_equal(a, b) for a, b in zip(found, state, strict=True)]
+    assert kept.count(True) == 1  # The learning rate.
+    for other in (state[:-1], [*state, state[-1]]):
+        with pytest.raises(ValueError, match="zip"):
+            network.load_optimizer_state(other)
+
+
 def test_what_the_user_sets_in_xla_flags_stands(monkeypatch):
     options = compiler_options.__wrapped__  # Without its cache.
     monkeypatch.setenv("XLA_FLAGS", "")
