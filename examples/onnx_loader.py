@@ -48,6 +48,12 @@ class OnnxTextClassifier:
         self.with_vectors = frozenset(
             tokens[N_RESERVED : N_RESERVED + self.settings.get("n_vectors", 0)]
         )
+        # The id of the shortest token with each prefix; of several, the smallest id.
+        self.prefix_ids: dict[str, int] = {}
+        if self.settings.get("handle_unknown") == "prefix":
+            for token in sorted(self.ids, key=len):
+                for prefix in long_prefixes(token):
+                    self.prefix_ids.setdefault(prefix, self.ids[token])
 
     def predict(self, texts: Sequence[str]) -> np.ndarray:
         """Return the label of each text, or an indicator matrix for multilabel targets."""
@@ -118,11 +124,23 @@ class OnnxTextClassifier:
         )
 
     def id_of(self, token: str) -> int:
-        """Return the id of a token from the vocabulary or by hashing."""
+        """Return the id of a token or of a similar one from the vocabulary, or by hashing."""
         if self.settings["indexing"] == "vocabulary":
-            return self.ids.get(token, OOV_ID)
+            if token in self.ids:
+                return self.ids[token]
+            found = [self.prefix_ids.get(prefix, OOV_ID) for prefix in long_prefixes(token)]
+            return next((id_ for id_ in reversed(found) if id_ != OOV_ID), OOV_ID)
         hashed = murmurhash3(token.encode("utf-8", "surrogatepass"))
         return N_RESERVED + hashed % (self.settings["n_tokens"] - N_RESERVED)
+
+
+def long_prefixes(token: str) -> list[str]:
+    """Return the prefixes with at least four characters and 70 % of the characters of a token.
+
+    There are none of tokens with more than 50 characters.
+    """
+    shortest = max(4, -(-70 * len(token) // 100)) if len(token) <= 50 else len(token) + 1
+    return [token[:length] for length in range(shortest, len(token) + 1)]
 
 
 def murmurhash3(key: bytes) -> int:

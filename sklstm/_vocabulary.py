@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import murmurhash3_32
 
+from sklstm._similar_tokens import SimilarTokens
 from sklstm._tokens import Corpus, Int32Array, Int64Array, StrFunction
 
 ObjectArray: TypeAlias = NDArray[np.object_]
@@ -252,10 +253,16 @@ def invert(tokens: ObjectArray) -> dict[str, int]:
     return {token: id_ for id_, token in pairs if token}
 
 
-def look_up(corpus: Corpus, vocabulary: Mapping[str, int]) -> Int32Array:
-    """Return the id of every token of a corpus."""
-    ids = map(vocabulary.get, corpus.tokens, repeat(OOV_ID))
-    return np.fromiter(ids, dtype=np.int32, count=len(corpus.tokens))[corpus.codes]
+def look_up(
+    corpus: Corpus, vocabulary: Mapping[str, int], similar: SimilarTokens | None = None
+) -> Int32Array:
+    """Return the id of every token of a corpus; with `similar`, that of the most similar token."""
+    found = map(vocabulary.get, corpus.tokens, repeat(OOV_ID))
+    ids = np.fromiter(found, dtype=np.int32, count=len(corpus.tokens))
+    if similar is not None:
+        for i in np.flatnonzero(ids == OOV_ID):
+            ids[i] = similar.find_id(corpus.tokens[i], default=OOV_ID)
+    return ids[corpus.codes]
 
 
 def hash_size(max_tokens: int | None, vocabulary: object) -> int:

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from sklstm import _persistence, _sklearn, _tokens, _vocabulary
 from sklstm._dataframes import to_pandas
+from sklstm._similar_tokens import SimilarTokens
 from sklstm._sklearn import HasMethods, Interval, RealNotInt, StrOptions
 from sklstm._token_ids import TokenIds
 from sklstm._tokens import Int32Array
@@ -118,6 +119,13 @@ class TextSequencer(
         "n't", if these have vectors. Otherwise the token is learned, with an id after those of the
         vectors. None learns the vocabulary from the training texts. For few or short texts,
         pretrained vectors improve accuracy more than any other parameter.
+    handle_unknown : {"prefix", "oov"}, default="prefix"
+        How to encode a token that is not in the learned vocabulary. "prefix" uses the id of the
+        token with the longest common prefix, such as "film" for "films", if the prefix has at least
+        four characters and 70 % of the characters of both tokens; of several such tokens, the
+        shortest. Otherwise, and with "oov", it is the out-of-vocabulary token. "prefix" improves
+        accuracy, in particular with few training texts. It has no effect with ``indexing="hash"``,
+        with `vocabulary`, and with `max_df`, whose ignored tokens are not replaced.
     separator : str, default=" "
         String between the columns of a document, if X has several. A separator that contains a word
         adds a token between the columns, so that the network can distinguish them.
@@ -130,8 +138,9 @@ class TextSequencer(
         Token of each id; "" for padding and unused ids, "[UNK]" for out of vocabulary. Absent with
         ``indexing="hash"``.
     token_counts_ : ndarray of int64, shape (n_tokens_,)
-        Number of occurrences of each id in the training texts before truncation. Entry 1 counts
-        all out-of-vocabulary tokens. Absent with ``indexing="hash"``.
+        Number of occurrences of each token in the training texts before truncation. Entry 1 counts
+        all tokens outside the vocabulary, whether or not they are replaced by similar ones. Absent
+        with ``indexing="hash"``.
     n_tokens_ : int
         Size of the id space: all ids are less than this number.
     max_len_ : int
@@ -178,7 +187,7 @@ class TextSequencer(
     >>> sequencer.fit(texts).vocabulary_
     {'film': 2, 'i': 3, 'like': 4, 'the': 5}
     >>> sequencer.transform(["The FILM of films", None])
-    array([[5, 2, 1, 1],
+    array([[5, 2, 1, 2],
            [0, 0, 0, 1]], dtype=int32)
     """
 
@@ -194,6 +203,7 @@ class TextSequencer(
         "min_df": _DOCUMENT_FREQUENCY,
         "max_df": _DOCUMENT_FREQUENCY,
         "vocabulary": [HasMethods("__len__"), None],
+        "handle_unknown": [StrOptions({"prefix", "oov"})],
         "separator": [str],
     }
 
@@ -216,6 +226,7 @@ class TextSequencer(
         min_df: float = 1,
         max_df: float = 1.0,
         vocabulary: Sized | None = None,
+        handle_unknown: str = "prefix",
         separator: str = " ",
     ) -> None:
         self.max_tokens = max_tokens
@@ -234,6 +245,7 @@ class TextSequencer(
         self.min_df = min_df
         self.max_df = max_df
         self.vocabulary = vocabulary
+        self.handle_unknown = handle_unknown
         self.separator = separator
 
     @_sklearn.fit_context
@@ -438,6 +450,7 @@ class TextSequencer(
             fitted.pop("_tally", None),
         )
         fitted.pop("vocabulary_", None)
+        fitted.pop("_similar", None)
         if self.indexing == "hash":
             self.n_tokens_ = _vocabulary.hash_size(self.max_tokens, self.vocabulary)
             return
@@ -457,6 +470,7 @@ class TextSequencer(
             learned = _vocabulary.learn(corpus, limits, known, resume=resume)
             self._tally = learned.rest
         self.vocabulary_ = _vocabulary.invert(learned.tokens)
+        self._similar = SimilarTokens(self.vocabulary_)
         self.tokens_, self.token_counts_ = learned.tokens, learned.counts
         self.n_tokens_ = self.tokens_.size
 
@@ -476,7 +490,8 @@ class TextSequencer(
         if not hasattr(self, "vocabulary_"):
             ids = _vocabulary.hash_ids(corpus, self.n_tokens_)
         elif self.vocabulary_:
-            ids = _vocabulary.look_up(corpus, self.vocabulary_)
+            similar = self._similar if replaces_unknown(self) else None
+            ids = _vocabulary.look_up(corpus, self.vocabulary_, similar)
         else:
             limits = f"min_df={self.min_df} and max_df={self.max_df}"
             remedy = "call partial_fit on more texts, or lower min_df or raise max_df"
@@ -512,6 +527,7 @@ class TextSequencer(
     def __getstate__(self) -> dict[str, object]:
         state = _persistence.pack_state(super().__getstate__())
         state.pop("vocabulary_", None)
+        state.pop("_similar", None)
         if "tokens_" in state:
             state["tokens_"] = _persistence.pack_tokens(state["tokens_"])
         if "_tally" in state:
@@ -521,6 +537,15 @@ class TextSequencer(
 
     def __setstate__(self, state: Mapping[str, object]) -> None:
         super().__setstate__(_unpack_state(state, type(self)))
+
+
+def replaces_unknown(sequencer: TextSequencer) -> bool:
+    """Return whether similar tokens replace those that are not in the vocabulary."""
+    # The integer 1 is a document, the float 1.0 all documents. Tokens that `max_df` ignores must
+    # not be replaced.
+    has_max_df = isinstance(sequencer.max_df, Integral) or sequencer.max_df < 1.0
+    is_learned = sequencer.indexing == "vocabulary" and sequencer.vocabulary is None
+    return sequencer.handle_unknown == "prefix" and is_learned and not has_max_df
 
 
 def _unpack_state(state: object, owner: type) -> dict[str, object]:
@@ -545,7 +570,9 @@ def _unpack_state(state: object, owner: type) -> dict[str, object]:
     tokens = _persistence.unpack_tokens(owner, "tokens_", attributes["tokens_"])
     _persistence.check_array(owner, "tokens_", tokens, np.object_, (n_tokens,))
     _persistence.check_array(owner, "token_counts_", counts, np.integer, (n_tokens,))
-    attributes |= {"tokens_": tokens, "vocabulary_": _vocabulary.invert(tokens)}
+    vocabulary = _vocabulary.invert(tokens)
+    attributes |= {"tokens_": tokens, "vocabulary_": vocabulary}
+    attributes["_similar"] = SimilarTokens(vocabulary)
     if "_tally" in attributes:
         attributes["_tally"] = _unpack_tally(attributes["_tally"], owner, n_tokens)
     return attributes

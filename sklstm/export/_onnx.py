@@ -24,7 +24,7 @@ from sklstm._vocabulary import OOV_ID
 from sklstm.classifier import LSTMTextClassifier
 from sklstm.export._graph import Graph, Signature
 from sklstm.pipeline import split_pipeline
-from sklstm.sequencer import TextSequencer
+from sklstm.sequencer import TextSequencer, replaces_unknown
 from sklstm.vectors import WordVectors
 
 if TYPE_CHECKING:
@@ -448,6 +448,7 @@ def tokenizer_settings(sequencer: TextSequencer) -> dict[str, object]:
     }
     if sequencer.indexing == "vocabulary":
         settings["tokens"] = sequencer.tokens_.tolist()
+        settings["handle_unknown"] = "prefix" if replaces_unknown(sequencer) else "oov"
         # The first tokens have a vector; `_tokens.respell` maps other words to them.
         vectors = sequencer.vocabulary
         settings["n_vectors"] = len(vectors) if isinstance(vectors, WordVectors) else 0
