@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import joblib
 from joblib.parallel import get_active_backend
+from threadpoolctl import ThreadpoolController
 
 if TYPE_CHECKING:
     import keras as keras
@@ -236,6 +237,23 @@ def process_cores() -> int:
     limit = os.environ.get("OMP_NUM_THREADS", "")
     cores = int(joblib.cpu_count())
     return min(cores, max(1, int(limit))) if limit.isdecimal() else cores
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Limit BLAS to one thread.
+
+    After a call, the threads of OpenBLAS wait actively for about 0.1 seconds and take the cores
+    from the threads of JAX. The results of large problems also depend on the number of threads. The
+    limit has no effect while another thread of Python controls OpenBLAS; see threadpoolctl.
+    """
+    with _blas().limit(limits=1):
+        yield
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController().select(user_api="blas")
 
 
 class ParallelMap(Protocol):

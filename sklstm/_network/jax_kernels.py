@@ -86,7 +86,7 @@ def workspace_shapes(
     n_steps: int, n_rows: int, n_inputs: int, units: int
 ) -> tuple[tuple[int, int, int], ...]:
     """Return the shapes of the buffers that `lstm` writes its intermediate results to."""
-    n_padded = _padded(n_steps)
+    n_padded = n_steps + -n_steps % _CHUNKS[0]
     widths = (n_inputs + units + 1, 4 * units, units, units, n_inputs)
     chunk = _chunk(n_rows, n_inputs, units)
     return (*((n_padded, n_rows, width) for width in widths), (chunk, n_rows, 4 * units))
@@ -129,9 +129,11 @@ def _run(
     n_steps, n_rows, _ = x.shape
     kernel, recurrent_kernel, bias = weights
     units = len(recurrent_kernel)
-    is_taken = _pad(mask)
-    x = _pad(x)
-    start, end = span = _span(mask)
+    # Only the backward loop needs whole chunks.
+    multiple = _CHUNKS[0] if workspace else 1
+    is_taken = _pad(mask, multiple)
+    x = _pad(x, multiple)
+    start, end = span = _span(mask, multiple)
     kernels = _with_many_columns(jnp.concatenate([kernel, recurrent_kernel, bias[None]]))
     # The bias is a row of the kernels, so one matrix product also includes the bias and its
     # gradient.
@@ -188,13 +190,13 @@ def _backward(sequences: bool, residuals: Residuals, dh: Array) -> tuple[object,
     mask, kernels, workspace, (start, end) = residuals
     inputs, by_z, h_by_c, c_by_c = saved = workspace[:_N_SAVED]
     dx, dz = workspace[_N_SAVED:]
-    is_taken = _pad(mask)
+    is_taken = _pad(mask, _CHUNKS[0])
     n_padded, n_rows = is_taken.shape
     n_inputs, units = map(len, kernels)
     chunk_steps = len(dz)
     by_transposed, by_recurrent_transposed = map(_product_with_transposed, kernels)
     if sequences:
-        dh_of_steps = _pad(dh)
+        dh_of_steps = _pad(dh, _CHUNKS[0])
         # The state does not change after the span, so add up the gradients of those steps.
         dh_last = lax.fori_loop(
             end, n_padded, lambda t, total: total + _at(dh_of_steps, t), jnp.zeros_like(dh[0])
@@ -259,20 +261,16 @@ def _chunk(n_rows: int, n_inputs: int, units: int) -> int:
     return next(fitting, _CHUNKS[0])
 
 
-def _padded(n_steps: int) -> int:
-    return -(-n_steps // _CHUNKS[0]) * _CHUNKS[0]
-
-
-def _pad(array: Array) -> Array:
-    """Append steps to an array, up to a multiple of the largest chunk."""
-    missing = _padded(len(array)) - len(array)
+def _pad(array: Array, multiple: int) -> Array:
+    """Append steps to an array, up to a multiple of a number of steps."""
+    missing = -len(array) % multiple
     return jnp.pad(array, ((0, missing), *[(0, 0)] * (array.ndim - 1)))
 
 
-def _span(mask: Array) -> tuple[Array, Array]:
+def _span(mask: Array, multiple: int) -> tuple[Array, Array]:
     """Return the first step and one past the last step at which any row is not masked.
 
-    Both are multiples of every chunk.
+    The span is extended so that both are a multiple of a number of steps.
     """
     n_steps = np.int32(len(mask))
     steps = np.arange(n_steps, dtype=np.int32)[:, None]
@@ -282,9 +280,8 @@ def _span(mask: Array) -> tuple[Array, Array]:
         lambda one, other: (lax.min(one[0], other[0]), lax.max(one[1], other[1])),
         (0, 1),
     )
-    chunk = _CHUNKS[0]
-    behind = -(-behind // chunk) * chunk
-    return jnp.minimum(first // chunk * chunk, behind), behind
+    behind = -(-behind // multiple) * multiple
+    return jnp.minimum(first // multiple * multiple, behind), behind
 
 
 # Indices are never negative. Checking them would take an additional kernel at each step.

@@ -23,7 +23,7 @@ from sklstm._network.spec import (
     Ids,
     Weights,
 )
-from sklstm._runtime import worker_threads
+from sklstm._runtime import one_blas_thread, worker_threads
 
 _MIN_BUCKETS, _MAX_BUCKETS = 2**10, 2**20
 # N-grams that occur in fewer training documents have no weight.
@@ -440,7 +440,7 @@ def fit_features(
         factor = regression.factor
         return factor / GAIN * scale * model.coef_[0], factor * model.intercept_[0]
 
-    with worker_threads(targets.shape[1]) as parallel_map:
+    with one_blas_thread(), worker_threads(targets.shape[1]) as parallel_map:
         coefficients, biases = zip(*parallel_map(fit, range(targets.shape[1])), strict=True)
     by_feature = np.stack(coefficients, axis=1)
     table = np.zeros((n_buckets, targets.shape[1]), dtype=np.float32)
@@ -456,8 +456,9 @@ def fit_features(
         token_scores.append(prefixes.token_scores(by_prefix))
         prefix_scores = prefixes.prefix_scores(by_prefix)
     if vectors is not None:
-        token_scores.append(vectors.token_scores(by_component))
-        vector_scores = vectors.unseen_scores(by_component)
+        with one_blas_thread():
+            token_scores.append(vectors.token_scores(by_component))
+            vector_scores = vectors.unseen_scores(by_component)
     if token_scores:
         weights[TOKEN_SCORES] = np.sum(token_scores, axis=0)
     return LinearModel(weights, vector_scores, prefix_scores)

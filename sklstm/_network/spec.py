@@ -16,6 +16,7 @@ from scipy.special import expit, softmax
 
 from sklstm._network.aligned import align
 from sklstm._network.pooling import POOLINGS, OnnxGraph
+from sklstm._runtime import one_blas_thread
 
 Ids = NDArray[np.int32]
 Lengths = NDArray[np.int64]
@@ -310,5 +311,6 @@ def initial_weights(shapes: Mapping[str, tuple[int, ...]], rng: np.random.Genera
 def _orthogonal(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float64]:
     """Draw a matrix with orthonormal rows, uniformly, for ``shape[0] <= shape[1]``."""
     n_rows, n_columns = shape
-    q, r = np.linalg.qr(rng.standard_normal((n_columns, n_rows)))
+    with one_blas_thread():
+        q, r = np.linalg.qr(rng.standard_normal((n_columns, n_rows)))
     return np.asarray((q * np.sign(np.diag(r))).T)

@@ -10,10 +10,13 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import joblib
+import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from sklstm import _runtime
-from sklstm._runtime import available_cores, return_free_memory, worker_threads
+from sklstm._network.spec import initial_weights
+from sklstm._runtime import available_cores, one_blas_thread, return_free_memory, worker_threads
 
 
 def test_all_cores_of_the_process_outside_of_workers(monkeypatch):
@@ -129,3 +132,25 @@ def test_memory_is_returned_where_the_c_library_can(library, monkeypatch):
     return_free_memory()
     assert _runtime._malloc_trim() is None
     _runtime._malloc_trim.cache_clear()
+
+
+def blas_threads():
+    return {info["num_threads"] for info in threadpool_info() if info["user_api"] == "blas"}
+
+
+def test_the_limit_on_blas_threads_is_restored():
+    with threadpool_limits(3, user_api="blas"):
+        with one_blas_thread():
+            assert blas_threads() == {1}
+        with pytest.raises(KeyError), one_blas_thread():
+            raise KeyError
+        assert blas_threads() == {3}
+
+
+def test_initial_weights_do_not_depend_on_the_threads_of_blas():
+    shapes = {"lstm/recurrent_kernel": (300, 1200)}
+    drawn = []
+    for n_threads in (1, 4):
+        with threadpool_limits(n_threads, user_api="blas"):
+            drawn.append(initial_weights(shapes, np.random.default_rng(0)))
+    np.testing.assert_array_equal(*(weights["lstm/recurrent_kernel"] for weights in drawn))
