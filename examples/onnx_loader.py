@@ -128,8 +128,8 @@ class OnnxTextClassifier:
         if self.settings["indexing"] == "vocabulary":
             if token in self.ids:
                 return self.ids[token]
-            found = [self.prefix_ids.get(prefix, OOV_ID) for prefix in long_prefixes(token)]
-            return next((id_ for id_ in reversed(found) if id_ != OOV_ID), OOV_ID)
+            shared = [prefix for prefix in long_prefixes(token) if prefix in self.prefix_ids]
+            return self.prefix_ids[shared[-1]] if shared else OOV_ID
         hashed = murmurhash3(token.encode("utf-8", "surrogatepass"))
         return N_RESERVED + hashed % (self.settings["n_tokens"] - N_RESERVED)
 

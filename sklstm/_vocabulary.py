@@ -256,7 +256,10 @@ def invert(tokens: ObjectArray) -> dict[str, int]:
 def look_up(
     corpus: Corpus, vocabulary: Mapping[str, int], similar: SimilarTokens | None = None
 ) -> Int32Array:
-    """Return the id of every token of a corpus; with `similar`, that of the most similar token."""
+    """Return the id of every token of a corpus.
+
+    With `similar`, a token outside the vocabulary has the id of the most similar token.
+    """
     found = map(vocabulary.get, corpus.tokens, repeat(OOV_ID))
     ids = np.fromiter(found, dtype=np.int32, count=len(corpus.tokens))
     if similar is not None:

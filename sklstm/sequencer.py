@@ -123,9 +123,10 @@ class TextSequencer(
         How to encode a token that is not in the learned vocabulary. "prefix" uses the id of the
         token with the longest common prefix, such as "film" for "films", if the prefix has at least
         four characters and 70 % of the characters of both tokens; of several such tokens, the
-        shortest. Otherwise, and with "oov", it is the out-of-vocabulary token. "prefix" improves
-        accuracy, in particular with few training texts. It has no effect with ``indexing="hash"``,
-        with `vocabulary`, and with `max_df`, whose ignored tokens are not replaced.
+        shortest. Otherwise, and with "oov", it is the out-of-vocabulary token. Tokens of more than
+        50 characters are never replaced. "prefix" improves accuracy, in particular with few
+        training texts. It has no effect with ``indexing="hash"``, with a fixed `vocabulary`, or
+        with `max_df`, because tokens that are too frequent must not be replaced.
     separator : str, default=" "
         String between the columns of a document, if X has several. A separator that contains a word
         adds a token between the columns, so that the network can distinguish them.

@@ -355,6 +355,7 @@ def fit_linear_model(
     return model
 
 
+@one_blas_thread()
 def fit_features(
     ngrams: NgramCounts,
     prefixes: PrefixCounts | None,
@@ -440,7 +441,7 @@ def fit_features(
         factor = regression.factor
         return factor / GAIN * scale * model.coef_[0], factor * model.intercept_[0]
 
-    with one_blas_thread(), worker_threads(targets.shape[1]) as parallel_map:
+    with worker_threads(targets.shape[1]) as parallel_map:
         coefficients, biases = zip(*parallel_map(fit, range(targets.shape[1])), strict=True)
     by_feature = np.stack(coefficients, axis=1)
     table = np.zeros((n_buckets, targets.shape[1]), dtype=np.float32)
@@ -456,9 +457,8 @@ def fit_features(
         token_scores.append(prefixes.token_scores(by_prefix))
         prefix_scores = prefixes.prefix_scores(by_prefix)
     if vectors is not None:
-        with one_blas_thread():
-            token_scores.append(vectors.token_scores(by_component))
-            vector_scores = vectors.unseen_scores(by_component)
+        token_scores.append(vectors.token_scores(by_component))
+        vector_scores = vectors.unseen_scores(by_component)
     if token_scores:
         weights[TOKEN_SCORES] = np.sum(token_scores, axis=0)
     return LinearModel(weights, vector_scores, prefix_scores)

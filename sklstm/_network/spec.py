@@ -308,9 +308,9 @@ def initial_weights(shapes: Mapping[str, tuple[int, ...]], rng: np.random.Genera
     return weights
 
 
+@one_blas_thread()
 def _orthogonal(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float64]:
     """Draw a matrix with orthonormal rows, uniformly, for ``shape[0] <= shape[1]``."""
     n_rows, n_columns = shape
-    with one_blas_thread():
-        q, r = np.linalg.qr(rng.standard_normal((n_columns, n_rows)))
+    q, r = np.linalg.qr(rng.standard_normal((n_columns, n_rows)))
     return np.asarray((q * np.sign(np.diag(r))).T)
