@@ -205,14 +205,19 @@ def compiler_options(*, one_core: bool) -> dict[str, Any]:
 
     They reduce the compilation time, and the functions are not slower. A function that computes a
     micro-batch runs on one core, because the other cores compute other micro-batches, and its
-    matrix products are too small for several threads. Options that the user sets in ``XLA_FLAGS``
+    operations are too small for several threads: waiting for one another takes longer than they
+    save. Options that the user sets in ``XLA_FLAGS``
     are respected. The options are internal to XLA; those that a release does not accept are left
     out.
     """
     if platform() != "cpu":
         return {}
     fast = {"xla_backend_optimization_level": 1, "xla_llvm_disable_expensive_passes": True}
-    serial = {"xla_cpu_experimental_ynn_fusion_type": "", "xla_cpu_multi_thread_eigen": False}
+    serial = {
+        "xla_cpu_experimental_ynn_fusion_type": "",
+        "xla_cpu_multi_thread_eigen": False,
+        "xla_disable_hlo_passes": "cpu-parallel-task-assigner",
+    }
     options: dict[str, Any] = fast | serial if one_core else fast
     set_by_user = re.findall(r"--(\w+)", os.environ.get("XLA_FLAGS", ""))
     options = {name: value for name, value in options.items() if name not in set_by_user}

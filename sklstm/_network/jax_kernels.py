@@ -40,6 +40,10 @@ Workspace = tuple[Array, ...]
 Weights = tuple[Array, Array, Array]
 # Hidden state, cell state, outputs of all steps, saved intermediate results.
 LoopState = tuple[Array, Array, tuple[Array, ...], tuple[Array, ...]]
+# Maps step and hidden state to the inputs of the matrix product and the sums before the activations.
+Preactivations = Callable[[Array, Array], tuple[Array, Array]]
+# Maps step, loop state and preactivations to the next loop state.
+Step = Callable[[Array, LoopState, Preactivations], LoopState]
 Residuals = tuple[Array, tuple[Array, Array], Workspace, tuple[Array, Array]]
 
 # Candidates for the number of steps whose kernel gradients are computed in one matrix product, all
@@ -47,6 +51,8 @@ Residuals = tuple[Array, tuple[Array, Array], Workspace, tuple[Array, Array]]
 # single thread. Several threads for each of the parallel micro-batches would block one another.
 _CHUNKS = (4, 2, 1)
 _MAX_MULTIPLICATIONS = 1_500_000
+# Steps whose inputs are multiplied by the kernel in one product, in the prediction of one row.
+_ONE_ROW_CHUNK = 32
 # Number of workspace buffers that the forward loop fills. The others are used by the backward loop.
 _N_SAVED = 4
 # For matrix products with at most this many columns, XLA generates its own code instead of calling
@@ -127,25 +133,15 @@ def _run(
         First step, and one past the last step, of the loop.
     """
     n_steps, n_rows, _ = x.shape
-    kernel, recurrent_kernel, bias = weights
-    units = len(recurrent_kernel)
+    units = len(weights[1])
     # Only the backward loop needs whole chunks.
-    multiple = _CHUNKS[0] if workspace else 1
-    is_taken = _pad(mask, multiple)
-    x = _pad(x, multiple)
-    start, end = span = _span(mask, multiple)
-    kernels = _with_many_columns(jnp.concatenate([kernel, recurrent_kernel, bias[None]]))
-    # The bias is a row of the kernels, so one matrix product also includes the bias and its
-    # gradient.
-    one = np.ones((n_rows, 1), x.dtype)
-    is_cell_input = (np.arange(4 * units) // units == 2).astype(x.dtype)
-    scale = (1 + is_cell_input) / 2
+    is_taken = _pad(mask, _CHUNKS[0] if workspace else 1)
+    start, end = span = _span(mask, _CHUNKS[0] if workspace else 1)
 
-    def step(t: Array, state: LoopState) -> LoopState:
+    def step(t: Array, state: LoopState, preactivations: Preactivations) -> LoopState:
         h, c, outputs, saved = state
         taken = _at(is_taken, t)[:, None]
-        inputs = jnp.concatenate([_at(x, t), h, one], axis=1)
-        z = (inputs @ kernels)[:, : 4 * units]
+        inputs, z = preactivations(t, h)
         gates = jnp.tanh(z * scale) * scale + (1.0 - scale)
         gates = lax.optimization_barrier(gates)
         i, f, g, o = jnp.split(gates, 4, axis=1)
@@ -163,18 +159,70 @@ def _run(
             saved = _put_all(saved, (inputs, by_z, h_by_c, c_by_c), t)
         return h_new, c_new, _put_all(outputs, (h_new,), t), saved
 
+    is_cell_input = (np.arange(4 * units) // units == 2).astype(x.dtype)
+    scale = (1 + is_cell_input) / 2
     zeros = jnp.zeros((n_rows, units), x.dtype)
-    outputs = (lax.empty((len(x), n_rows, units), x.dtype),) if sequences else ()
+    outputs = (lax.empty((len(is_taken), n_rows, units), x.dtype),) if sequences else ()
     state = (zeros, zeros, outputs, workspace[:_N_SAVED])
-    h, _, outputs, saved = lax.fori_loop(start, end, step, state)
+    loop = _one_row_loop if n_rows == 1 and not workspace else _loop
+    h, _, outputs, saved = loop(step, x, weights, span, state)
     if sequences:
 
         def fill(value: Array) -> Callable[[Array, Array], Array]:
             return lambda t, filled: _put(filled, value, t)
 
         filled = lax.fori_loop(0, start, fill(zeros), outputs[0])
-        h = lax.fori_loop(end, len(x), fill(h), filled)[:n_steps]
+        h = lax.fori_loop(end, len(is_taken), fill(h), filled)[:n_steps]
     return h, (*saved, *workspace[_N_SAVED:]), span
+
+
+def _loop(
+    step: Step, x: Array, weights: Weights, span: tuple[Array, Array], state: LoopState
+) -> LoopState:
+    """Run `step` with one matrix product per step.
+
+    The bias is a row of the kernels, so that the product also includes the bias and, in training,
+    its gradient.
+    """
+    kernel, recurrent_kernel, bias = weights
+    n_columns = kernel.shape[1]
+    kernels = _with_many_columns(jnp.concatenate([kernel, recurrent_kernel, bias[None]]))
+    x = _pad(x, _CHUNKS[0])
+    one = np.ones((x.shape[1], 1), x.dtype)
+
+    def preactivations(t: Array, h: Array) -> tuple[Array, Array]:
+        inputs = jnp.concatenate([_at(x, t), h, one], axis=1)
+        return inputs, (inputs @ kernels)[:, :n_columns]
+
+    return lax.fori_loop(*span, lambda t, state: step(t, state, preactivations), state)
+
+
+def _one_row_loop(
+    step: Step, x: Array, weights: Weights, span: tuple[Array, Array], state: LoopState
+) -> LoopState:
+    """Run `step` for a single row, for which reading the kernels takes most of the time.
+
+    The products of the inputs are computed for a chunk of steps, so that each step reads only the
+    recurrent kernel.
+    """
+    kernel, recurrent_kernel, bias = weights
+    n_columns = kernel.shape[1]
+    start, end = span
+    x = _pad(x, _ONE_ROW_CHUNK)[:, 0]
+    kernel, recurrent_kernel = map(_with_many_columns, (kernel, recurrent_kernel))
+
+    def chunk(number: Array, state: LoopState) -> LoopState:
+        first = number * _ONE_ROW_CHUNK
+        products = _steps(x, first, _ONE_ROW_CHUNK) @ kernel
+        by_x = lax.optimization_barrier(products[:, :n_columns] + bias)
+
+        def preactivations(t: Array, h: Array) -> tuple[Array, Array]:
+            return h, _at(by_x, t - first) + (h @ recurrent_kernel)[:, :n_columns]
+
+        bounds = jnp.maximum(start, first), jnp.minimum(end, first + _ONE_ROW_CHUNK)
+        return lax.fori_loop(*bounds, lambda t, state: step(t, state, preactivations), state)
+
+    return lax.fori_loop(start // _ONE_ROW_CHUNK, -(-end // _ONE_ROW_CHUNK), chunk, state)
 
 
 def _forward(

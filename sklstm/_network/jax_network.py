@@ -191,10 +191,9 @@ class JaxNetwork(Network):
         self._is_in_model = False
         if training_spec != self.training_spec:
             self._set_training_spec(training_spec)
-        self._optimizer_state = [
-            jax.device_put(np.full(shape, value, dtype))
-            for shape, dtype, value in self._optimizer.initial
-        ]
+        self._optimizer_state = jax.device_put(
+            [np.full(shape, value, dtype) for shape, dtype, value in self._optimizer.initial]
+        )
         self.set_learning_rate(learning_rate)
         self._draw_dropout_seeds(dropout_seed, self._layout.n_dropout_states)
         self._n_trained = 0
@@ -223,10 +222,12 @@ class JaxNetwork(Network):
         """Set the variables of the optimizer, except the learning rate."""
         self._read_model()
         learning_rate = self._optimizer_state[self._optimizer.learning_rate_at]
-        self._optimizer_state = [
-            jax.device_put(pad_rows(value, shape[0]) if shape else value)
-            for (shape, _, _), value in zip(self._optimizer.initial, state, strict=True)
-        ]
+        self._optimizer_state = jax.device_put(
+            [
+                pad_rows(value, shape[0]) if shape else value
+                for (shape, _, _), value in zip(self._optimizer.initial, state, strict=True)
+            ]
+        )
         self._optimizer_state[self._optimizer.learning_rate_at] = learning_rate
 
     def train_on_batch(
@@ -262,8 +263,8 @@ class JaxNetwork(Network):
 
         def result() -> Logs:
             total = sum(float(weights.sum()) for _, _, weights in micro_batches) / n_documents
-            losses, n_correct = zip(*(map(float, pair) for pair in metrics), strict=True)
-            return {"loss": sum(losses), "accuracy": sum(n_correct) / total if total else 0.0}
+            loss, n_correct = np.sum([np.asarray(pair, float) for pair in metrics], axis=0)
+            return {"loss": loss, "accuracy": n_correct / total if total else 0.0}
 
         return result
 
@@ -281,8 +282,9 @@ class JaxNetwork(Network):
         """Add the weights after the last step to their running mean."""
         self._read_model()
         if not n_before:
-            zeros = (np.zeros(value.shape, np.float32) for value in self._trainable)
-            self._means = [jax.device_put(array) for array in zeros]
+            self._means = jax.device_put(
+                [np.zeros(value.shape, np.float32) for value in self._trainable]
+            )
         fraction = np.float32(1 / (n_before + 1))
         self._means = self._update_means((), self._means, self._trainable, fraction)
 
@@ -486,7 +488,7 @@ class _WorkspacePool:
                 return free
         # Created with numpy, because jax.numpy would compile a function for each shape.
         empty = partial(np.empty, dtype=np.float32)
-        return [tuple(jax.device_put(empty(shape)) for shape in layer) for layer in shapes]
+        return jax.device_put([tuple(map(empty, layer)) for layer in shapes])
 
     def put(self, worker: int, shapes: WorkspaceShapes, workspaces: Workspaces) -> None:
         """Keep buffers for reuse, unless the pool is full."""
@@ -553,7 +555,7 @@ def _gradient_function(
     -------
     gradients : callable
         Takes trainable weights, workspace buffers of the LSTM layers, frozen weights, ids, targets
-        and document weights. Returns the workspace buffers, a tuple of the loss and the total
+        and document weights. Returns the workspace buffers, an array of the loss and the total
         weight of the correctly predicted documents, the gradients by the trainable weights except
         the embeddings, and the ids and gradients of the looked-up embeddings.
     """
@@ -588,7 +590,7 @@ def _gradient_function(
         by_others, workspaces, *by_vectors = by
         by_looked_up = (looked_up, *by_vectors) if by_vectors else None
         # The buffers come first, because JAX matches results to donated arguments in order.
-        return workspaces, (total, n_correct), by_others, by_looked_up
+        return workspaces, jnp.stack([total, n_correct]), by_others, by_looked_up
 
     return gradients
 

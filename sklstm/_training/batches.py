@@ -39,6 +39,13 @@ _MIN_WIDTH = 8
 _MIN_SKIPPING_WIDTH = 64
 # Rows of the batches in prediction; the largest number is that of a micro-batch, if there is one.
 _SMALL_PREDICTION_ROWS, _PREDICTION_ROWS = (1, 8), 64
+# A batch of several rows takes as long per step as half as many single documents, but runs to the
+# end of its longest document. A few long documents are therefore predicted one by one. Cost of a
+# call, in steps of a single document:
+_CALL_COST = 60
+# Maximum cost of predicting one by one relative to batches. It is more than 1 because single
+# documents are distributed more evenly over the cores.
+_ONE_BY_ONE_FACTOR = 1.3
 
 
 def width_candidates(width: int) -> Widths:
@@ -223,15 +230,23 @@ def predict_in_batches(network: BaseNetwork, score: Scorer, ids: Ids, lengths: L
     """
     widths = prediction_widths(network, ids.shape[1])
     by_length = np.argsort(lengths, kind="stable")
-    most = network.micro_batch_rows(float(lengths.mean())) or _PREDICTION_ROWS
-    n_batches = ceil(len(ids) / most)
+    preferred_rows = network.micro_batch_rows(float(lengths.mean()))
+    sizes = *_SMALL_PREDICTION_ROWS, preferred_rows or _PREDICTION_ROWS
+    batches = np.array_split(by_length, ceil(len(ids) / sizes[-1]))
+
+    def padded_rows(rows: Rows) -> int:
+        return next(n for n in sizes if n >= len(rows))
+
+    if preferred_rows is not None and network.skips_padding and len(ids) > 1:
+        steps = sum(_CALL_COST + padded_rows(rows) / 2 * lengths[rows[-1]] for rows in batches)
+        if (_CALL_COST + lengths).sum() <= _ONE_BY_ONE_FACTOR * steps:
+            batches = np.array_split(by_length, len(ids))
 
     def score_rows(_: int, rows: Rows) -> Floats:
-        n_rows = next(n for n in (*_SMALL_PREDICTION_ROWS, most) if n >= len(rows))
-        return score(_padded_block(ids, lengths, rows, n_rows, widths))[: len(rows)]
+        return score(_padded_block(ids, lengths, rows, padded_rows(rows), widths))[: len(rows)]
 
-    with worker_threads(n_batches if network.is_thread_safe else 1) as parallel_map:
-        parts = parallel_map(score_rows, np.array_split(by_length, n_batches))
+    with worker_threads(len(batches) if network.is_thread_safe else 1) as parallel_map:
+        parts = parallel_map(score_rows, batches)
     values = np.empty((len(ids), parts[0].shape[1]), dtype=np.float32)
     values[by_length] = np.concatenate(parts)
     return values

@@ -291,3 +291,11 @@ def test_what_the_user_sets_in_xla_flags_stands(monkeypatch):
         "XLA_FLAGS", "--xla_backend_optimization_level=3 --xla_cpu_multi_thread_eigen"
     )
     assert set(options(one_core=True)) == set(usual) - chosen
+
+
+def test_a_function_for_one_core_is_not_divided():
+    values = np.ones((1024, 1024), np.float32)
+    lowered = jax.jit(lambda x: jnp.tanh(x) * 2).lower(values)
+    code = lowered.compile(compiler_options(one_core=True)).as_text()
+    assert "tanh" in code
+    assert "outer_dimension_partitions" not in code

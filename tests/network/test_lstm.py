@@ -82,6 +82,18 @@ def test_any_number_of_rows_and_steps(n_rows, n_steps):
         np.testing.assert_allclose(one, other, atol=1e-5)
 
 
+@pytest.mark.parametrize("side", ["left", "right", "middle"])
+@pytest.mark.parametrize("n_tokens", [0, 1, 31, 32, 33, 64, 70])
+@pytest.mark.parametrize("return_sequences", [False, True])
+def test_a_single_row_without_gradients(side, n_tokens, return_sequences):
+    fast, stock = layers(return_sequences=return_sequences)
+    x = np.random.default_rng(1).normal(size=(1, 70, N_INPUTS)).astype(np.float32)
+    first = {"left": 70 - n_tokens, "right": 0, "middle": (70 - n_tokens) // 2}[side]
+    is_token = (np.arange(70) >= first) & (np.arange(70) < first + n_tokens)
+    given, expected = (np.asarray(layer(x, mask=is_token[None])) for layer in (fast, stock))
+    np.testing.assert_allclose(given, expected, atol=1e-5)
+
+
 @pytest.mark.parametrize(("most", "chunk"), [(0, 4), (400, 1), (800, 2), (1600, 4)])
 def test_gradients_do_not_depend_on_the_steps_of_a_matrix_product(monkeypatch, most, chunk):
     monkeypatch.setattr(jax_kernels, "_MAX_MULTIPLICATIONS", most)

@@ -201,3 +201,31 @@ def test_prediction_restores_the_order_and_uses_few_shapes(
     np.testing.assert_array_equal(values, np.column_stack([np.arange(n_documents), lengths]))
     assert {n_rows for n_rows, _ in shapes} <= {1, 8, micro_batch_rows or 64}
     assert len(shapes) <= (4 if skips_padding else 9)
+
+
+@pytest.mark.parametrize(
+    ("lengths", "n_rows"),
+    [
+        ([200, 200], {1}),
+        ([5, 200, 60], {1}),
+        ([200] * 8, {8}),
+        ([20] * 4, {8}),
+        ([10, 10, 10, 400, 10], {1}),
+        ([100] * 40, {16}),
+    ],
+)
+def test_few_long_documents_are_predicted_one_by_one(lengths, n_rows):
+    lengths = np.array(lengths)
+    ids = (np.arange(lengths.max()) < lengths[:, None]).astype(np.int32)
+    used = set()
+
+    def count(block):
+        used.add(len(block))
+        return block.sum(axis=1, keepdims=True)
+
+    network = SimpleNamespace(
+        skips_padding=True, is_thread_safe=True, micro_batch_rows=lambda mean_length: 16
+    )
+    values = batches.predict_in_batches(network, count, ids, lengths)
+    np.testing.assert_array_equal(values[:, 0], lengths)
+    assert used == n_rows
