@@ -206,9 +206,8 @@ def compiler_options(*, one_core: bool) -> dict[str, Any]:
     They reduce the compilation time, and the functions are not slower. A function that computes a
     micro-batch runs on one core, because the other cores compute other micro-batches, and its
     operations are too small for several threads: waiting for one another takes longer than they
-    save. Options that the user sets in ``XLA_FLAGS``
-    are respected. The options are internal to XLA; those that a release does not accept are left
-    out.
+    save. Options that the user sets in ``XLA_FLAGS`` are respected. The options are internal to
+    XLA; those that a release does not accept are left out.
     """
     if platform() != "cpu":
         return {}

@@ -40,7 +40,7 @@ Workspace = tuple[Array, ...]
 Weights = tuple[Array, Array, Array]
 # Hidden state, cell state, outputs of all steps, saved intermediate results.
 LoopState = tuple[Array, Array, tuple[Array, ...], tuple[Array, ...]]
-# Maps step and hidden state to the inputs of the matrix product and the sums before the activations.
+# Maps step and hidden state to the inputs of the matrix product and the preactivations.
 Preactivations = Callable[[Array, Array], tuple[Array, Array]]
 # Maps step, loop state and preactivations to the next loop state.
 Step = Callable[[Array, LoopState, Preactivations], LoopState]
@@ -162,6 +162,7 @@ def _run(
     is_cell_input = (np.arange(4 * units) // units == 2).astype(x.dtype)
     scale = (1 + is_cell_input) / 2
     zeros = jnp.zeros((n_rows, units), x.dtype)
+    outputs: tuple[Array, ...]
     outputs = (lax.empty((len(is_taken), n_rows, units), x.dtype),) if sequences else ()
     state = (zeros, zeros, outputs, workspace[:_N_SAVED])
     loop = _one_row_loop if n_rows == 1 and not workspace else _loop
