@@ -16,8 +16,13 @@ from platformdirs import user_cache_path
 
 #: Environment variable for the directory of the cache; an empty value turns the cache off.
 VARIABLE = "SKLSTM_CACHE_DIR"
-#: Maximum total size of the files in bytes. The least recently used ones are deleted first.
+#: Maximum total size of the files in bytes. If it is exceeded, the least recently used ones are
+#: deleted until the files take `_KEPT` of it.
 MAX_BYTES = 500_000_000
+_KEPT = 0.9
+# Bytes that this process may write to a directory until it adds up the sizes of all files again,
+# which takes longer than to write a file if there are thousands of them.
+_until_next_check: dict[Path, int] = {}
 
 _NO_FOLLOW, _BINARY = getattr(os, "O_NOFOLLOW", 0), getattr(os, "O_BINARY", 0)
 # The first bytes of a file, followed by the SHA-256 of the content, and the content.
@@ -78,7 +83,8 @@ class CompileCache:
             except OSError:
                 Path(name).unlink(missing_ok=True)
                 raise
-            self._delete_oldest()
+            left = _until_next_check.get(self.folder, 0) - len(content)
+            _until_next_check[self.folder] = left if left > 0 else self._delete_oldest()
 
     def discard(self, key: str) -> None:
         """Delete a file that is not usable."""
@@ -88,16 +94,25 @@ class CompileCache:
     def _path(self, key: str) -> Path:
         return self.folder / f"{key}{_SUFFIX}"
 
-    def _delete_oldest(self) -> None:
-        """Delete the least recently used files, and what interrupted writers left, if too large."""
+    def _delete_oldest(self) -> int:
+        """Delete the least recently used files, and what interrupted writers left, if too large.
+
+        Returns
+        -------
+        n_bytes : int
+            How much may be written until the next call. It is half of what is left, because other
+            processes may write, too.
+        """
         files = sorted(_stat_files(self.folder), key=lambda entry: entry[1].st_mtime)
-        excess = sum(status.st_size for _, status in files) - MAX_BYTES
-        for path, status in files:
-            if excess <= 0:
-                return
-            with suppress(OSError):
-                path.unlink()
-            excess -= status.st_size
+        total = sum(status.st_size for _, status in files)
+        if total > MAX_BYTES:
+            for path, status in files:
+                if total <= _KEPT * MAX_BYTES:
+                    break
+                with suppress(OSError):
+                    path.unlink()
+                total -= status.st_size
+        return (MAX_BYTES - total) // 2
 
 
 def _stat_files(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:

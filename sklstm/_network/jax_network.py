@@ -263,7 +263,7 @@ class JaxNetwork(Network):
 
         def result() -> Logs:
             total = sum(float(weights.sum()) for _, _, weights in micro_batches) / n_documents
-            loss, n_correct = np.sum([np.asarray(pair, float) for pair in metrics], axis=0)
+            loss, n_correct = np.sum([np.asarray(pair, float) for pair in metrics], axis=0).tolist()
             return {"loss": loss, "accuracy": n_correct / total if total else 0.0}
 
         return result

@@ -23,7 +23,7 @@ IDS, Y = make_ids()
 IDS3, Y3 = make_ids(n_classes=3)
 INDICATOR = np.stack([Y3 == 0, Y3 > 0, IDS3[:, -1] > 9], axis=1).astype(int)
 
-SMALL = {"units": 8, "embedding_dim": 8, "learning_rate": 0.03, "epochs": 30}
+SMALL = {"units": 8, "embedding_dim": 8, "learning_rate": 0.03, "epochs": 10}
 PARAMETERS = {
     LSTMTextClassifier: PLAIN | SMALL,
     KerasTextClassifier: {
@@ -61,7 +61,7 @@ OF_SCIKERAS = {
 
 def make(kind, **parameters):
     """Return a classifier that trains in a moment."""
-    defaults = {"epochs": 30, "batch_size": 32, "random_state": 0}
+    defaults = {"epochs": 10, "batch_size": 32, "random_state": 0}
     return kind(**(defaults | PARAMETERS[kind] | parameters))
 
 
@@ -220,7 +220,7 @@ def test_early_stopping_keeps_the_weights_of_the_best_epoch(kind):
 
 @BOTH
 def test_tol_is_the_least_gain_that_counts(kind):
-    parameters = {"early_stopping": True, "n_iter_no_change": 3, "epochs": 30}
+    parameters = {"early_stopping": True, "n_iter_no_change": 3, "epochs": 10}
     assert make(kind, tol=2.0, **parameters).fit(IDS, Y).n_iter_ == 4
     patient = make(kind, tol=0.0, **parameters).fit(IDS, Y)
     losses = patient.history_["val_loss"]

@@ -147,14 +147,31 @@ def test_the_least_recently_used_files_are_deleted(cache, monkeypatch):
 
 
 def test_what_an_interrupted_process_left_is_deleted(cache, monkeypatch):
-    monkeypatch.setattr(_compile_cache, "MAX_BYTES", 1_500)
+    monkeypatch.setattr(_compile_cache, "MAX_BYTES", 1_600)
     cache.store("0", b"." * 900)
     part = cache.folder / "part-x"
     part.write_bytes(b"." * 900)
     os.utime(part, (0, 0))
-    cache.store("1", b"")
-    assert part not in files(cache)
+    cache.store("1", b"." * 400)
+    assert [path.stem for path in files(cache)] == ["0", "1"]
     assert MAX_BYTES == 500_000_000
+
+
+def test_sizes_are_added_up_rarely_but_before_the_limit_is_reached(cache, monkeypatch):
+    added_up = []
+    stat_files = _compile_cache._stat_files
+
+    def counted(folder):
+        added_up.append(folder)
+        return stat_files(folder)
+
+    monkeypatch.setattr(_compile_cache, "MAX_BYTES", 200_000)
+    monkeypatch.setattr(_compile_cache, "_stat_files", counted)
+    for number in range(1_000):
+        cache.store(str(number), b"." * 950)
+        if number % 50 == 0:
+            assert sum(path.stat().st_size for path in files(cache)) <= 200_000
+    assert len(added_up) < 300
 
 
 def write_and_read(folder, number):
