@@ -406,7 +406,8 @@ class JaxNetwork(Network):
         names = {id(variable): name for name, variable in self._built.variables.items()}
         numbers = {id(variable): n for n, variable in enumerate(self._built.dropout_states)}
         layers = _lstm_layers(model)
-        has_fast_loop = all(layer.has_fast_loop for layer in layers)
+        # On other devices, the fast loop neither uses workspaces nor skips padding at the start.
+        is_fast = [platform() == "cpu" and layer.has_fast_loop for layer in layers]
         return {
             "names": list(self._built.variables),
             "trainable": [names[id(variable)] for variable in model.trainable_variables],
@@ -414,10 +415,10 @@ class JaxNetwork(Network):
             "seed_dtype": next((str(v.dtype) for v in self._built.dropout_states), ""),
             "loops": [
                 (int(layer.cell.kernel.shape[0]), int(layer.units))
-                for layer in layers
-                if layer.has_fast_loop
+                for layer, has_loop in zip(layers, is_fast, strict=True)
+                if has_loop
             ],
-            "skips_padding": has_fast_loop and self.spec.mask_padding and self.spec.width is None,
+            "skips_padding": all(is_fast) and self.spec.mask_padding and self.spec.width is None,
         }
 
     def _read_optimizer_layout(self) -> tuple[Any, ...]:

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 class FastLSTM(keras.layers.LSTM):
     """LSTM layer with the weights and results of `keras.layers.LSTM` and a faster loop over time.
 
-    The fast loop is `sklstm._network.jax_kernels.lstm` on JAX on a CPU, and
-    `sklstm._network.torch_lstm` on torch. Other backends and devices use the loop of Keras, and so
-    do layers with other activations, recurrent dropout or half precision, which the fast loops do
-    not support.
+    The fast loop is `sklstm._network.jax_kernels.lstm` on JAX on a CPU,
+    `sklstm._network.cudnn_lstm` on JAX on a GPU, and `sklstm._network.torch_lstm` on torch. Other
+    backends and devices use the loop of Keras, and so do layers with other activations, recurrent
+    dropout or half precision, which the fast loops do not support.
 
     Sequences start from a state of zeros. The final cell state is not returned.
     """
@@ -62,10 +62,14 @@ class FastLSTM(keras.layers.LSTM):
             from sklstm._network import torch_lstm
 
             return torch_lstm.lstm(x, is_step, weights, self.return_sequences)
-        from sklstm._network import jax_kernels
-
         if is_step is None:
             is_step = keras.ops.ones(x.shape[:2], "bool")
+        if jax_platform() == "gpu":
+            from sklstm._network import cudnn_lstm
+
+            return cudnn_lstm.lstm(x, is_step, weights, self.return_sequences)
+        from sklstm._network import jax_kernels
+
         workspace = jax_kernels.next_workspace(x, self.units)
         return jax_kernels.lstm(x, is_step, weights, workspace, self.return_sequences)
 
@@ -83,12 +87,16 @@ class FastLSTM(keras.layers.LSTM):
 
 
 def _backend_has_fast_loop() -> bool:
-    backend = keras.backend.backend()
-    if backend == "jax":
-        import jax
+    if keras.backend.backend() == "jax":
+        return jax_platform() in ("cpu", "gpu")
+    return bool(keras.backend.backend() == "torch")
 
-        return bool(jax.default_backend() == "cpu")
-    return bool(backend == "torch")
+
+def jax_platform() -> str:
+    """Return "cpu", "gpu" or "tpu"."""
+    import jax
+
+    return str(jax.default_backend())
 
 
 class FastEmbedding(keras.layers.Embedding):

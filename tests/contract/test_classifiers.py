@@ -220,7 +220,7 @@ def test_early_stopping_keeps_the_weights_of_the_best_epoch(kind):
 
 @BOTH
 def test_tol_is_the_least_gain_that_counts(kind):
-    parameters = {"early_stopping": True, "n_iter_no_change": 3, "epochs": 10}
+    parameters = {"early_stopping": True, "n_iter_no_change": 3, "epochs": 30}
     assert make(kind, tol=2.0, **parameters).fit(IDS, Y).n_iter_ == 4
     patient = make(kind, tol=0.0, **parameters).fit(IDS, Y)
     losses = patient.history_["val_loss"]
