@@ -15,7 +15,6 @@ if keras.backend.backend() != "jax":
     pytest.skip("the fast loop is for JAX", allow_module_level=True)
 
 import jax
-
 from jax.experimental import rnn
 
 from sklstm._network import jax_compile, jax_kernels, jax_network
