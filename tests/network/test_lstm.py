@@ -6,82 +6,18 @@ import numpy as np
 import pytest
 from reference import lstm as reference_lstm
 
-from sklstm._network import layers as layers_module
 from sklstm._network.layers import FastLSTM
-from sklstm._network.spec import NetworkSpec, TrainingSpec, initial_weights
 from sklstm._runtime import keras
 
 if keras.backend.backend() != "jax":
     pytest.skip("the fast loop is for JAX", allow_module_level=True)
 
-import jax
-from jax.experimental import rnn
 
-from sklstm._network import jax_compile, jax_kernels, jax_network
-from sklstm._network.jax_network import JaxNetwork
+from lstm_layers import MASKS, N_INPUTS, UNITS, layers, outputs_and_gradients
+
+from sklstm._network import jax_kernels
 
 pytestmark = pytest.mark.compiled
-N_INPUTS, UNITS = 5, 4
-LENGTHS = np.array([7, 1, 4, 0, 6])
-
-
-def padded(side):
-    """Return a mask of `LENGTHS` tokens a row of 7 steps, padded on a side."""
-    steps = np.arange(7)
-    return steps < LENGTHS[:, None] if side == "right" else steps >= 7 - LENGTHS[:, None]
-
-
-MASKS = {
-    "no mask": None,
-    "padded on the right": padded("right"),
-    "padded on the left": padded("left"),
-    "gaps": np.random.default_rng(0).random((5, 7)) < 0.5,
-    "all tokens": np.ones((5, 7), dtype=bool),
-}
-
-
-def layers(**parameters):
-    """Return a fast layer and a stock one of the same weights."""
-    pair = []
-    for layer_class in (FastLSTM, keras.layers.LSTM):
-        layer = layer_class(UNITS, seed=0, **parameters)
-        layer.build((None, None, N_INPUTS))
-        rng = np.random.default_rng(0)
-        layer.set_weights([rng.normal(0, 0.5, w.shape) for w in layer.get_weights()])
-        pair.append(layer)
-    return pair
-
-
-@pytest.fixture
-def cudnn(monkeypatch):
-    """Use the loop for a GPU, with the pure JAX implementation of the cuDNN function."""
-
-    n_calls = 0
-
-    def reference(x, h, c, weights, lengths, n_inputs, units, *others):
-        nonlocal n_calls
-        n_calls += 1
-        unpacked = rnn.unpack_lstm_weights(weights, n_inputs, units, 1, False)
-        return rnn.lstm_ref(x, h, c, *unpacked, lengths, n_inputs, units, *others)
-
-    monkeypatch.setattr(rnn, "lstm", reference)
-    monkeypatch.setattr(layers_module, "jax_platform", lambda: "gpu")
-    yield
-    assert n_calls
-
-
-def outputs_and_gradients(layer, x, mask):
-    """Return the outputs, and the gradients of a sum of squares by weights and inputs."""
-    fixed = [v.value for v in layer.non_trainable_variables]
-
-    def loss(weights, x):
-        outputs, _ = layer.stateless_call(weights, fixed, x, mask=mask)
-        # Distinct weights, so that no error can cancel out.
-        return (outputs**2 * np.cos(np.arange(outputs.size)).reshape(outputs.shape)).sum(), outputs
-
-    weights = [v.value for v in layer.trainable_variables]
-    (_, outputs), gradients = jax.value_and_grad(loss, argnums=(0, 1), has_aux=True)(weights, x)
-    return [np.asarray(a) for a in [outputs, *jax.tree.leaves(gradients)]]
 
 
 @pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS)
@@ -95,50 +31,6 @@ def test_outputs_and_gradients_equal_those_of_the_stock_layer(mask, return_seque
         np.testing.assert_allclose(one, other, atol=1e-5)
 
 
-@pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS)
-@pytest.mark.parametrize("return_sequences", [False, True])
-@pytest.mark.parametrize("go_backwards", [False, True])
-def test_the_loop_for_a_gpu_equals_the_stock_layer(mask, return_sequences, go_backwards, cudnn):
-    test_outputs_and_gradients_equal_those_of_the_stock_layer(mask, return_sequences, go_backwards)
-
-
-def trained_weights(spec):
-    """Return the weights after two steps."""
-    network = JaxNetwork(spec)
-    network.load(initial_weights(network.weight_shapes, np.random.default_rng(0)))
-    network.prepare_training(TrainingSpec("adam"), 0.01, dropout_seed=0)
-    rng = np.random.default_rng(1)
-    ids = np.where(np.arange(9) < rng.integers(0, 10, (6, 1)), rng.integers(1, 20, (6, 9)), 0)
-    targets = rng.integers(0, 2, (6, 1)).astype(np.float32)
-    batch = ids.astype(np.int32), targets, np.ones(6, np.float32)
-    for _ in range(2):
-        network.train_on_batch([batch], 6, lambda f, items: [f(0, item) for item in items])()
-    return network.weights()
-
-
-@pytest.mark.parametrize("units", [(4,), (4, 3)])
-@pytest.mark.parametrize("bidirectional", [False, True])
-def test_a_network_trains_with_the_loop_for_a_gpu(units, bidirectional, cudnn, monkeypatch):
-    spec = NetworkSpec(
-        vocab_size=64,
-        n_outputs=1,
-        output_activation="sigmoid",
-        embedding_dim=5,
-        units=units,
-        bidirectional=bidirectional,
-        pooling="max",
-    )
-    with monkeypatch.context() as on_cpu:
-        on_cpu.setattr(layers_module, "jax_platform", lambda: "cpu")
-        expected = trained_weights(spec)
-    for module in (jax_network, jax_compile):
-        monkeypatch.setattr(module, "platform", lambda: "gpu")
-    given = trained_weights(spec)
-    assert given.keys() == expected.keys()
-    for name, weight in expected.items():
-        np.testing.assert_allclose(given[name], weight, atol=1e-5, err_msg=name)
-
-
 @pytest.mark.parametrize(("n_rows", "n_steps"), [(1, 1), (1, 9), (3, 1), (40, 3)])
 def test_any_number_of_rows_and_steps(n_rows, n_steps):
     fast, stock = layers(return_sequences=True)
@@ -148,13 +40,13 @@ def test_any_number_of_rows_and_steps(n_rows, n_steps):
         np.testing.assert_allclose(one, other, atol=1e-5)
 
 
-@pytest.mark.parametrize("side", ["left", "right", "middle"])
-@pytest.mark.parametrize("n_tokens", [0, 1, 31, 32, 33, 64, 70])
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("n_tokens", [0, 1, 32, 33, 70])
 @pytest.mark.parametrize("return_sequences", [False, True])
 def test_a_single_row_without_gradients(side, n_tokens, return_sequences):
     fast, stock = layers(return_sequences=return_sequences)
     x = np.random.default_rng(1).normal(size=(1, 70, N_INPUTS)).astype(np.float32)
-    first = {"left": 70 - n_tokens, "right": 0, "middle": (70 - n_tokens) // 2}[side]
+    first = 70 - n_tokens if side == "left" else 0
     is_token = (np.arange(70) >= first) & (np.arange(70) < first + n_tokens)
     given, expected = (np.asarray(layer(x, mask=is_token[None])) for layer in (fast, stock))
     np.testing.assert_allclose(given, expected, atol=1e-5)
