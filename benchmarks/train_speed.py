@@ -110,7 +110,7 @@ def growth_rows(quantity: str, rows: list[dict], names: list[str]) -> list[dict]
         columns = {quantity: row[quantity]}
         for name in names:
             label = SYSTEMS[name].label
-            columns[f"{label}: s"] = row[name]
+            columns[f"{label}: ms"] = 1e3 * row[name]
             columns[f"{label}: times"] = row[name] / before[name] if before else None
         table.append(columns)
     return table
