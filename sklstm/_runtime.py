@@ -267,9 +267,17 @@ def _serial_map(function: Callable[[int, T], R], items: Iterable[T]) -> list[R]:
     return [function(0, item) for item in items]
 
 
+# One element per current use of `worker_threads`. Unlike numbers, a list can be changed by several
+# threads without a lock.
+_users: list[None] = []
+
+
 @contextmanager
 def worker_threads(max_threads: int) -> Iterator[ParallelMap]:
     """Provide a map that runs in up to `max_threads` threads, at most one per available core.
+
+    If several threads of Python use such maps at the same time, for example in a web server, they
+    share the cores.
 
     Yields
     ------
@@ -277,8 +285,19 @@ def worker_threads(max_threads: int) -> Iterator[ParallelMap]:
         Maps a function and items to the list of ``function(worker, item)``. The workers are
         numbered from 0, and worker 0 is the calling thread. Items are assigned to them in turn.
     """
-    # Counting the cores takes longer than predicting one document.
-    n_threads = min(max_threads, available_cores()) if max_threads > 1 else 1
+    _users.append(None)
+    try:
+        # Counting the cores takes longer than predicting one document.
+        n_cores = available_cores() // len(_users) if max_threads > 1 else 1
+        with _parallel_map(max(1, min(max_threads, n_cores))) as parallel_map:
+            yield parallel_map
+    finally:
+        _users.pop()
+
+
+@contextmanager
+def _parallel_map(n_threads: int) -> Iterator[ParallelMap]:
+    """Provide the map of `worker_threads`."""
     if n_threads == 1:
         yield _serial_map
         return

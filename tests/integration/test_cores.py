@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -68,6 +69,18 @@ def test_workers_take_items_in_turn_and_the_caller_is_one_of_them(monkeypatch):
     assert [call[:2] for call in calls] == [(0, "a"), (1, "b"), (0, "c"), (1, "d"), (0, "e")]
     assert {thread for worker, _, thread in calls if worker == 0} == {threading.current_thread()}
     assert len({thread for worker, _, thread in calls if worker == 1}) == 1
+
+
+@pytest.mark.parametrize(("n_users", "n_threads"), [(1, 4), (2, 2), (3, 1), (9, 1)])
+def test_threads_of_python_share_the_cores(monkeypatch, n_users, n_threads):
+    monkeypatch.setattr("sklstm._runtime.available_cores", lambda: 4)
+    with ExitStack() as others:
+        for _ in range(n_users - 1):
+            others.enter_context(worker_threads(8))
+        with worker_threads(8) as parallel_map:
+            assert len(set(parallel_map(lambda worker, _: worker, range(8)))) == n_threads
+    with worker_threads(8) as parallel_map:
+        assert len(set(parallel_map(lambda worker, _: worker, range(8)))) == 4
 
 
 def test_an_error_in_any_worker_reaches_the_caller(monkeypatch):
