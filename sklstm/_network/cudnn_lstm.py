@@ -14,30 +14,14 @@ from jax.experimental import rnn
 def lstm(x: Array, mask: Array, weights: tuple[Array, Array, Array], sequences: bool) -> Array:
     """Return the hidden states of a batch of sequences, from a state of zeros.
 
-    Parameters
-    ----------
-    x : array of shape (n_steps, n_rows, n_inputs)
-        Inputs.
-    mask : array of bool of shape (n_steps, n_rows)
-        False at steps that leave the state unchanged.
-    weights : tuple of array
-        Kernel, recurrent kernel and bias, of shapes (n_inputs, 4 * units), (units, 4 * units) and
-        (4 * units,), with the gates in the order of `sklstm._network.spec.GATES`, which is also
-        that of cuDNN.
-    sequences : bool
-        Whether to return the state after each step, or after the last one only.
-
-    Returns
-    -------
-    h : array of shape (n_steps, n_rows, units) or (n_rows, units)
-        Zeros before the first unmasked step of a row.
+    Parameters and result are those of `sklstm._network.jax_kernels.lstm`, without the workspace.
     """
     kernel, recurrent_kernel, bias = weights
     n_inputs, units = len(kernel), len(recurrent_kernel)
     n_taken = jnp.cumsum(mask, axis=0, dtype=jnp.int32)
     order = jnp.argsort(~mask, axis=0, stable=True)
     rows = jnp.take_along_axis(x, order[..., None], axis=0).swapaxes(0, 1)
-    # cuDNN adds two biases.
+    # cuDNN has the same order of the gates, and adds two biases.
     parts = kernel.T, recurrent_kernel.T, bias, jnp.zeros_like(bias)
     zeros = jnp.zeros((1, len(rows), units), x.dtype)
     states, last, _ = rnn.lstm(

@@ -135,8 +135,12 @@ def _run(
     n_steps, n_rows, _ = x.shape
     units = len(weights[1])
     # Only the backward loop needs whole chunks.
-    is_taken = _pad(mask, _CHUNKS[0] if workspace else 1)
-    start, end = span = _span(mask, _CHUNKS[0] if workspace else 1)
+    multiple = _CHUNKS[0] if workspace else 1
+    is_taken = _pad(mask, multiple)
+    x = _pad(x, multiple)
+    start, end = span = _span(mask, multiple)
+    is_cell_input = (np.arange(4 * units) // units == 2).astype(x.dtype)
+    scale = (1 + is_cell_input) / 2
 
     def step(t: Array, state: LoopState, preactivations: Preactivations) -> LoopState:
         h, c, outputs, saved = state
@@ -159,11 +163,9 @@ def _run(
             saved = _put_all(saved, (inputs, by_z, h_by_c, c_by_c), t)
         return h_new, c_new, _put_all(outputs, (h_new,), t), saved
 
-    is_cell_input = (np.arange(4 * units) // units == 2).astype(x.dtype)
-    scale = (1 + is_cell_input) / 2
     zeros = jnp.zeros((n_rows, units), x.dtype)
     outputs: tuple[Array, ...]
-    outputs = (lax.empty((len(is_taken), n_rows, units), x.dtype),) if sequences else ()
+    outputs = (lax.empty((len(x), n_rows, units), x.dtype),) if sequences else ()
     state = (zeros, zeros, outputs, workspace[:_N_SAVED])
     loop = _one_row_loop if n_rows == 1 and not workspace else _loop
     h, _, outputs, saved = loop(step, x, weights, span, state)
@@ -173,7 +175,7 @@ def _run(
             return lambda t, filled: _put(filled, value, t)
 
         filled = lax.fori_loop(0, start, fill(zeros), outputs[0])
-        h = lax.fori_loop(end, len(is_taken), fill(h), filled)[:n_steps]
+        h = lax.fori_loop(end, len(x), fill(h), filled)[:n_steps]
     return h, (*saved, *workspace[_N_SAVED:]), span
 
 
@@ -188,7 +190,6 @@ def _loop(
     kernel, recurrent_kernel, bias = weights
     n_columns = kernel.shape[1]
     kernels = _with_many_columns(jnp.concatenate([kernel, recurrent_kernel, bias[None]]))
-    x = _pad(x, _CHUNKS[0])
     one = np.ones((x.shape[1], 1), x.dtype)
 
     def preactivations(t: Array, h: Array) -> tuple[Array, Array]:

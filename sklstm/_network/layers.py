@@ -64,7 +64,7 @@ class FastLSTM(keras.layers.LSTM):
             return torch_lstm.lstm(x, is_step, weights, self.return_sequences)
         if is_step is None:
             is_step = keras.ops.ones(x.shape[:2], "bool")
-        if jax_platform() == "gpu":
+        if _jax_platform() == "gpu":
             from sklstm._network import cudnn_lstm
 
             return cudnn_lstm.lstm(x, is_step, weights, self.return_sequences)
@@ -88,15 +88,14 @@ class FastLSTM(keras.layers.LSTM):
 
 def _backend_has_fast_loop() -> bool:
     if keras.backend.backend() == "jax":
-        return jax_platform() in ("cpu", "gpu")
+        return _jax_platform() in ("cpu", "gpu")
     return bool(keras.backend.backend() == "torch")
 
 
-def jax_platform() -> str:
-    """Return "cpu", "gpu" or "tpu"."""
-    import jax
+def _jax_platform() -> str:
+    from sklstm._network import jax_compile
 
-    return str(jax.default_backend())
+    return jax_compile.platform()
 
 
 class FastEmbedding(keras.layers.Embedding):

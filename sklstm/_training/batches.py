@@ -238,8 +238,8 @@ def predict_in_batches(network: BaseNetwork, score: Scorer, ids: Ids, lengths: L
         return next(n for n in sizes if n >= len(rows))
 
     if preferred_rows is not None and network.skips_padding and len(ids) > 1:
-        steps = sum(_CALL_COST + padded_rows(rows) / 2 * lengths[rows[-1]] for rows in batches)
-        if (_CALL_COST + lengths).sum() <= _ONE_BY_ONE_FACTOR * steps:
+        cost = sum(_CALL_COST + padded_rows(rows) / 2 * lengths[rows[-1]] for rows in batches)
+        if (_CALL_COST + lengths).sum() <= _ONE_BY_ONE_FACTOR * cost:
             batches = np.array_split(by_length, len(ids))
 
     def score_rows(_: int, rows: Rows) -> Floats:

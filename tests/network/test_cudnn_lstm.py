@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sklstm._network import layers as layers_module
 from sklstm._network.spec import NetworkSpec, TrainingSpec, initial_weights
 from sklstm._runtime import keras
 
@@ -32,7 +31,7 @@ def cudnn(monkeypatch):
         return rnn.lstm_ref(x, h, c, *unpacked, lengths, n_inputs, units, *others)
 
     monkeypatch.setattr(rnn, "lstm", reference)
-    monkeypatch.setattr(layers_module, "jax_platform", lambda: "gpu")
+    monkeypatch.setattr(jax_compile, "platform", lambda: "gpu")
     yield
     assert n_calls
 
@@ -75,10 +74,9 @@ def test_a_network_trains_with_the_loop_for_a_gpu(units, bidirectional, cudnn, m
         pooling="max",
     )
     with monkeypatch.context() as on_cpu:
-        on_cpu.setattr(layers_module, "jax_platform", lambda: "cpu")
+        on_cpu.setattr(jax_compile, "platform", lambda: "cpu")
         expected = trained_weights(spec)
-    for module in (jax_network, jax_compile):
-        monkeypatch.setattr(module, "platform", lambda: "gpu")
+    monkeypatch.setattr(jax_network, "platform", lambda: "gpu")
     given = trained_weights(spec)
     assert given.keys() == expected.keys()
     for name, weight in expected.items():
