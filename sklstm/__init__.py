@@ -11,12 +11,14 @@ if TYPE_CHECKING:
     from sklstm.comparison import ComparisonDisplay as ComparisonDisplay
     from sklstm.comparison import compare as compare
     from sklstm.export import to_onnx as to_onnx
+    from sklstm.inspection import ClassTokensDisplay as ClassTokensDisplay
     from sklstm.inspection import LSTMStateDisplay as LSTMStateDisplay
     from sklstm.inspection import MultilabelConfusionDisplay as MultilabelConfusionDisplay
     from sklstm.inspection import NetworkDisplay as NetworkDisplay
     from sklstm.inspection import ThresholdDisplay as ThresholdDisplay
     from sklstm.inspection import TokenAttributionDisplay as TokenAttributionDisplay
     from sklstm.inspection import TrainingHistoryDisplay as TrainingHistoryDisplay
+    from sklstm.inspection import class_tokens as class_tokens
     from sklstm.inspection import lstm_states as lstm_states
     from sklstm.inspection import nearest_tokens as nearest_tokens
     from sklstm.inspection import token_attributions as token_attributions
@@ -34,8 +36,9 @@ _NAMES = {
     "classifier": "LSTMTextClassifier",
     "comparison": "Comparison ComparisonDisplay compare",
     "export": "to_onnx",
-    "inspection": "LSTMStateDisplay MultilabelConfusionDisplay NetworkDisplay ThresholdDisplay "
-    "TokenAttributionDisplay TrainingHistoryDisplay lstm_states nearest_tokens token_attributions",
+    "inspection": "ClassTokensDisplay LSTMStateDisplay MultilabelConfusionDisplay NetworkDisplay "
+    "ThresholdDisplay TokenAttributionDisplay TrainingHistoryDisplay class_tokens lstm_states "
+    "nearest_tokens token_attributions",
     "keras_classifier": "KerasTextClassifier",
     "pipeline": "make_text_classifier",
     "sequencer": "TextSequencer",

@@ -1,6 +1,7 @@
 """Inspection of fitted classifiers: LSTM states, token attributions, nearest tokens, displays."""
 
 from sklstm.inspection._attributions import TokenAttributions, token_attributions
+from sklstm.inspection._class_tokens import ClassTokensDisplay, class_tokens
 from sklstm.inspection._displays import (
     NetworkDisplay,
     TokenAttributionDisplay,
@@ -11,6 +12,7 @@ from sklstm.inspection._neighbors import nearest_tokens
 from sklstm.inspection._states import LSTMStateDisplay, LSTMStates, lstm_states
 
 __all__ = [
+    "ClassTokensDisplay",
     "LSTMStateDisplay",
     "LSTMStates",
     "MultilabelConfusionDisplay",
@@ -19,6 +21,7 @@ __all__ = [
     "TokenAttributionDisplay",
     "TokenAttributions",
     "TrainingHistoryDisplay",
+    "class_tokens",
     "lstm_states",
     "nearest_tokens",
     "token_attributions",

@@ -29,7 +29,7 @@ from sklstm._network.spec import (
 )
 from sklstm._validation import Labels, check_ids
 from sklstm._vocabulary import OOV_ID
-from sklstm.inspection._integrated_gradients import integrated_gradients
+from sklstm.inspection._integrated_gradients import TOLERANCE, integrated_gradients
 from sklstm.pipeline import split_pipeline
 from sklstm.sequencer import TextSequencer
 
@@ -174,13 +174,28 @@ def token_attributions(
     >>> bool(abs(found.values.sum() - difference) <= 0.01 * difference)
     True
     """
+    return attribute_documents(estimator, X, target, method, n_steps, TOLERANCE)
+
+
+def attribute_documents(
+    estimator: BaseEstimator, X: object, target: object, method: str, n_steps: int, tolerance: float
+) -> list[TokenAttributions]:
+    """Compute token attributions with a given tolerance of integrated gradients.
+
+    Parameters
+    ----------
+    estimator, X, target, method, n_steps
+        As in `token_attributions`.
+    tolerance : float
+        Tolerated error of integrated gradients, as in `integrated_gradients`.
+    """
     if method not in _METHODS:
         raise ValueError(f"method={method!r} must be one of {', '.join(map(repr, _METHODS))}.")
     check_scalar(n_steps, "n_steps", Integral, min_val=1)
     sequencer, classifier = split_pipeline(estimator, any_classifier=method == "occlusion")
     ids = read_ids(sequencer, classifier, X)
     score = partial(_class_scores, classifier)
-    scores, labels = score(ids), _python_labels(classifier.classes_)
+    scores, labels = score(ids), python_labels(classifier.classes_)
     if target is None:
         codes = _predicted_codes(classifier, scores)
     else:
@@ -188,7 +203,8 @@ def token_attributions(
     if method == "occlusion":
         values, baselines = _occlude(score, ids, codes)
     else:
-        values, baselines = _integrate(classifier._fitted_network(), ids, codes, n_steps)
+        fitted = classifier._fitted_network()
+        values, baselines = _integrate(fitted, ids, codes, n_steps, tolerance)
     targets, of_targets = [labels[code] for code in codes], scores[np.arange(len(ids)), codes]
     tokens = token_names(sequencer, ids)
     columns = (tokens, values, targets, of_targets.tolist(), baselines.tolist())
@@ -254,14 +270,14 @@ def _target_code(labels: Sequence[object], target: object) -> int:
     raise ValueError(f"target={target!r:.60} must be one of the classes {listed}{hint}")
 
 
-def _python_labels(classes: Labels) -> list[object]:
+def python_labels(classes: Labels) -> list[object]:
     """Return the classes, with NumPy scalars converted to Python objects."""
     scalars = (np.str_, np.bool_, np.number)
     return [label.item() if isinstance(label, scalars) else label for label in classes]
 
 
 def _integrate(
-    fitted: FittedNetwork, ids: Ids, codes: _Codes, n_steps: int
+    fitted: FittedNetwork, ids: Ids, codes: _Codes, n_steps: int, tolerance: float
 ) -> tuple[list[_Doubles], _Doubles]:
     """Return integrated gradients of each token, and the scores of the baseline inputs."""
     rows, spec, weights = fitted.resolve(ids)
@@ -276,7 +292,7 @@ def _integrate(
         output_weights /= 2
         values, baselines = _split_linear_scores(spec, weights, inputs, output_weights)
     lstm_values, lstm_baselines = integrated_gradients(
-        spec, weights, inputs, lengths, output_weights, values.sum(axis=1), n_steps
+        spec, weights, inputs, lengths, output_weights, values.sum(axis=1), n_steps, tolerance
     )
     values += lstm_values
     of_tokens = [of_document[row != 0] for of_document, row in zip(values, inputs, strict=True)]

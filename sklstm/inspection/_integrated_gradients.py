@@ -32,8 +32,10 @@ _Ints = NDArray[np.int64]
 _BATCH_ROWS = 32
 # Maximum number of times that segments are halved.
 _MAX_HALVINGS = 16
-# Tolerated error of a sum: this fraction of the difference of the scores, or this many logits.
-_RELATIVE_TOLERANCE, _ABSOLUTE_TOLERANCE = 0.01, 0.001
+#: Tolerated error of a sum, as a fraction of the difference of the scores.
+TOLERANCE = 0.01
+# Differences below this many logits have the tolerance of this difference.
+_MIN_DIFFERENCE = 0.1
 
 
 def integrated_gradients(
@@ -44,6 +46,7 @@ def integrated_gradients(
     output_weights: Floats,
     other_differences: _Doubles,
     n_steps: int,
+    tolerance: float,
 ) -> tuple[_Doubles, _Doubles]:
     """Attribute the scores of the LSTM to the embedding vectors of a document.
 
@@ -63,6 +66,9 @@ def integrated_gradients(
         to the total difference.
     n_steps : int
         Initial number of points of the quadrature.
+    tolerance : float
+        Tolerated error of the sum of a document, as a fraction of the difference of its scores.
+        The default of the public functions is `TOLERANCE`.
 
     Returns
     -------
@@ -95,9 +101,9 @@ def integrated_gradients(
         baselines = paths.weighted_gradients(documents, zeros[:, None], np.zeros(1))[0][:, 0]
         segments = paths.integrate(documents, zeros, zeros + 1, baselines, n_steps)
         differences = segments.end_score - baselines + other_differences
-        tolerance = np.maximum(_RELATIVE_TOLERANCE * np.abs(differences), _ABSOLUTE_TOLERANCE)
+        tolerated = tolerance * np.maximum(np.abs(differences), _MIN_DIFFERENCE)
         for _ in range(_MAX_HALVINGS):
-            is_inaccurate = segments.are_inaccurate(tolerance)
+            is_inaccurate = segments.are_inaccurate(tolerated)
             if not is_inaccurate.any():
                 break
             halves = paths.halve(segments.take(is_inaccurate), ceil(n_steps / 2))
@@ -105,7 +111,7 @@ def integrated_gradients(
     values = np.zeros(inputs.shape)
     np.add.at(values, segments.document, segments.values)
     errors = np.bincount(segments.document, segments.errors)
-    bad = np.flatnonzero(~(np.abs(errors) <= tolerance))
+    bad = np.flatnonzero(~(np.abs(errors) <= tolerated))
     if len(bad):
         worst = bad[np.argmax(np.abs(errors[bad]))]
         message = (
@@ -113,8 +119,8 @@ def integrated_gradients(
             f"difference of their scores: for document {worst} the error is {errors[worst]:.2g} of "
             f"{differences[worst]:.2g} logits. Raise n_steps."
         )
-        # Report the line that calls token_attributions.
-        warnings.warn(message, ConvergenceWarning, stacklevel=4)
+        # Report the line that calls the public function.
+        warnings.warn(message, ConvergenceWarning, stacklevel=5)
     return values, baselines
 
 
