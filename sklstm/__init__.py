@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from sklstm.comparison import compare as compare
     from sklstm.export import to_onnx as to_onnx
     from sklstm.inspection import ClassTokensDisplay as ClassTokensDisplay
+    from sklstm.inspection import ConfidenceDisplay as ConfidenceDisplay
     from sklstm.inspection import LSTMStateDisplay as LSTMStateDisplay
     from sklstm.inspection import MultilabelConfusionDisplay as MultilabelConfusionDisplay
     from sklstm.inspection import NetworkDisplay as NetworkDisplay
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from sklstm.inspection import token_attributions as token_attributions
     from sklstm.keras_classifier import KerasTextClassifier as KerasTextClassifier
     from sklstm.pipeline import make_text_classifier as make_text_classifier
+    from sklstm.selective import SelectiveClassifier as SelectiveClassifier
     from sklstm.sequencer import TextSequencer as TextSequencer
     from sklstm.streaming import fit_stream as fit_stream
     from sklstm.vectors import WordVectors as WordVectors
@@ -36,11 +38,12 @@ _NAMES = {
     "classifier": "LSTMTextClassifier",
     "comparison": "Comparison ComparisonDisplay compare",
     "export": "to_onnx",
-    "inspection": "ClassTokensDisplay LSTMStateDisplay MultilabelConfusionDisplay NetworkDisplay "
-    "ThresholdDisplay TokenAttributionDisplay TrainingHistoryDisplay class_tokens lstm_states "
-    "nearest_tokens token_attributions",
+    "inspection": "ClassTokensDisplay ConfidenceDisplay LSTMStateDisplay "
+    "MultilabelConfusionDisplay NetworkDisplay ThresholdDisplay TokenAttributionDisplay "
+    "TrainingHistoryDisplay class_tokens lstm_states nearest_tokens token_attributions",
     "keras_classifier": "KerasTextClassifier",
     "pipeline": "make_text_classifier",
+    "selective": "SelectiveClassifier",
     "sequencer": "TextSequencer",
     "streaming": "fit_stream",
     "vectors": "WordVectors",

@@ -2,6 +2,7 @@
 
 from sklstm.inspection._attributions import TokenAttributions, token_attributions
 from sklstm.inspection._class_tokens import ClassTokensDisplay, class_tokens
+from sklstm.inspection._confidence_display import ConfidenceDisplay
 from sklstm.inspection._displays import (
     NetworkDisplay,
     TokenAttributionDisplay,
@@ -13,6 +14,7 @@ from sklstm.inspection._states import LSTMStateDisplay, LSTMStates, lstm_states
 
 __all__ = [
     "ClassTokensDisplay",
+    "ConfidenceDisplay",
     "LSTMStateDisplay",
     "LSTMStates",
     "MultilabelConfusionDisplay",
