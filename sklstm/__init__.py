@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from sklstm.inspection import token_attributions as token_attributions
     from sklstm.keras_classifier import KerasTextClassifier as KerasTextClassifier
     from sklstm.pipeline import make_text_classifier as make_text_classifier
+    from sklstm.reporting import Report as Report
+    from sklstm.reporting import report as report
     from sklstm.selective import SelectiveClassifier as SelectiveClassifier
     from sklstm.sequencer import TextSequencer as TextSequencer
     from sklstm.streaming import fit_stream as fit_stream
@@ -43,6 +45,7 @@ _NAMES = {
     "TrainingHistoryDisplay class_tokens lstm_states nearest_tokens token_attributions",
     "keras_classifier": "KerasTextClassifier",
     "pipeline": "make_text_classifier",
+    "reporting": "Report report",
     "selective": "SelectiveClassifier",
     "sequencer": "TextSequencer",
     "streaming": "fit_stream",

@@ -123,3 +123,8 @@ def tidy(ax: Axes, grid: Literal["x", "both"]) -> None:
     ax.spines[["top", "right"]].set_visible(False)
     ax.set_axisbelow(True)
     ax.grid(axis=grid, color="#dddddd", linewidth=0.6)
+
+
+def as_rgb(color: str) -> str:
+    """Return a hexadecimal color as red, green and blue for CSS."""
+    return ", ".join(str(int(color[start : start + 2], 16)) for start in (1, 3, 5))

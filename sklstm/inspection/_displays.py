@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 
 from sklstm._network.summary import Layer, network_layers
-from sklstm._plotting import BLACK, BLUE, GREY, VERMILION, Display, diverging, room, tidy
+from sklstm._plotting import BLACK, BLUE, GREY, VERMILION, Display, as_rgb, diverging, room, tidy
 from sklstm.classifier import LSTMTextClassifier
 from sklstm.inspection._attributions import TokenAttributions, token_attributions
 from sklstm.pipeline import final_classifier
@@ -166,9 +166,7 @@ class TokenAttributionDisplay(Display):
         return self
 
     def _repr_html_(self) -> str:
-        limit = self._limit()
-        pairs = zip(self._tokens(), self.attributions.values, strict=True)
-        words = " ".join(_html_word(token, float(value), limit) for token, value in pairs)
+        words = colored_words(self.attributions)
         return (
             f"<div><p>{escape(self._title())}<br><small>Blue, solid line: supports the class. "
             "Orange, dotted line: opposes it. Hover over a word for its value in logits.</small>"
@@ -183,12 +181,8 @@ class TokenAttributionDisplay(Display):
         score = f"Score of {shorten(str(found.target), 40)}: {found.score:+.2f} logits"
         return f"{score} (baseline {found.baseline_score:+.2f})"
 
-    def _limit(self) -> float:
-        """Return the largest absolute value, but at least `_MIN_RANGE`."""
-        return max(float(np.abs(self.attributions.values).max(initial=0.0)), _MIN_RANGE)
-
     def _plot_text(self, ax: Axes | None) -> Axes:
-        tokens, limit = self._tokens(), self._limit()
+        tokens, limit = self._tokens(), _limit(self.attributions)
         n_lines = _wrap(tokens, _TEXT_WIDTH - 0.2)[1]
         ax = self._one_axes(ax, (_TEXT_WIDTH, 1.05 + _LINE_HEIGHT * n_lines))
         from matplotlib.cm import ScalarMappable
@@ -237,7 +231,7 @@ class TokenAttributionDisplay(Display):
         ax.axvline(0, color=GREY, linewidth=0.8)
         ax.set_yticks(range(len(tokens)), tokens, parse_math=False)
         ax.set_ylim(len(tokens) - 0.4, -0.6)
-        if self._limit() == _MIN_RANGE:
+        if _limit(self.attributions) == _MIN_RANGE:
             ax.set_xlim(-_MIN_RANGE, _MIN_RANGE)
         ax.locator_params(axis="x", nbins=6)
         ax.set_xlabel("contribution to the score, logits")
@@ -262,13 +256,24 @@ def _wrap(tokens: list[str], width: float) -> tuple[list[tuple[int, int]], int]:
     return positions, line + 1
 
 
+def _limit(attributions: TokenAttributions) -> float:
+    """Return the largest absolute value, but at least `_MIN_RANGE`."""
+    return max(float(np.abs(attributions.values).max(initial=0.0)), _MIN_RANGE)
+
+
+def colored_words(attributions: TokenAttributions) -> str:
+    """Return the tokens as HTML, colored by their values."""
+    limit, tokens = _limit(attributions), map(str, attributions.tokens)
+    pairs = zip(tokens, attributions.values.tolist(), strict=True)
+    return " ".join(_html_word(token, value, limit) for token, value in pairs)
+
+
 def _html_word(token: str, value: float, limit: float) -> str:
     """Return a word with a background that is visible on light and dark pages."""
     fraction = abs(value) / limit
     color, style = (BLUE, "solid") if value > 0 else (VERMILION, "dotted")
-    rgb = ", ".join(str(int(color[start : start + 2], 16)) for start in (1, 3, 5))
     underline = f"2px {style} {color}" if fraction >= _MIN_UNDERLINED else "none"
-    css = f"background: rgba({rgb}, {0.45 * fraction:.2f}); border-bottom: {underline}"
+    css = f"background: rgba({as_rgb(color)}, {0.45 * fraction:.2f}); border-bottom: {underline}"
     return f'<span title="{value:+.3f}" style="{css}; padding: 0 2px">{escape(token)}</span>'
 
 
