@@ -115,6 +115,7 @@ def test_an_exported_network_is_timed_next_to_its_classifier():
         ("accuracy", ["--systems", "fast", "NB-SVM"], {"fast", "NB-SVM"}),
         ("ablation", ["--scratch", "--variants", "as it is", "32 units"], {"as it is", "32 units"}),
         ("ngram_weight", ["--seeds", "1"], {"data set", "MR"}),
+        ("calibration", ["--seeds", "1", "--preset", "fast"], {"data set", "MR"}),
         (
             "learned_vectors",
             ["--labels", "40", "--variants", "default", "vector_size=50"],

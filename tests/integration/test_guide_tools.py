@@ -1,4 +1,4 @@
-"""The code of the user guide for gunicorn and MLflow runs."""
+"""The code of the user guide for gunicorn, MLflow, MAPIE and cleanlab runs."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ import urllib.request
 from pathlib import Path
 
 import joblib
+import numpy as np
 import pytest
-from conftest import LABELS, TEXTS, small_classifier
+from conftest import LABELS, TEXTS, make_ids, small_classifier
 from sklearn.pipeline import make_pipeline
 
-from sklstm import TextSequencer
+from sklstm import TextSequencer, make_text_classifier
 
 GUIDE = Path(__file__).parents[2] / "docs" / "user_guide"
 # Models are saved by one process and loaded by others.
@@ -44,6 +45,33 @@ def test_mlflow_saves_and_loads_a_model(model, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     exec(block_with("combining", "mlflow"), {"model": model, "texts": TEXTS})
     assert (tmp_path / "mlflow_model").is_dir()
+
+
+@pytest.mark.filterwarnings("ignore")  # Warnings of MAPIE.
+def test_mapie_returns_sets_that_contain_the_class():
+    pytest.importorskip("mapie")
+    ids, y = make_ids(n_documents=400)
+    texts = [" ".join(f"w{n}" for n in row[row > 0]) for row in ids]
+    fitted = make_pipeline(TextSequencer(), small_classifier()).fit(texts[:200], y[:200])
+    names = {"model": fitted, "X_val": texts[200:300], "y_val": y[200:300], "X_test": texts[300:]}
+    exec(block_with("confidence", "mapie"), names)
+    assert len(names["names"]) == 100
+    contains = [label in classes for label, classes in zip(y[300:], names["names"], strict=True)]
+    assert np.mean(contains) > 0.8  # The confidence level is 0.9.
+
+
+@pytest.mark.filterwarnings("ignore")  # Warnings of cleanlab.
+def test_cleanlab_finds_wrong_labels():
+    pytest.importorskip("cleanlab")
+    right = np.array(["good", "bad"] * 60)
+    wrong = set(range(0, 120, 24))
+    labels = right.copy()
+    labels[list(wrong)] = ["bad" if label == "good" else "good" for label in labels[list(wrong)]]
+    texts = [f"a {n} film with {label} music {n % 7}" for n, label in enumerate(right)]
+    model = make_text_classifier("fast", epochs=6, random_state=0)
+    names = {"np": np, "model": model, "texts": texts, "labels": labels}
+    exec(block_with("inspecting", "cleanlab"), names)
+    assert set(names["suspicious"].tolist()) == wrong
 
 
 class Service:
