@@ -15,6 +15,7 @@ The test set is 20 %, another part for each seed.
 from __future__ import annotations
 
 import argparse
+from math import isnan, nan
 from pathlib import Path
 from typing import Any
 
@@ -78,13 +79,19 @@ def measure(dataset: Dataset, preset: str, seed: int, accuracy: float) -> dict[s
     n_correct = (predicted[is_decided] == labels[is_decided]).sum()
     before, after = (_display(each, dataset.test) for each in (model, calibrated))
     return {
-        "accuracy": before.is_correct.mean(),
-        "calibrated": after.is_correct.mean(),
+        "accuracy": float(before.is_correct.mean()),
+        "calibrated": float(after.is_correct.mean()),
         "calibration error": before.expected_calibration_error,
         "calibrated error": after.expected_calibration_error,
-        "coverage": is_decided.mean(),
-        "accuracy of decided": n_correct / n_decided if n_decided else float("nan"),
+        "coverage": float(is_decided.mean()),
+        "accuracy of decided": float(n_correct / n_decided) if n_decided else nan,
     }
+
+
+def _mean(values: list[float]) -> str:
+    """Summarize the values of the seeds that have one."""
+    known = [value for value in values if not isnan(value)]
+    return summarize(known) if known else "-"
 
 
 def _display(model: Any, test: Any) -> ConfidenceDisplay:

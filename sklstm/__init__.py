@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from sklstm.reporting import report as report
     from sklstm.selective import SelectiveClassifier as SelectiveClassifier
     from sklstm.sequencer import TextSequencer as TextSequencer
+    from sklstm.stacking import OutOfFoldTransformer as OutOfFoldTransformer
     from sklstm.streaming import fit_stream as fit_stream
     from sklstm.vectors import WordVectors as WordVectors
 
@@ -48,6 +49,7 @@ _NAMES = {
     "reporting": "Report report",
     "selective": "SelectiveClassifier",
     "sequencer": "TextSequencer",
+    "stacking": "OutOfFoldTransformer",
     "streaming": "fit_stream",
     "vectors": "WordVectors",
 }
