@@ -52,9 +52,7 @@ def main() -> None:
             dataset = load(name, options.data, seed).head(options.documents)
             runs.append(measure(dataset, options.preset, seed, options.accuracy))
             print(f"{name}, seed {seed}: {runs[-1]}", flush=True)
-        rows.append(
-            {"data set": name} | {key: summarize([r[key] for r in runs]) for key in runs[0]}
-        )
+        rows.append({"data set": name} | {key: _mean([r[key] for r in runs]) for key in runs[0]})
     print(f"\n{format_table(rows)}")
 
 

@@ -9,6 +9,7 @@ ORDER = (
     "plot_search_and_compare.py",
     "plot_gates.py",
     "plot_worst_mistakes.py",
+    "plot_active_learning.py",
     "plot_saving.py",
     "plot_stream.py",
     "plot_custom_model.py",
