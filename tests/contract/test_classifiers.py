@@ -8,7 +8,6 @@ import pickle
 
 import numpy as np
 import pytest
-import sklearn
 from conftest import PLAIN, make_ids
 from custom_models import network_that_knows_places
 from numpydoc.docscrape import ClassDoc
@@ -66,16 +65,12 @@ def make(kind, **parameters):
     return kind(**(defaults | PARAMETERS[kind] | parameters))
 
 
-# scikit-learn 1.7.0 subtracts a fractional number from integers in this check.
-BROKEN = ["check_positive_only_tag_during_fit"] if sklearn.__version__ == "1.7.0" else []
-
-
 def checks_of(label, classifier, expected_failures):
     """Return the checks of scikit-learn that must pass."""
     return [
         pytest.param(estimator, check, id=f"{label}-{check.func.__name__}")
         for estimator, check in estimator_checks_generator(classifier, mark=None)
-        if check.func.__name__ not in [*expected_failures, *BROKEN]
+        if check.func.__name__ not in expected_failures
     ]
 
 
