@@ -81,8 +81,7 @@ def labels() -> list[str]:
 @pytest.fixture
 def plt():
     """Give matplotlib's pyplot without a screen, and leave no figure and no setting behind."""
-    import matplotlib
-
+    matplotlib = pytest.importorskip("matplotlib")
     matplotlib.use("Agg")
     import matplotlib.pyplot
 

@@ -24,10 +24,12 @@ from sklstm._runtime import keras_settings, process_cores
 Shape = tuple[int, ...]
 JaxFunction = Callable[..., Any]
 
-# Settings of JAX that do not affect the code of a function.
+# Settings of JAX that do not affect the code of a function. Those of Pallas, which the functions do
+# not use, exist only after its import, which Keras may cause.
 _IRRELEVANT = re.compile(
     "jax_(compilation_cache|persistent_cache|enable_compilation_cache|raise_persistent|log|debug_log"
-    "|explain|traceback|tracer_error|include_full_tracebacks|dump|pprint|hlo_source|source_url)"
+    "|explain|traceback|tracer_error|include_full_tracebacks|dump|pprint|hlo_source|source_url"
+    "|pallas|mosaic)"
 )
 # Settings of JAX for debugging. Compiled functions would ignore them.
 _DEBUGGING = ("jax_disable_jit", "jax_debug_nans", "jax_debug_infs", "jax_check_tracer_leaks")

@@ -129,10 +129,10 @@ def test_probabilities_are_areas_under_the_density_of_the_posterior(rope):
 def test_probability_to_be_worse_without_rope_is_half_the_p_value():
     values = [0.02, 0.04, 0.03, 0.05, -0.01]
     found = bayesian_t_test(values, 0.25, 0.0)
-    assert found.prob_equal == 0
+    assert found.prob_equal == pytest.approx(0, abs=1e-15)
     assert found.prob_second == pytest.approx(corrected_t_test(values, 0.25).p_value / 2)
     opposite = bayesian_t_test(-np.array(values), 0.25, 0.0)
-    assert_allclose(opposite, found[::-1])
+    assert_allclose(opposite, found[::-1], atol=1e-15)
 
 
 @pytest.mark.parametrize(

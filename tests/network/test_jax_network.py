@@ -41,7 +41,8 @@ def compiled(monkeypatch):
 
     jax.monitoring.register_event_duration_secs_listener(listen)
     yield names
-    jax.monitoring.unregister_event_duration_listener(listen)
+    if hasattr(jax.monitoring, "unregister_event_duration_listener"):  # New in JAX 0.8.1.
+        jax.monitoring.unregister_event_duration_listener(listen)
 
 
 def batch(n_outputs, n_rows=N_ROWS):
