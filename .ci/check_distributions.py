@@ -33,11 +33,11 @@ def read_sdist(folder: Path) -> set[str]:
     return {str(PurePosixPath(*file.parts[1:])) for file in files}
 
 
-def tracked_files() -> set[str]:
-    """Return the files in the repository that git tracks."""
+def tracked_files() -> set[str] | None:
+    """Return the files in the repository that git tracks; None outside a repository."""
     command = ["git", "ls-files", "-z"]
-    listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    return {name for name in listed.split("\0") if name}
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    return {name for name in done.stdout.split("\0") if name} if done.returncode == 0 else None
 
 
 def main() -> None:
@@ -46,6 +46,9 @@ def main() -> None:
     wheel, tracked = read_wheel(dist), tracked_files()
     if wheel != read_wheel(checkout):
         sys.exit("The wheel built from the sdist differs from the one built from the checkout.")
+    if tracked is None:
+        print("Not a git repository: the files are not compared with those that git tracks.")
+        return
     package = {name for name in wheel if ".dist-info/" not in name}
     expected = {name for name in tracked if name.startswith("sklstm/")}
     if package != expected or "sklstm/py.typed" not in package:
