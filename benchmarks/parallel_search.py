@@ -41,13 +41,14 @@ def main() -> None:
         "--workers", type=int, default=2, help="workers of the last configuration (2)"
     )
     parser.add_argument("--epochs", type=int, default=2, help="epochs of each fit (2)")
+    parser.add_argument("--max-len", type=int, default=500, help="words of a review (500)")
     parser.add_argument(
         "--limit", type=float, default=1_800, help="time limit of a search in seconds (1,800)"
     )
     options = parser.parse_args()
     report = Report(options)
     documents = reviews(options.documents)
-    ids, y = token_ids(documents["text"]), documents["label"].to_numpy()
+    ids, y = token_ids(documents["text"], max_len=options.max_len), documents["label"].to_numpy()
     ways: dict[str, tuple[int, dict[str, str]]] = {
         ONE: (1, {"OMP_NUM_THREADS": "1"}),
         "no workers": (1, {}),

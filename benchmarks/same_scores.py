@@ -1,9 +1,10 @@
 """Consistency of the scores of a model across formats and backends.
 
-Trains pipelines on JAX on sentences of film reviews, and scores other sentences in separate
-processes with the joblib file loaded under JAX, PyTorch or TensorFlow, the skops file, the ONNX
-file in onnxruntime (with the ids of examples/onnx_loader.py), and the model of stock Keras layers.
-Prints the largest absolute difference. Formats and backends that are not installed are skipped.
+Trains pipelines on JAX on sentences of film reviews, and scores other sentences in one process per
+row of the table: with the joblib file loaded under JAX, PyTorch or TensorFlow, the skops file, the
+ONNX file in onnxruntime (with the ids of examples/onnx_loader.py), and the model of stock Keras
+layers. Prints the largest absolute difference. Formats and backends that are not installed are
+skipped.
 
     python benchmarks/same_scores.py                       # a minute
 """
@@ -43,7 +44,10 @@ PIPELINES: dict[str, dict[str, Any]] = {
 
 
 class Scores:
-    """Loads a saved model in one of several ways and scores texts."""
+    """Loads saved models in one of several ways and scores texts."""
+
+    def all(self, method: str, folders: list[Path], texts: list[str]) -> list[np.ndarray]:
+        return [getattr(self, method)(folder, texts) for folder in folders]
 
     def joblib(self, folder: Path, texts: list[str]) -> np.ndarray:
         return joblib.load(folder / "model.joblib").predict_proba(texts)
@@ -78,37 +82,45 @@ PLACES: dict[str, tuple[str, str]] = {
 
 
 class Training:
-    """Trains a pipeline and saves it in all formats."""
+    """Trains the pipelines and saves each in all formats."""
 
-    def save(self, parameters: dict[str, Any], X: list[str], y: list[int], folder: Path) -> None:
+    def save(self, X: list[str], y: list[int], folders: list[Path]) -> None:
         from skops.io import dump
 
         from sklstm import to_onnx
 
-        model = make_text_classifier(**parameters, random_state=0).fit(X, y)
-        joblib.dump(model, folder / "model.joblib")
-        dump(model, folder / "model.skops")
-        to_onnx(model, folder / "model.onnx")
+        for parameters, folder in zip(PIPELINES.values(), folders, strict=True):
+            model = make_text_classifier(**parameters, random_state=0).fit(X, y)
+            folder.mkdir()
+            joblib.dump(model, folder / "model.joblib")
+            dump(model, folder / "model.skops")
+            to_onnx(model, folder / "model.onnx")
 
 
 def largest_differences(
-    places: list[str], folder: Path, texts: list[str], left_out: Callable[[str, Lost], None]
-) -> dict[str, float]:
-    """Return the largest difference from the JAX scores for each way of loading."""
+    places: list[str], folders: list[Path], texts: list[str], left_out: Callable[[str, Lost], None]
+) -> dict[str, list[float]]:
+    """Return the largest difference of each pipeline from JAX, for each way of loading."""
     expected = None
     differences = {}
     for place in places:
         method, backend = PLACES[place]
-        environment = {"KERAS_BACKEND": backend}
         try:
             _, scores = run_afresh(
-                "same_scores:Scores", method, folder, texts, environment=environment, limit=LIMIT
+                "same_scores:Scores",
+                "all",
+                method,
+                folders,
+                texts,
+                environment={"KERAS_BACKEND": backend},
+                limit=LIMIT,
             )
         except Lost as reason:
             left_out(place, reason)
             continue
         expected = scores if expected is None else expected
-        differences[place] = float(np.abs(scores - expected).max())
+        pairs = zip(scores, expected, strict=True)
+        differences[place] = [float(np.abs(found - jax).max()) for found, jax in pairs]
     return differences
 
 
@@ -128,20 +140,21 @@ def main() -> None:
         left_out(place, f"{backend} not installed")
     usable = [place for place in PLACES if place not in lacking]
 
-    for name, parameters in PIPELINES.items():
-        with TemporaryDirectory() as folder:
-            run_afresh(
-                "same_scores:Training",
-                "save",
-                parameters,
-                texts[:n_train],
-                labels[:n_train],
-                Path(folder),
-                environment={"KERAS_BACKEND": "jax"},
-            )
-            found = largest_differences(usable, Path(folder), texts[n_train:], left_out)
-        for place, row in rows.items():
-            row[name] = f"{found[place]:.1e}" if place in found else None
+    with TemporaryDirectory() as temporary:
+        folders = [Path(temporary, str(number)) for number in range(len(PIPELINES))]
+        run_afresh(
+            "same_scores:Training",
+            "save",
+            texts[:n_train],
+            labels[:n_train],
+            folders,
+            environment={"KERAS_BACKEND": "jax"},
+        )
+        found = largest_differences(usable, folders, texts[n_train:], left_out)
+    for place, row in rows.items():
+        differences = found.get(place, [None] * len(PIPELINES))
+        for name, value in zip(PIPELINES, differences, strict=True):
+            row[name] = None if value is None else f"{value:.1e}"
     report.table(
         f"Greatest difference of a probability from JAX, {len(texts) - n_train:,} sentences",
         list(rows.values()),

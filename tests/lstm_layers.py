@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import jax
 import numpy as np
 
@@ -39,16 +41,39 @@ def layers(**parameters):
     return pair
 
 
+#: The same, but later calls return the same layers, whose functions are compiled only once.
+shared_layers = cache(layers)
+
+
+def outputs(layer, x, mask):
+    """Return the outputs."""
+    weights, fixed = _variables(layer)
+    return np.asarray(_compiled(layer)[0](weights, fixed, x, mask))
+
+
 def outputs_and_gradients(layer, x, mask):
     """Return the outputs, and the gradients of a sum of squares by weights and inputs."""
-    fixed = [v.value for v in layer.non_trainable_variables]
+    weights, fixed = _variables(layer)
+    (_, computed), gradients = _compiled(layer)[1](weights, fixed, x, mask)
+    return [np.asarray(a) for a in [computed, *jax.tree.leaves(gradients)]]
 
-    def loss(weights, x):
-        outputs, _ = layer.stateless_call(weights, fixed, x, mask=mask)
+
+def _variables(layer):
+    variables = layer.trainable_variables, layer.non_trainable_variables
+    return [[v.value for v in of_kind] for of_kind in variables]
+
+
+@cache
+def _compiled(layer):
+    """Return two functions that are compiled once for each shape, whatever the mask."""
+
+    def compute(weights, fixed, x, mask):
+        return layer.stateless_call(weights, fixed, x, mask=mask)[0]
+
+    def loss(weights, fixed, x, mask):
+        computed = compute(weights, fixed, x, mask)
         # Distinct weights, so that no error can cancel out.
-        return (outputs**2 * np.cos(np.arange(outputs.size)).reshape(outputs.shape)).sum(), outputs
+        factors = np.cos(np.arange(computed.size)).reshape(computed.shape)
+        return (computed**2 * factors).sum(), computed
 
-    weights = [v.value for v in layer.trainable_variables]
-    compute = jax.jit(jax.value_and_grad(loss, argnums=(0, 1), has_aux=True))
-    (_, outputs), gradients = compute(weights, x)
-    return [np.asarray(a) for a in [outputs, *jax.tree.leaves(gradients)]]
+    return jax.jit(compute), jax.jit(jax.value_and_grad(loss, argnums=(0, 2), has_aux=True))

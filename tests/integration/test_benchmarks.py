@@ -36,11 +36,15 @@ def rows(output):
 @pytest.mark.parametrize(
     ("script", "options", "expected"),
     [
-        ("train_speed", "--documents 128 --systems sklstm-jax", {SKLSTM}),
+        ("train_speed", "--documents 64 --systems sklstm-jax", {SKLSTM}),
         ("predict_speed", "--documents 64 --stream 22 --systems sklstm-jax", {SKLSTM}),
-        ("search_speed", "--documents 90 --epochs 1 --systems sklstm-jax", {SKLSTM}),
-        ("parallel_search", "--documents 60 --epochs 1", {"one worker", "no workers", "2 workers"}),
-        ("memory", "--documents 64 --fits 1 --systems sklstm-jax", {"1", SKLSTM}),
+        ("search_speed", "--documents 30 --epochs 1 --systems sklstm-jax", {SKLSTM}),
+        (
+            "parallel_search",
+            "--documents 12 --epochs 1 --max-len 20",
+            {"one worker", "no workers", "2 workers"},
+        ),
+        ("memory", "--documents 16 --fits 1 --systems sklstm-jax", {"1", SKLSTM}),
         (
             "time_to_accuracy",
             "--documents 160 --target 0 --checks 2 --systems sklstm-jax keras-jax",
@@ -113,23 +117,27 @@ def test_an_exported_network_is_timed_next_to_its_classifier():
     ("script", "options", "expected"),
     [
         ("accuracy", ["--systems", "fast", "NB-SVM"], {"fast", "NB-SVM"}),
-        ("ablation", ["--scratch", "--variants", "as it is", "32 units"], {"as it is", "32 units"}),
+        (
+            "ablation",
+            ["--scratch", "--variants", "3 epochs", "32 units", "--seeds", "1"],
+            {"3 epochs", "32 units"},
+        ),
         ("ngram_weight", ["--seeds", "1"], {"data set", "MR"}),
         ("calibration", ["--seeds", "1", "--preset", "fast"], {"data set", "MR"}),
         (
             "learned_vectors",
-            ["--labels", "40", "--variants", "default", "vector_size=50"],
+            ["--labels", "8", "--variants", "default", "vector_size=50"],
             {"parameters", "default", "vector_size=50"},
         ),
         (
             "imbalanced_accuracy",
-            ["--documents", "600", "--seeds", "1"],
+            ["--documents", "300", "--seeds", "1"],
             {"balanced", "balanced, early stopping", "logistic regression"},
         ),
     ],
 )
 def test_accuracies_are_printed_for_each_set(script, options, expected):
-    small = ["--sets", "MR", "--documents", "80", "--seeds", "2"]
+    small = ["--sets", "MR", "--documents", "60", "--seeds", "2"]
     command = [sys.executable, str(BENCHMARKS / f"{script}.py"), *small, *options]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr

@@ -12,7 +12,7 @@ if keras.backend.backend() != "jax":
     pytest.skip("this loop is for JAX", allow_module_level=True)
 
 from jax.experimental import rnn
-from lstm_layers import MASKS, N_INPUTS, layers, outputs_and_gradients
+from lstm_layers import MASKS, N_INPUTS, layers, outputs_and_gradients, shared_layers
 
 from sklstm._network import jax_compile, jax_network
 from sklstm._network.jax_network import JaxNetwork
@@ -40,7 +40,8 @@ def cudnn(monkeypatch):
 @pytest.mark.parametrize("return_sequences", [False, True])
 @pytest.mark.parametrize("go_backwards", [False, True])
 def test_the_loop_for_a_gpu_equals_the_stock_layer(mask, return_sequences, go_backwards, cudnn):
-    fast, stock = layers(return_sequences=return_sequences, go_backwards=go_backwards)
+    settings = {"return_sequences": return_sequences, "go_backwards": go_backwards}
+    fast, stock = layers(**settings)[0], shared_layers(**settings)[1]
     x = np.random.default_rng(1).normal(size=(5, 7, N_INPUTS)).astype(np.float32)
     given, expected = (outputs_and_gradients(layer, x, mask) for layer in (fast, stock))
     for one, other in zip(given, expected, strict=True):

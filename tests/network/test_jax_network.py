@@ -79,9 +79,17 @@ ARCHITECTURES = {
         20, 3, "softmax", units=(4, 3), embedding_dim=3, bidirectional=True, pooling="concat"
     ),
     "multilabel": NetworkSpec(
-        20, 3, "sigmoid", units=(4,), embedding_dim=3, pooling="max", trainable_embeddings=False
+        20,
+        3,
+        "sigmoid",
+        units=(4,),
+        embedding_dim=3,
+        pooling="max_mean",
+        trainable_embeddings=False,
     ),
-    "stock loop": NetworkSpec(20, 1, "sigmoid", units=(4,), embedding_dim=3, activation="relu"),
+    "stock loop": NetworkSpec(
+        20, 1, "sigmoid", units=(4,), embedding_dim=3, activation="relu", pooling="attention"
+    ),
     "padding read": NetworkSpec(
         20, 1, "sigmoid", width=WIDTH, units=(4,), embedding_dim=3, mask_padding=False
     ),
