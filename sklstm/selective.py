@@ -190,6 +190,8 @@ class SelectiveClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             )
         self.estimator_ = fitted
         self.classes_ = fitted.classes_
+        if hasattr(fitted, "n_features_in_"):
+            self.n_features_in_ = fitted.n_features_in_
         self.reject_label_ = reject_label
         self.coverage_ = 0.0 if best is None else float(curve.coverage[best])
         self.threshold_ = np.inf if best is None else float(curve.thresholds[best])
@@ -245,12 +247,6 @@ class SelectiveClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         return class_probabilities(self.estimator_, X)
-
-    @property
-    def n_features_in_(self) -> int:
-        """Number of features of `estimator_`."""
-        check_is_fitted(self)
-        return int(self.estimator_.n_features_in_)
 
     def _choose_reject_label(self, classes: Labels) -> object:
         """Return the label of rejected documents.

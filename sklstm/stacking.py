@@ -223,13 +223,9 @@ class OutOfFoldTransformer(TransformerMixin, MetaEstimatorMixin, BaseEstimator):
             raise TypeError(f"method={self.method!r}, but {name} has no such method.")
         self.estimator_ = clone(self.estimator).fit(X, labels)
         self.classes_ = self.estimator_.classes_
+        if hasattr(self.estimator_, "n_features_in_"):
+            self.n_features_in_ = self.estimator_.n_features_in_
         return X, labels
-
-    @property
-    def n_features_in_(self) -> int:
-        """Number of features of `estimator_`."""
-        check_is_fitted(self)
-        return int(self.estimator_.n_features_in_)
 
     def __sklearn_tags__(self) -> Tags:
         """Return the tags of the input of `estimator`."""
