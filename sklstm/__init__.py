@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from sklstm.sequencer import TextSequencer as TextSequencer
     from sklstm.stacking import OutOfFoldTransformer as OutOfFoldTransformer
     from sklstm.streaming import fit_stream as fit_stream
+    from sklstm.tuning import TunedTextClassifier as TunedTextClassifier
     from sklstm.vectors import WordVectors as WordVectors
 
 __version__ = "0.1.0"
@@ -51,6 +52,7 @@ _NAMES = {
     "sequencer": "TextSequencer",
     "stacking": "OutOfFoldTransformer",
     "streaming": "fit_stream",
+    "tuning": "TunedTextClassifier",
     "vectors": "WordVectors",
 }
 _EXPORTS = {name: f"sklstm.{module}" for module in _NAMES for name in _NAMES[module].split()}

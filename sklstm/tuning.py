@@ -1,0 +1,640 @@
+"""TunedTextClassifier: the best parameters within a time budget."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import prod
+from numbers import Integral, Real
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
+from sklearn.metrics import check_scoring
+from sklearn.utils import check_random_state, get_tags, indexable
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from sklstm._sklearn import (
+    HasMethods,
+    Interval,
+    StrOptions,
+    fit_context,
+    num_samples,
+    safe_indexing,
+)
+from sklstm._validation import check_labels
+from sklstm.classifier import LSTMTextClassifier
+from sklstm.comparison._folds import Split, make_splits
+from sklstm.sequencer import TextSequencer
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    import optuna
+    from sklearn.utils import Tags
+
+__all__ = ["TunedTextClassifier"]
+
+# Values that search_space="auto" tries, besides the value of the estimator.
+_AUTO_SPACE: dict[type, dict[str, list[Any]]] = {
+    TextSequencer: {"min_df": [1, 2]},
+    LSTMTextClassifier: {
+        "units": [32, 64, 128],
+        "pooling": ["max", "attention", "max_mean", "mean"],
+        "epochs": ["auto", 4, 8, 16],
+        "learning_rate": [0.0025, 0.005, 0.01],
+        "embedding_dropout": ["auto", 0.2, 0.4, 0.6],
+        "dropout": [0.0, 0.3],
+        "label_smoothing": ["auto", 0.0, 0.1],
+        "ngrams": [1, 2, 3],
+    },
+}
+# Trials whose mean score is below the median after a fold are pruned, after so many trials.
+_N_STARTUP_TRIALS = 4
+# Proposals of the sampler in a row that were tried before.
+_MAX_REPEATED = 200
+
+#: Candidates: values by parameter name.
+Space = Mapping[str, Sequence[Any]]
+
+
+def _estimator_has(method: str) -> Callable[[TunedTextClassifier], bool]:
+    """Return a function that tells whether the best or the given estimator has a method."""
+
+    def check(tuned: TunedTextClassifier) -> bool:
+        return hasattr(getattr(tuned, "best_estimator_", tuned.estimator), method)
+
+    return check
+
+
+class TunedTextClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
+    """Search for better parameters of a text classifier within a time budget.
+
+    The first trial has the parameters of `estimator`. The others are proposed by a tree-structured
+    Parzen estimator [1]_ of Optuna [2]_, which learns from the scores of previous trials. A trial
+    is pruned after a fold if its mean score is below the median of the previous trials. At the end,
+    the best parameters are fitted to all documents. The parameters of `estimator` are kept unless
+    others are better by more than one standard error.
+
+    Needs Optuna: ``pip install "sklstm[tune]"``.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Classifier or pipeline, such as the result of `make_text_classifier`.
+    search_space : "auto" or dict of str to sequence, default="auto"
+        Values to try by parameter name, such as ``{"lstmtextclassifier__units": [32, 64]}``. The
+        value of `estimator` is always included. "auto" stands for parameters of the
+        `TextSequencer` and `LSTMTextClassifier` in `estimator`: number of units, pooling, epochs,
+        learning rate, dropout, label smoothing, length of n-grams, and minimum document frequency.
+        Parameters that `estimator` sets to several values, such as the units of two layers, are not
+        searched.
+    minutes : float or None, default=5
+        Time budget, including the final fit. The search ends before a fit that would presumably
+        exceed it. At least one trial is completed. None means no limit.
+    n_trials : int or None, default=None
+        Maximum number of trials, including the one of `estimator`; None means no limit. With
+        ``minutes=None`` and a `random_state`, the search is reproducible.
+    cv : int, cross-validation splitter or iterable, default=3
+        Folds, as in `compare`; for an int, shuffled folds, stratified by class.
+    scoring : str, callable or None, default=None
+        Score to maximize, as in scikit-learn; None for the method ``score`` of `estimator`.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the proposals and folds. Does not set the seed of `estimator`.
+    warm_start : bool, default=False
+        Whether `fit` continues the trials of the previous `fit`, for another `minutes` or
+        `n_trials`. The data, `estimator`, `search_space` and `cv` must be the same.
+    verbose : int, default=0
+        If positive, one line is printed per trial.
+
+    Attributes
+    ----------
+    best_estimator_ : estimator
+        Fitted to all documents with the best parameters.
+    best_params_ : dict
+        Parameters that differ from those of `estimator`; empty if none are better.
+    best_score_ : float
+        Mean score of the best parameters over the folds.
+    trials_ : DataFrame
+        One row per trial: "score" and "std", mean and standard deviation over the folds; "seconds";
+        "state": "complete", "pruned", "failed" or "stopped"; "error", the message of a failed
+        trial; and a column per parameter. The first row is that of `estimator`.
+    scorer_ : callable
+        The scorer.
+    classes_ : ndarray of shape (n_classes,)
+        The classes.
+    n_features_in_ : int
+        Number of features; only if `best_estimator_` has this attribute.
+
+    See Also
+    --------
+    make_text_classifier : Presets, with which a search begins.
+    sklearn.model_selection.GridSearchCV : Tries all combinations.
+
+    Notes
+    -----
+    Ctrl-C ends the search: the best parameters so far are fitted to all documents. A second Ctrl-C
+    interrupts this fit as well, and leaves the estimator as it was.
+
+    ``best_score_`` is too optimistic, because it is the best of several. Evaluate the classifier on
+    a test set, or cross-validate the whole search.
+
+    References
+    ----------
+    .. [1] J. Bergstra, R. Bardenet, Y. Bengio and B. Kegl (2011). `Algorithms for Hyper-Parameter
+           Optimization <https://proceedings.neurips.cc/paper/2011/hash/
+           86e8f7ab32cfd12577bc2619bc635690-Abstract.html>`_. NIPS, 2546-2554.
+    .. [2] T. Akiba, S. Sano, T. Yanase, T. Ohta and M. Koyama (2019). `Optuna: A Next-generation
+           Hyperparameter Optimization Framework <https://doi.org/10.1145/3292500.3330701>`_. KDD,
+           2623-2631.
+
+    Examples
+    --------
+    >>> from sklstm import TunedTextClassifier, make_text_classifier
+    >>> texts = ["a fine film", "a dull film", "fine and moving", "dull and slow"] * 5
+    >>> labels = ["good", "bad", "good", "bad"] * 5
+    >>> model = TunedTextClassifier(
+    ...     make_text_classifier("fast", random_state=0),
+    ...     search_space={"lstmtextclassifier__ngrams": [1, 2]},
+    ...     n_trials=2,
+    ...     cv=2,
+    ...     random_state=0,
+    ... ).fit(texts, labels)
+    >>> model.trials_["state"].tolist()
+    ['complete', 'complete']
+    >>> model.predict(["a fine and moving film"]).tolist()
+    ['good']
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "estimator": [HasMethods(["fit", "predict"])],
+        "search_space": [StrOptions({"auto"}), dict],
+        "minutes": [Interval(Real, 0, None, closed="neither"), None],
+        "n_trials": [Interval(Integral, 1, None, closed="left"), None],
+        "cv": ["cv_object"],
+        "scoring": [str, callable, None],
+        "random_state": ["random_state"],
+        "warm_start": ["boolean"],
+        "verbose": [Interval(Integral, 0, None, closed="left"), "boolean"],
+    }
+
+    def __init__(
+        self,
+        estimator: BaseEstimator,
+        *,
+        search_space: str | Space = "auto",
+        minutes: float | None = 5,
+        n_trials: int | None = None,
+        cv: Any = 3,
+        scoring: Any = None,
+        random_state: int | np.random.RandomState | None = None,
+        warm_start: bool = False,
+        verbose: int = 0,
+    ) -> None:
+        self.estimator = estimator
+        self.search_space = search_space
+        self.minutes = minutes
+        self.n_trials = n_trials
+        self.cv = cv
+        self.scoring = scoring
+        self.random_state = random_state
+        self.warm_start = warm_start
+        self.verbose = verbose
+
+    @fit_context
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+        """Search for parameters, and fit the best ones to all documents.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_documents,) or (n_documents, n_features)
+            Documents in a form that `estimator` accepts.
+        y : array-like of shape (n_documents,) or (n_documents, n_labels)
+            Classes, or a label indicator.
+
+        Returns
+        -------
+        self : TunedTextClassifier
+            The fitted classifier.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is not valid, `minutes` and `n_trials` are both None, or `estimator`
+            rejects the documents.
+        ImportError
+            If Optuna is not installed.
+
+        Warns
+        -----
+        UserWarning
+            If the search was interrupted.
+        """
+        start = perf_counter()
+        optuna = _import_optuna()
+        if self.minutes is None and self.n_trials is None:
+            raise ValueError("minutes and n_trials are both None; set one of them.")
+        labels = check_labels(y, num_samples(X))
+        X, labels = indexable(X, labels)
+        space = search_space(self.estimator, self.search_space)
+        scorer = check_scoring(self.estimator, scoring=self.scoring)
+        records: list[_Record] = []
+        seed = check_random_state(self.random_state).randint(2**31 - 1)
+        if self.warm_start and hasattr(self, "_previous"):
+            previous, seed = self._previous
+            records += previous
+        splits = make_splits(self.cv, X, labels, None, seed)
+        deadline = np.inf if self.minutes is None else start + 60 * self.minutes
+        search = _Search(
+            self.estimator, X, labels, splits, scorer, space, deadline, int(self.verbose), records
+        )
+        search.run(optuna, seed + len(records), self.n_trials)
+        best = search.best()
+        fitted = clone(self.estimator).set_params(**best.parameters).fit(X, labels)
+        self._previous: tuple[list[_Record], int] = records, seed
+        self.trials_ = _as_table(records, space)
+        self.best_estimator_, self.best_params_ = fitted, best.parameters
+        self.best_score_, self.scorer_ = best.mean, scorer
+        self.classes_ = fitted.classes_
+        if hasattr(fitted, "n_features_in_"):
+            self.n_features_in_ = fitted.n_features_in_
+        return self
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """Predict with the best classifier.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_documents,) or (n_documents, n_features)
+            Documents in a form that `estimator` accepts.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_documents,) or (n_documents, n_labels)
+            Classes, or a label indicator.
+
+        Raises
+        ------
+        NotFittedError
+            If the classifier is not fitted.
+        """
+        check_is_fitted(self)
+        return np.asarray(self.best_estimator_.predict(X))
+
+    @available_if(_estimator_has("predict_proba"))
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Return the probabilities of the best classifier.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_documents,) or (n_documents, n_features)
+            Documents in a form that `estimator` accepts.
+
+        Returns
+        -------
+        probabilities : ndarray of float of shape (n_documents, n_classes)
+            As returned by `predict_proba` of `estimator`.
+
+        Raises
+        ------
+        NotFittedError
+            If the classifier is not fitted.
+        """
+        check_is_fitted(self)
+        return self.best_estimator_.predict_proba(X)
+
+    @available_if(_estimator_has("decision_function"))
+    def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Return the scores of the best classifier.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_documents,) or (n_documents, n_features)
+            Documents in a form that `estimator` accepts.
+
+        Returns
+        -------
+        scores : ndarray of float of shape (n_documents,) or (n_documents, n_classes)
+            As returned by `decision_function` of `estimator`.
+
+        Raises
+        ------
+        NotFittedError
+            If the classifier is not fitted.
+        """
+        check_is_fitted(self)
+        return self.best_estimator_.decision_function(X)
+
+    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Return the score of the best classifier, by `scoring`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_documents,) or (n_documents, n_features)
+            Documents in a form that `estimator` accepts.
+        y : array-like of shape (n_documents,) or (n_documents, n_labels)
+            Classes, or a label indicator.
+        sample_weight : array-like of float of shape (n_documents,) or None, default=None
+            Weight of each document.
+
+        Returns
+        -------
+        score : float
+            The score.
+
+        Raises
+        ------
+        NotFittedError
+            If the classifier is not fitted.
+        """
+        check_is_fitted(self)
+        weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+        return float(self.scorer_(self.best_estimator_, X, y, **weights))
+
+    def __sklearn_tags__(self) -> Tags:
+        """Return the tags of `estimator`."""
+        tags = super().__sklearn_tags__()
+        of_estimator = get_tags(self.estimator)
+        tags.input_tags = of_estimator.input_tags
+        tags.classifier_tags = of_estimator.classifier_tags
+        tags.target_tags.multi_output = of_estimator.target_tags.multi_output
+        return tags
+
+
+@dataclass
+class _Record:
+    """A trial.
+
+    Attributes
+    ----------
+    choices : dict of str to int
+        Place of each value in the space.
+    parameters : dict
+        Parameters that differ from those of the estimator.
+    scores : list of float
+        Scores on the folds that were run.
+    seconds : float
+        Time of these folds.
+    state : {"complete", "pruned", "failed", "stopped"}
+        How the trial ended.
+    error : str
+        Message of a failed trial.
+    """
+
+    choices: dict[str, int]
+    parameters: dict[str, Any]
+    scores: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+    state: str = "stopped"
+    error: str = ""
+
+    @property
+    def mean(self) -> float:
+        """Mean score; NaN if there is none."""
+        return float(np.mean(self.scores)) if self.scores else np.nan
+
+
+@dataclass
+class _Search:
+    """A search on given folds.
+
+    Attributes
+    ----------
+    estimator, X, y
+        As in `fit`.
+    splits : list of Split
+        The folds.
+    scorer : callable
+        Scorer of fitted estimators.
+    space : dict of str to list
+        Values by parameter name, of which the first is that of the estimator.
+    deadline : float
+        Time at which the final fit must have ended.
+    verbose : int
+        Whether to print a line per trial.
+    records : list of _Record
+        The trials, in order; new ones are appended.
+    """
+
+    estimator: BaseEstimator
+    X: Any
+    y: NDArray[Any]
+    splits: list[Split]
+    scorer: Any
+    space: Space
+    deadline: float
+    verbose: int
+    records: list[_Record]
+
+    def run(self, optuna: ModuleType, seed: int, n_trials: int | None) -> None:
+        """Run trials until the budget is spent, or everything was tried."""
+        study = _create_study(optuna, seed)
+        sizes = {name: len(values) for name, values in self.space.items()}
+        distributions = {
+            name: optuna.distributions.CategoricalDistribution(range(n))
+            for name, n in sizes.items()
+        }
+        states = optuna.trial.TrialState
+        for record in self.records:
+            study.add_trial(_replay(optuna, record, distributions))
+        if not self.records:
+            study.enqueue_trial(dict.fromkeys(self.space, 0))
+        tried = {tuple(record.choices.items()) for record in self.records}
+        n_left = np.inf if n_trials is None else n_trials
+        n_repeated = 0
+        while n_left and len(tried) < prod(sizes.values()) and n_repeated < _MAX_REPEATED:
+            if self.records and perf_counter() + self._seconds_of_fold() > self._end_of_search():
+                break
+            trial = study.ask(distributions)
+            choices = {name: trial.params[name] for name in self.space}
+            if tuple(choices.items()) in tried:
+                study.tell(trial, state=states.FAIL)
+                n_repeated += 1
+                continue
+            n_repeated, n_left = 0, n_left - 1
+            tried.add(tuple(choices.items()))
+            try:
+                record = self._run_trial(trial, choices)
+            except KeyboardInterrupt:
+                if not self.records:
+                    raise
+                message = f"The search was interrupted after {len(self.records)} trials."
+                warnings.warn(message, stacklevel=4)
+                break
+            self.records.append(record)
+            is_complete = record.state == "complete"
+            by_state = {"complete": states.COMPLETE, "pruned": states.PRUNED}
+            state = by_state.get(record.state, states.FAIL)
+            study.tell(trial, record.mean if is_complete else None, state=state)
+            if self.verbose:
+                print(self._describe(record), flush=True)
+
+    def best(self) -> _Record:
+        """Return the best trial; the first one unless another is better by a standard error."""
+        own = self.records[0]
+        complete = [record for record in self.records if record.state == "complete"]
+        if own.state != "complete" or not complete:
+            return own
+        best = max(complete, key=lambda record: record.mean)
+        differences = np.subtract(best.scores, own.scores)
+        error = differences.std(ddof=1) / len(differences) ** 0.5 if len(differences) > 1 else 0.0
+        return best if differences.mean() > error else own
+
+    def _run_trial(self, trial: optuna.Trial, choices: dict[str, int]) -> _Record:
+        """Fit and score candidates on the folds, as long as the trial is promising."""
+        record = _Record(
+            choices, {name: self.space[name][place] for name, place in choices.items() if place}
+        )
+        is_first = not self.records
+        start = perf_counter()
+        for step, split in enumerate(self.splits):
+            if step:
+                seconds = record.seconds / step
+                if perf_counter() + seconds > self._end_of_search():
+                    return record
+            try:
+                score = self._score(record.parameters, split)
+            except Exception as error:
+                if is_first:
+                    raise
+                record.state, record.error = "failed", f"{type(error).__name__}: {error}"
+                return record
+            record.scores.append(score)
+            record.seconds = perf_counter() - start
+            trial.report(record.mean, step)
+            if trial.should_prune() and step < len(self.splits) - 1:
+                record.state = "pruned"
+                return record
+        record.state = "complete"
+        return record
+
+    def _score(self, parameters: dict[str, Any], split: Split) -> float:
+        """Fit to the training part of a split, and score on its test part."""
+        candidate = clone(self.estimator).set_params(**parameters)
+        candidate.fit(safe_indexing(self.X, split.train), self.y[split.train])
+        score = float(self.scorer(candidate, safe_indexing(self.X, split.test), self.y[split.test]))
+        if np.isnan(score):
+            raise ValueError(f"The score is NaN with the parameters {parameters}.")
+        return score
+
+    def _seconds_of_fold(self) -> float:
+        """Return the mean time of a fold of the first trial; 0 if it is not known yet."""
+        first = self.records[0] if self.records else None
+        return first.seconds / len(first.scores) if first else 0.0
+
+    def _end_of_search(self) -> float:
+        """Return the time at which the final fit must begin, which takes longer than a fold."""
+        fraction = len(self.splits[0].train) / len(self.y)
+        return self.deadline - self._seconds_of_fold() / fraction
+
+    def _describe(self, record: _Record) -> str:
+        best = self.best()
+        score = "-" if np.isnan(record.mean) else f"{record.mean:.4f}"
+        left = self.deadline - perf_counter()
+        time = "" if np.isinf(left) else f", {max(0, left):.0f} s left"
+        line = f"trial {len(self.records)}: {score} ({record.state}), best {best.mean:.4f}{time}"
+        return f"{line}, {record.parameters}"
+
+
+def _import_optuna() -> ModuleType:
+    try:
+        import optuna
+    except ImportError as error:
+        message = 'TunedTextClassifier needs optuna; `pip install "sklstm[tune]"`.'
+        raise ImportError(message) from error
+    return optuna
+
+
+def _create_study(optuna: ModuleType, seed: int) -> optuna.Study:
+    """Create a study without the message of Optuna."""
+    verbosity = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        return optuna.create_study(
+            direction="maximize",
+            sampler=optuna.samplers.TPESampler(seed=seed),
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=_N_STARTUP_TRIALS),
+        )
+    finally:
+        optuna.logging.set_verbosity(verbosity)
+
+
+def _replay(
+    optuna: ModuleType, record: _Record, distributions: Mapping[str, Any]
+) -> optuna.trial.FrozenTrial:
+    """Return a trial of a previous search for a new study."""
+    states = optuna.trial.TrialState
+    is_complete = record.state == "complete"
+    means = np.cumsum(record.scores) / np.arange(1, len(record.scores) + 1)
+    by_state = {"complete": states.COMPLETE, "pruned": states.PRUNED}
+    return optuna.trial.create_trial(
+        state=by_state.get(record.state, states.FAIL),
+        params=record.choices,
+        distributions=dict(distributions),
+        value=record.mean if is_complete else None,
+        intermediate_values=dict(enumerate(means.tolist())),
+    )
+
+
+def search_space(estimator: BaseEstimator, space: str | Space = "auto") -> dict[str, list[Any]]:
+    """Return the values by parameter name, the value of the estimator first.
+
+    Raises
+    ------
+    ValueError
+        If a parameter does not exist, or there is nothing to search.
+    """
+    parameters = estimator.get_params(deep=True)
+    if isinstance(space, str):
+        steps = {"": estimator} | {f"{name}__": step for name, step in parameters.items()}
+        space = {
+            f"{prefix}{name}": values
+            for prefix, step in steps.items()
+            for name, values in _AUTO_SPACE.get(type(step), {}).items()
+            if np.ndim(parameters[f"{prefix}{name}"]) == 0
+        }
+        if not space:
+            raise ValueError(
+                "search_space='auto' finds no TextSequencer and LSTMTextClassifier in estimator; "
+                "pass a dict of parameter names and values."
+            )
+    found = {}
+    for name, values in space.items():
+        if name not in parameters:
+            raise ValueError(
+                f"search_space contains {name!r}, which is not a parameter of estimator; its "
+                "parameters are listed by estimator.get_params()."
+            )
+        if isinstance(values, str) or not isinstance(values, Sequence):
+            raise ValueError(f"search_space[{name!r}] is {values!r:.60}; pass a list of values.")
+        own = parameters[name]
+        found[name] = [own, *(value for value in values if not _is_equal(value, own))]
+    return found
+
+
+def _is_equal(value: Any, other: Any) -> bool:
+    """Return whether two values of a parameter are equal; arrays only if they are identical."""
+    if value is other:
+        return True
+    return type(value) is type(other) and np.ndim(value) == 0 and bool(value == other)
+
+
+def _as_table(records: Sequence[_Record], space: Space) -> pd.DataFrame:
+    """Return a row per trial."""
+    rows = [
+        {
+            "score": record.mean,
+            "std": np.std(record.scores, ddof=1) if len(record.scores) > 1 else np.nan,
+            "seconds": record.seconds,
+            "state": record.state,
+            "error": record.error,
+            **{name: space[name][place] for name, place in record.choices.items()},
+        }
+        for record in records
+    ]
+    return pd.DataFrame(rows)
