@@ -54,10 +54,10 @@ _AUTO_SPACE: dict[type, dict[str, list[Any]]] = {
         "ngrams": [1, 2, 3],
     },
 }
-# Trials whose mean score is below the median after a fold are pruned, after so many trials.
+# Trials are pruned after so many trials.
 _N_STARTUP_TRIALS = 4
-# Proposals of the sampler in a row that were tried before.
-_MAX_REPEATED = 200
+# Attempts to draw a combination of values that was not tried before.
+_MAX_DRAWS = 10_000
 
 #: Candidates: values by parameter name.
 Space = Mapping[str, Sequence[Any]]
@@ -77,9 +77,9 @@ class TunedTextClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
     The first trial has the parameters of `estimator`. The others are proposed by a tree-structured
     Parzen estimator [1]_ of Optuna [2]_, which learns from the scores of previous trials. A trial
-    is pruned after a fold if its mean score is below the median of the previous trials. At the end,
-    the best parameters are fitted to all documents. The parameters of `estimator` are kept unless
-    others are better by more than one standard error.
+    is pruned after a fold if its mean score is below the median of the previous complete trials. At
+    the end, the best parameters are fitted to all documents. The parameters of `estimator` are kept
+    unless others are better by more than one standard error.
 
     Needs Optuna: ``pip install "sklstm[tune]"``.
 
@@ -123,7 +123,8 @@ class TunedTextClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     trials_ : DataFrame
         One row per trial: "score" and "std", mean and standard deviation over the folds; "seconds";
         "state": "complete", "pruned", "failed" or "stopped"; "error", the message of a failed
-        trial; and a column per parameter. The first row is that of `estimator`.
+        trial; and a column per parameter, such as "param_lstmtextclassifier__units". The first row
+        is that of `estimator`.
     scorer_ : callable
         The scorer.
     classes_ : ndarray of shape (n_classes,)
@@ -445,18 +446,22 @@ class _Search:
         if not self.records:
             study.enqueue_trial(dict.fromkeys(self.space, 0))
         tried = {tuple(record.choices.items()) for record in self.records}
+        rng = np.random.default_rng(seed)
         n_left = np.inf if n_trials is None else n_trials
-        n_repeated = 0
-        while n_left and len(tried) < prod(sizes.values()) and n_repeated < _MAX_REPEATED:
+        while n_left and len(tried) < prod(sizes.values()):
             if self.records and perf_counter() + self._seconds_of_fold() > self._end_of_search():
                 break
             trial = study.ask(distributions)
             choices = {name: trial.params[name] for name in self.space}
             if tuple(choices.items()) in tried:
+                # The sampler proposes values, also if all combinations of the best ones were tried.
                 study.tell(trial, state=states.FAIL)
-                n_repeated += 1
+                drawn = _draw_untried(sizes, tried, rng)
+                if drawn is None:
+                    break
+                study.enqueue_trial(drawn)
                 continue
-            n_repeated, n_left = 0, n_left - 1
+            n_left -= 1
             tried.add(tuple(choices.items()))
             try:
                 record = self._run_trial(trial, choices)
@@ -564,6 +569,17 @@ def _create_study(optuna: ModuleType, seed: int) -> optuna.Study:
         optuna.logging.set_verbosity(verbosity)
 
 
+def _draw_untried(
+    sizes: Mapping[str, int], tried: set[tuple[tuple[str, int], ...]], rng: np.random.Generator
+) -> dict[str, int] | None:
+    """Draw a combination of values that was not tried; None if there is hardly one left."""
+    for _ in range(_MAX_DRAWS):
+        drawn = {name: int(rng.integers(n)) for name, n in sizes.items()}
+        if tuple(drawn.items()) not in tried:
+            return drawn
+    return None
+
+
 def _replay(
     optuna: ModuleType, record: _Record, distributions: Mapping[str, Any]
 ) -> optuna.trial.FrozenTrial:
@@ -633,7 +649,7 @@ def _as_table(records: Sequence[_Record], space: Space) -> pd.DataFrame:
             "seconds": record.seconds,
             "state": record.state,
             "error": record.error,
-            **{name: space[name][place] for name, place in record.choices.items()},
+            **{f"param_{name}": space[name][place] for name, place in record.choices.items()},
         }
         for record in records
     ]
