@@ -54,8 +54,9 @@ _AUTO_SPACE: dict[type, dict[str, list[Any]]] = {
         "ngrams": [1, 2, 3],
     },
 }
-# Trials are pruned after so many trials.
-_N_STARTUP_TRIALS = 4
+# Trials are pruned from the second one on: a search has time for few trials, and the first one has
+# parameters that are hard to improve on.
+_N_STARTUP_TRIALS = 1
 # Attempts to draw a combination of values that was not tried before.
 _MAX_DRAWS = 10_000
 
@@ -75,11 +76,12 @@ def _estimator_has(method: str) -> Callable[[TunedTextClassifier], bool]:
 class TunedTextClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     """Search for better parameters of a text classifier within a time budget.
 
-    The first trial has the parameters of `estimator`. The others are proposed by a tree-structured
-    Parzen estimator [1]_ of Optuna [2]_, which learns from the scores of previous trials. A trial
-    is pruned after a fold if its mean score is below the median of the previous complete trials. At
-    the end, the best parameters are fitted to all documents. The parameters of `estimator` are kept
-    unless others are better by more than one standard error.
+    The first trial has the parameters of `estimator`. The next ones change one parameter each, in
+    random order. All others are proposed by a tree-structured Parzen estimator [1]_ of Optuna [2]_,
+    which learns from the scores of previous trials. A trial is pruned after a fold if its mean
+    score is below the median of the previous complete trials. At the end, the best parameters are
+    fitted to all documents. The parameters of `estimator` are kept unless others are better by more
+    than one standard error.
 
     Needs Optuna: ``pip install "sklstm[tune]"``.
 
@@ -443,10 +445,11 @@ class _Search:
         states = optuna.trial.TrialState
         for record in self.records:
             study.add_trial(_replay(optuna, record, distributions))
-        if not self.records:
-            study.enqueue_trial(dict.fromkeys(self.space, 0))
-        tried = {tuple(record.choices.items()) for record in self.records}
         rng = np.random.default_rng(seed)
+        tried = {tuple(record.choices.items()) for record in self.records}
+        for choices in _single_changes(sizes, rng):
+            if tuple(choices.items()) not in tried:
+                study.enqueue_trial(choices)
         n_left = np.inf if n_trials is None else n_trials
         while n_left and len(tried) < prod(sizes.values()):
             if self.records and perf_counter() + self._seconds_of_fold() > self._end_of_search():
@@ -567,6 +570,13 @@ def _create_study(optuna: ModuleType, seed: int) -> optuna.Study:
         )
     finally:
         optuna.logging.set_verbosity(verbosity)
+
+
+def _single_changes(sizes: Mapping[str, int], rng: np.random.Generator) -> list[dict[str, int]]:
+    """Return the first value of all parameters, and all changes of one of them in random order."""
+    own = dict.fromkeys(sizes, 0)
+    changes = [own | {name: place} for name, n in sizes.items() for place in range(1, n)]
+    return [own, *(changes[number] for number in rng.permutation(len(changes)))]
 
 
 def _draw_untried(
