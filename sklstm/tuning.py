@@ -10,6 +10,7 @@ from numbers import Integral, Real
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+import joblib
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
@@ -228,8 +229,8 @@ class TunedTextClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a parameter is not valid, `minutes` and `n_trials` are both None, or `estimator`
-            rejects the documents.
+            If a parameter is not valid, `minutes` and `n_trials` are both None, `estimator` rejects
+            the documents, or a search with another space cannot be continued.
         ImportError
             If Optuna is not installed.
 
@@ -246,11 +247,7 @@ class TunedTextClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         X, labels = indexable(X, labels)
         space = search_space(self.estimator, self.search_space)
         scorer = check_scoring(self.estimator, scoring=self.scoring)
-        records: list[_Record] = []
-        seed = check_random_state(self.random_state).randint(2**31 - 1)
-        if self.warm_start and hasattr(self, "_previous"):
-            previous, seed = self._previous
-            records += previous
+        seed, records = self._start(space)
         splits = make_splits(self.cv, X, labels, None, seed)
         deadline = np.inf if self.minutes is None else start + 60 * self.minutes
         search = _Search(
@@ -259,7 +256,7 @@ class TunedTextClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         search.run(optuna, seed + len(records), self.n_trials)
         best = search.best()
         fitted = clone(self.estimator).set_params(**best.parameters).fit(X, labels)
-        self._previous: tuple[list[_Record], int] = records, seed
+        self._previous: tuple[str, int, list[_Record]] = joblib.hash(space), seed, records
         self.trials_ = _as_table(records, space)
         self.best_estimator_, self.best_params_ = fitted, best.parameters
         self.best_score_, self.scorer_ = best.mean, scorer
@@ -267,6 +264,25 @@ class TunedTextClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         if hasattr(fitted, "n_features_in_"):
             self.n_features_in_ = fitted.n_features_in_
         return self
+
+    def _start(self, space: Space) -> tuple[int, list[_Record]]:
+        """Return the seed and the previous trials, if the search continues.
+
+        Raises
+        ------
+        ValueError
+            If the previous search had another space.
+        """
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        if not self.warm_start or not hasattr(self, "_previous"):
+            return seed, []
+        key, seed, records = self._previous
+        if key != joblib.hash(space):
+            raise ValueError(
+                "warm_start=True continues a search, but search_space or the parameters of "
+                "estimator have changed since; set warm_start=False."
+            )
+        return seed, [record for record in records if record.state != "stopped"]
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Predict with the best classifier.

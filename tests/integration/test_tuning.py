@@ -208,6 +208,24 @@ def test_a_search_continues_after_loading():
     assert len(fresh.trials_) == 4
 
 
+def test_only_the_same_search_continues():
+    model = tuned(Scripted(), {"accuracy": [0.6, 0.7]}, n_trials=2, warm_start=True).fit(X, Y)
+    with pytest.raises(ValueError, match=r"warm_start=True continues a search, but search_space"):
+        model.set_params(search_space={"accuracy": [0.6, 0.8]}).fit(X, Y)
+    assert len(model.trials_) == 2
+
+
+def test_a_trial_that_the_budget_stopped_is_repeated():
+    space = {"accuracy": [0.9]}
+    model = tuned(
+        Scripted(seconds=0.2), space, minutes=0.1 / 60, n_trials=None, warm_start=True
+    ).fit(X, Y)
+    assert model.trials_["state"].tolist() == ["stopped"]
+    model.set_params(minutes=None, n_trials=2).fit(X, Y)
+    assert model.trials_["state"].tolist() == ["complete", "complete"]
+    assert model.best_params_ == {"accuracy": 0.9}
+
+
 # --- The search space
 
 
