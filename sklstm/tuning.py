@@ -413,6 +413,11 @@ class _Record:
     error: str = ""
 
     @property
+    def seconds_of_fold(self) -> float:
+        """Mean time of a fold."""
+        return self.seconds / max(1, len(self.scores))
+
+    @property
     def mean(self) -> float:
         """Mean score; NaN if there is none."""
         return float(np.mean(self.scores)) if self.scores else np.nan
@@ -468,7 +473,7 @@ class _Search:
                 study.enqueue_trial(choices)
         n_left = np.inf if n_trials is None else n_trials
         while n_left and len(tried) < prod(sizes.values()):
-            if self.records and perf_counter() + self._seconds_of_fold() > self._end_of_search():
+            if self.records and self._is_too_late():
                 break
             trial = study.ask(distributions)
             choices = {name: trial.params[name] for name in self.space}
@@ -517,10 +522,8 @@ class _Search:
         is_first = not self.records
         start = perf_counter()
         for step, split in enumerate(self.splits):
-            if step:
-                seconds = record.seconds / step
-                if perf_counter() + seconds > self._end_of_search():
-                    return record
+            if step and perf_counter() + record.seconds_of_fold > self._end_of_search():
+                return record
             try:
                 score = self._score(record.parameters, split)
             except Exception as error:
@@ -546,15 +549,14 @@ class _Search:
             raise ValueError(f"The score is NaN with the parameters {parameters}.")
         return score
 
-    def _seconds_of_fold(self) -> float:
-        """Return the mean time of a fold of the first trial; 0 if it is not known yet."""
-        first = self.records[0] if self.records else None
-        return first.seconds / len(first.scores) if first else 0.0
+    def _is_too_late(self) -> bool:
+        """Return whether a trial would presumably exceed the deadline after its first fold."""
+        return perf_counter() + self.records[0].seconds_of_fold > self._end_of_search()
 
     def _end_of_search(self) -> float:
         """Return the time at which the final fit must begin, which takes longer than a fold."""
-        fraction = len(self.splits[0].train) / len(self.y)
-        return self.deadline - self._seconds_of_fold() / fraction
+        seconds = self.best().seconds_of_fold if self.records else 0.0
+        return self.deadline - seconds * len(self.y) / len(self.splits[0].train)
 
     def _describe(self, record: _Record) -> str:
         best = self.best()
