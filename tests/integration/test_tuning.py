@@ -3,7 +3,6 @@
 import pickle
 import signal
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -18,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sklstm import TextSequencer, TunedTextClassifier, make_text_classifier
+from sklstm import TextSequencer, TunedTextClassifier, make_text_classifier, tuning
 from sklstm.tuning import search_space
 
 optuna = pytest.importorskip("optuna")
@@ -26,6 +25,12 @@ optuna = pytest.importorskip("optuna")
 X, Y = make_classification(200, n_features=12, n_informative=6, flip_y=0.2, random_state=0)
 SPACE = {"C": [1e-4, 1e-3, 1e-2, 0.1, 10.0], "fit_intercept": [True, False]}
 FOLDS = StratifiedKFold(3, shuffle=True, random_state=0)
+
+
+class Clock:
+    """Time that passes only in `fit` of `Scripted`."""
+
+    now = 0.0
 
 
 class Scripted(ClassifierMixin, BaseEstimator):
@@ -39,7 +44,7 @@ class Scripted(ClassifierMixin, BaseEstimator):
     def fit(self, X, y):
         if self.error is not None:
             raise self.error
-        time.sleep(self.seconds)
+        Clock.now += self.seconds
         self.classes_ = np.unique(y)
         return self
 
@@ -48,6 +53,13 @@ class Scripted(ClassifierMixin, BaseEstimator):
 
     def score(self, X, y):
         return self.accuracy
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    monkeypatch.setattr(tuning, "perf_counter", lambda: Clock.now)
+    monkeypatch.setattr(Clock, "now", 0.0)
+    return Clock
 
 
 def tuned(estimator, space, **parameters):
@@ -155,23 +167,28 @@ def test_a_failed_trial_is_recorded():
 # --- Budget, interruption, resumption
 
 
-def test_the_search_ends_within_the_time():
+@pytest.mark.parametrize("seconds", [1.0, 7.0, 20.0])
+def test_the_search_ends_within_the_time(clock, seconds):
     space = {"accuracy": np.linspace(0.51, 0.9, 100).tolist()}
-    start = time.perf_counter()
-    # A fold takes 0.1 s, and the final fit is counted as 0.15 s.
-    model = tuned(Scripted(seconds=0.1), space, minutes=2 / 60, n_trials=None).fit(X, Y)
-    seconds = time.perf_counter() - start
-    assert 1.5 < seconds < 2.5
-    assert 3 <= len(model.trials_) <= 20
+    model = tuned(Scripted(seconds=seconds), space, minutes=2, n_trials=None).fit(X, Y)
+    # The final fit is expected to take 1.5 times as long as a fold, and takes as long.
+    assert 120 - 2.5 * seconds <= clock.now <= 120
+    assert model.trials_["seconds"].sum() == pytest.approx(clock.now - seconds)
 
 
-def test_a_budget_for_less_than_one_trial_keeps_the_estimator():
-    model = tuned(Scripted(seconds=0.2), {"accuracy": [0.9]}, minutes=0.1 / 60, n_trials=None).fit(
-        X, Y
-    )
-    assert model.trials_["state"].tolist() == ["stopped"]
+def test_the_time_of_the_final_fit_is_that_of_the_best_parameters(clock):
+    space = {"accuracy": [0.9], "seconds": [10.0]}
+    model = tuned(Scripted(seconds=1.0), space, minutes=1.5, n_trials=None).fit(X, Y)
+    assert model.best_params_["accuracy"] == 0.9
+    assert clock.now <= 90
+
+
+def test_a_budget_for_less_than_one_trial_keeps_the_estimator(clock):
+    model = tuned(Scripted(seconds=5.0), {"accuracy": [0.9]}, minutes=0.1, n_trials=None)
+    assert model.fit(X, Y).trials_["state"].tolist() == ["stopped"]
     assert model.best_params_ == {}
     assert model.best_score_ == 0.5
+    assert clock.now == 10
 
 
 def test_the_number_of_trials_is_limited():
@@ -215,12 +232,9 @@ def test_only_the_same_search_continues():
     assert len(model.trials_) == 2
 
 
-def test_a_trial_that_the_budget_stopped_is_repeated():
-    space = {"accuracy": [0.9]}
-    model = tuned(
-        Scripted(seconds=0.2), space, minutes=0.1 / 60, n_trials=None, warm_start=True
-    ).fit(X, Y)
-    assert model.trials_["state"].tolist() == ["stopped"]
+def test_a_trial_that_the_budget_stopped_is_repeated(clock):
+    model = tuned(Scripted(seconds=5.0), {"accuracy": [0.9]}, minutes=0.1, warm_start=True)
+    assert model.fit(X, Y).trials_["state"].tolist() == ["stopped"]
     model.set_params(minutes=None, n_trials=2).fit(X, Y)
     assert model.trials_["state"].tolist() == ["complete", "complete"]
     assert model.best_params_ == {"accuracy": 0.9}
