@@ -15,12 +15,12 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
-from sklearn.utils import check_consistent_length, check_scalar
+from sklearn.utils import check_scalar
 
-from sklstm._confidence import check_single_label, predict_with_confidence
+from sklstm._confidence import evaluate
 from sklstm._persistence import VERSION, atomic_write
 from sklstm._plotting import BLUE, as_rgb
-from sklstm._sklearn import safe_indexing
+from sklstm._sklearn import num_samples, safe_indexing
 from sklstm._validation import Labels
 from sklstm.inspection import ConfidenceDisplay, class_tokens, token_attributions
 from sklstm.inspection._displays import colored_words
@@ -115,8 +115,8 @@ def report(
     TypeError
         If `estimator` is not supported, or a number is not an integer.
     ValueError
-        If y is a label indicator, X and y differ in length or are empty, or a parameter is not
-        valid.
+        If the data is multilabel, y contains no class of the classifier, X and y differ in length
+        or are empty, or a parameter is not valid.
     NotFittedError
         If `estimator` is not fitted.
     ImportError
@@ -147,11 +147,9 @@ def report(
     """
     check_scalar(n_mistakes, "n_mistakes", Integral, min_val=0)
     split_pipeline(estimator, any_classifier=method == "occlusion")
-    true = check_single_label(y)
-    check_consistent_length(X, true)
-    if not len(true):
+    if not num_samples(X):
         raise ValueError("X is empty; pass at least one document.")
-    predicted, confidence = predict_with_confidence(estimator, X)
+    true, predicted, confidence = evaluate(estimator, X, y)
     display = ConfidenceDisplay(confidence, predicted == true)
     wrong = np.flatnonzero(predicted != true)
     worst = wrong[np.argsort(-confidence[wrong], kind="stable")][:n_mistakes]

@@ -172,6 +172,12 @@ def test_invalid_input(model):
         report(model, TEXTS, LABELS[:3])
     with pytest.raises(ValueError, match="X is empty"):
         report(model, [], [])
+    with pytest.raises(ValueError, match="the target y is None"):
+        report(model, TEXTS, None)
+    with pytest.raises(ValueError, match="X is a single string"):
+        report(model, "a fine film", ["good"])
+    with pytest.raises(ValueError, match="y contains no class of the classifier: its first label"):
+        report(model, TEXTS, [0, 1] * 6)
     with pytest.raises(ValueError, match="n_mistakes == -1, must be >= 0"):
         report(model, TEXTS, LABELS, n_mistakes=-1)
     with pytest.raises(TypeError, match="estimator is a str"):
