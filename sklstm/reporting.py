@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+from sklearn.metrics import precision_recall_fscore_support
 from sklearn.utils import check_scalar
 
 from sklstm._confidence import evaluate
@@ -99,7 +99,7 @@ def report(
     title : str, default="Text classification report"
         Title of the document.
     n_mistakes : int, default=10
-        Maximum number of errors to show.
+        Maximum number of errors to show. With 0, there is no section of errors.
     n_tokens : int, default=10
         Maximum number of n-grams per class and length, as in `class_tokens`.
     method : {"integrated_gradients", "occlusion"}, default="integrated_gradients"
@@ -113,7 +113,7 @@ def report(
     Raises
     ------
     TypeError
-        If `estimator` is not supported, or a number is not an integer.
+        If `estimator` is not supported, `title` is not a str, or a number is not an integer.
     ValueError
         If the data is multilabel, y contains no class of the classifier, X and y differ in length
         or are empty, or a parameter is not valid.
@@ -145,6 +145,7 @@ def report(
     >>> "<h1>Film reviews</h1>" in found.html
     True
     """
+    check_scalar(title, "title", str)
     check_scalar(n_mistakes, "n_mistakes", Integral, min_val=0)
     split_pipeline(estimator, any_classifier=method == "occlusion")
     if not num_samples(X):
@@ -165,17 +166,19 @@ def report(
         ),
         "Parameters": _parameters(estimator),
     }
+    if not n_mistakes:
+        del sections["Most confident errors"]
     body = "".join(f"<section><h2>{escape(k)}</h2>{html}</section>" for k, html in sections.items())
     return Report(_PAGE.substitute(title=escape(title), body=body, version=VERSION, color=BLUE))
 
 
 def _summary(true: Labels, predicted: Labels, display: ConfidenceDisplay) -> str:
-    """Return the main figures in boxes."""
+    """Return the main metrics in boxes."""
     accuracy = float(display.is_correct.mean())
     error = (accuracy * (1 - accuracy) / len(true)) ** 0.5
     *_, f1, _ = precision_recall_fscore_support(true, predicted, average="macro", zero_division=0)
     coverage = display.coverage_at(_REQUIRED_ACCURACY).coverage
-    figures = {
+    metrics = {
         "documents": f"{len(true):,}",
         "classes": f"{len(np.unique(true)):,}",
         "accuracy (± standard error)": f"{accuracy:.3f} ± {error:.3f}",
@@ -183,8 +186,8 @@ def _summary(true: Labels, predicted: Labels, display: ConfidenceDisplay) -> str
         "expected calibration error": f"{display.expected_calibration_error:.3f}",
         f"of the documents can be decided with accuracy {_REQUIRED_ACCURACY:g}": f"{coverage:.0%}",
     }
-    boxes = (f"<div><b>{value}</b><span>{name}</span></div>" for name, value in figures.items())
-    return f'<div class="figures">{"".join(boxes)}</div>'
+    boxes = (f"<div><b>{value}</b><span>{name}</span></div>" for name, value in metrics.items())
+    return f'<div class="metrics">{"".join(boxes)}</div>'
 
 
 def _class_table(true: Labels, predicted: Labels) -> pd.DataFrame:
@@ -208,8 +211,9 @@ def _class_table(true: Labels, predicted: Labels) -> pd.DataFrame:
 
 def _confusions(true: Labels, predicted: Labels) -> str:
     """Return the confusion matrix, and a list of the most frequent confusions."""
-    classes = np.unique(np.concatenate([true, predicted]))
-    matrix = confusion_matrix(true, predicted, labels=classes)
+    classes, codes = np.unique(np.concatenate([true, predicted]), return_inverse=True)
+    matrix = np.zeros((len(classes), len(classes)), dtype=np.int64)
+    np.add.at(matrix, (codes[: len(true)], codes[len(true) :]), 1)
     html = ""
     if len(classes) <= _MAX_CLASSES:
         html += "<p>Rows are true classes, columns are predicted classes.</p>"
@@ -333,10 +337,12 @@ def _plot_as_svg(display: ConfidenceDisplay) -> str:
 
     figure = display.plot(accuracy=_REQUIRED_ACCURACY).figure_
     svg = StringIO()
-    # A fixed salt gives the elements the same names in each report.
-    with plt.rc_context({"svg.hashsalt": "sklstm"}):
-        figure.savefig(svg, format="svg", metadata={"Date": None})
-    plt.close(figure)
+    try:
+        # A fixed salt gives the elements the same names in each report.
+        with plt.rc_context({"svg.hashsalt": "sklstm"}):
+            figure.savefig(svg, format="svg", metadata={"Date": None})
+    finally:
+        plt.close(figure)
     return svg.getvalue()[svg.getvalue().index("<svg") :]
 
 
@@ -350,9 +356,9 @@ _PAGE = Template("""<!DOCTYPE html>
 body { color: #1a1a1a; background: #fff; font: 16px/1.5 system-ui, sans-serif;
   max-width: 60em; margin: 0 auto; padding: 1em; overflow-wrap: break-word; }
 h1 { font-size: 1.6em; } h2 { font-size: 1.25em; margin-top: 2em; } h3 { font-size: 1em; }
-.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(9em, 1fr)); gap: 0.6em; }
-.figures div { border: 1px solid #ddd; border-radius: 6px; padding: 0.6em; }
-.figures b { display: block; font-size: 1.3em; } .figures span { font-size: 0.85em; color: #555; }
+.metrics { display: grid; grid-template-columns: repeat(auto-fit, minmax(9em, 1fr)); gap: 0.6em; }
+.metrics div { border: 1px solid #ddd; border-radius: 6px; padding: 0.6em; }
+.metrics b { display: block; font-size: 1.3em; } .metrics span { font-size: 0.85em; color: #555; }
 .scrolled { overflow-x: auto; }
 table { border-collapse: collapse; font-size: 0.9em; font-variant-numeric: tabular-nums; }
 th, td { padding: 0.25em 0.7em; border-bottom: 1px solid #e4e4e4; text-align: left; }
