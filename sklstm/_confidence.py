@@ -156,8 +156,8 @@ def check_single_label(y: Any, n_documents: int, name: str = "y") -> Labels:
     labels = check_labels(y, n_documents, name)
     if labels.ndim == 2:
         raise ValueError(
-            f"{name} is a label indicator, but confidence is defined for one class per document; "
-            "pass the column of a single label."
+            f"{name} is a label indicator, but one class per document is needed; pass the column "
+            "of a single label."
         )
     return labels
 

@@ -45,6 +45,23 @@ class Report:
     ----------
     html : str
         The document.
+
+    See Also
+    --------
+    report : Creates the report.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from sklstm import make_text_classifier, report
+    >>> texts, labels = ["a fine film", "a dull film"] * 10, ["good", "bad"] * 10
+    >>> model = make_text_classifier("fast", random_state=0).fit(texts, labels)
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder, "report.html")
+    ...     report(model, texts, labels).save(path)
+    ...     path.read_text(encoding="utf-8")[:15]
+    '<!DOCTYPE html>'
     """
 
     html: str

@@ -120,6 +120,10 @@ class SelectiveClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     ['good', 'unsure']
     >>> model.coverage_
     0.5
+    >>> model.score(texts, labels)
+    0.5
+    >>> model.predict_proba(["a fine film"]).shape
+    (1, 2)
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
@@ -164,10 +168,12 @@ class SelectiveClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a parameter is not valid, y is a label indicator, `reject_label` is a class, or
-            `estimator` rejects the documents.
+            If a parameter is not valid, y is a label indicator, `reject_label` is a class or not a
+            single label, or `estimator` does not accept the documents.
         TypeError
             If `estimator` has no `predict_proba`.
+        NotFittedError
+            If `cv` is "prefit" and `estimator` is not fitted.
 
         Warns
         -----

@@ -97,6 +97,9 @@ class OutOfFoldTransformer(TransformerMixin, MetaEstimatorMixin, BaseEstimator):
     ['text__probability_good', 'numbers__minutes']
     >>> model.predict(X[:2]).tolist()
     ['good', 'bad']
+    >>> out_of_fold = text.fit_transform(X["text"], y)
+    >>> out_of_fold.shape == text.transform(X["text"]).shape == (20, 1)
+    True
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
@@ -243,7 +246,10 @@ class OutOfFoldTransformer(TransformerMixin, MetaEstimatorMixin, BaseEstimator):
         labels = check_single_label(y, num_samples(X))
         if not hasattr(self.estimator, self.method):
             name = type(self.estimator).__name__
-            raise TypeError(f"method={self.method!r}, but {name} has no such method.")
+            raise TypeError(
+                f"method={self.method!r}, but {name} has no such method; pass another method, or "
+                "wrap the classifier in sklearn.calibration.CalibratedClassifierCV."
+            )
         checked: tuple[Any, Labels] = indexable(X, labels)
         return checked
 

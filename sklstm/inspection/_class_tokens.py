@@ -258,6 +258,8 @@ class ClassTokensDisplay(Display):
     ['bad', 'good']
     >>> display.ax_[1].get_yticklabels()[0].get_text()
     'fine (10)'
+    >>> len(ClassTokensDisplay(display.table).plot(max_classes=1).ax_)
+    1
     """
 
     def __init__(self, table: pd.DataFrame) -> None:

@@ -106,6 +106,16 @@ class ConfidenceDisplay(Display):
     0.0
     >>> display.plot(accuracy=0.95).ax_[1].get_xlabel()
     'coverage'
+    >>> probabilities = [[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]]
+    >>> display = ConfidenceDisplay.from_predictions(["bad", "good", "good"], probabilities)
+    >>> display.is_correct.tolist()
+    [True, False, True]
+    >>> from sklstm import make_text_classifier
+    >>> texts, labels = ["a fine film", "a dull film"] * 10, ["good", "bad"] * 10
+    >>> model = make_text_classifier("fast", random_state=0).fit(texts, labels)
+    >>> display = ConfidenceDisplay.from_estimator(model, ["fine", "dull"], ["good", "bad"])
+    >>> display.is_correct.tolist()
+    [True, True]
     """
 
     def __init__(self, confidence: ArrayLike, is_correct: ArrayLike, *, n_bins: int = 10) -> None:
