@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
-from sklstm._multilabel import as_indicator
-from sklstm._validation import Labels, check_no_tags
+from sklstm._validation import Labels, check_labels
 
 _Doubles = NDArray[np.float64]
 _Flags = NDArray[np.bool_]
@@ -86,6 +85,22 @@ def reliability_bins(confidence: _Doubles, is_correct: _Flags, n_bins: int) -> R
     return ReliabilityBins(sums[0] / counts, sums[1] / counts, counts)
 
 
+def evaluate(estimator: BaseEstimator, X: Any, y: Any) -> tuple[Labels, Labels, _Doubles]:
+    """Return the true classes, the predicted classes, and the probabilities of the latter.
+
+    Raises
+    ------
+    TypeError
+        If the classifier has no probabilities.
+    ValueError
+        If the data is multilabel, or y has no label that is a class.
+    """
+    predicted, confidence = predict_with_confidence(estimator, X)
+    true = check_single_label(y, len(predicted))
+    check_known_labels(true, estimator.classes_)
+    return true, predicted, confidence
+
+
 def predict_with_confidence(estimator: BaseEstimator, X: Any) -> tuple[Labels, _Doubles]:
     """Return the predicted classes, and their probabilities.
 
@@ -93,11 +108,25 @@ def predict_with_confidence(estimator: BaseEstimator, X: Any) -> tuple[Labels, _
     ------
     TypeError
         If the classifier has no probabilities.
+    ValueError
+        If the classifier is multilabel, or predicts a label that is not in ``classes_``.
     """
     probabilities = class_probabilities(estimator, X)
-    predicted = np.asarray(estimator.predict(X))
-    columns = np.searchsorted(estimator.classes_, predicted)
-    return predicted, probabilities[np.arange(len(predicted)), columns]
+    predicted, name = np.asarray(estimator.predict(X)), type(estimator).__name__
+    if predicted.ndim != 1:
+        raise ValueError(
+            f"{name} is multilabel, but confidence is defined for one class per document; pass a "
+            "classifier of a single label."
+        )
+    columns = {label: column for column, label in enumerate(estimator.classes_.tolist())}
+    codes = [columns.get(label, -1) for label in predicted.tolist()]
+    if -1 in codes:
+        raise ValueError(
+            f"{name} predicts {predicted.tolist()[codes.index(-1)]!r}, which is not in classes_; "
+            "pass a classifier that rejects no documents, such as estimator_ of a "
+            "SelectiveClassifier."
+        )
+    return predicted, probabilities[np.arange(len(codes)), codes]
 
 
 def class_probabilities(estimator: BaseEstimator, X: Any) -> _Doubles:
@@ -116,18 +145,35 @@ def class_probabilities(estimator: BaseEstimator, X: Any) -> _Doubles:
     return np.asarray(estimator.predict_proba(X), dtype=np.float64)
 
 
-def check_single_label(y: Any) -> Labels:
-    """Return the classes of documents.
+def check_single_label(y: Any, n_documents: int, name: str = "y") -> Labels:
+    """Return the class of each document.
 
     Raises
     ------
     ValueError
-        If the data is multilabel.
+        If the data is multilabel, or as `check_labels`.
     """
-    check_no_tags(y)
-    if as_indicator(y) is not None:
+    labels = check_labels(y, n_documents, name)
+    if labels.ndim == 2:
         raise ValueError(
-            "y is a label indicator, but confidence is defined for one class per document; pass "
-            "the column of a single label."
+            f"{name} is a label indicator, but one class per document is needed; pass the column "
+            "of a single label."
         )
-    return np.asarray(y).ravel()
+    return labels
+
+
+def check_known_labels(labels: Labels, classes: Labels, name: str = "y") -> None:
+    """Raise an error if no label is a class, for example because its type differs.
+
+    Raises
+    ------
+    ValueError
+        If no label is a class.
+    """
+    found, known = labels.tolist(), classes.tolist()
+    if set(found).isdisjoint(known):
+        listed = ", ".join(map(repr, known[:10])) + (", ..." if len(known) > 10 else "")
+        raise ValueError(
+            f"{name} contains no class of the classifier: its first label is {found[0]!r}, and the "
+            f"classes are {listed}. Pass labels of the same type and spelling."
+        )

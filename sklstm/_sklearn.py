@@ -52,6 +52,18 @@ def clone_without_callbacks(estimator: Estimator) -> Estimator:
     return cloned
 
 
+def copy_input_attributes(source: BaseEstimator, target: BaseEstimator) -> None:
+    """Copy the number and the names of the features from an estimator to its meta-estimator.
+
+    Attributes that `source` does not have are removed, because they stem from an earlier fit.
+    """
+    for name in ("n_features_in_", "feature_names_in_"):
+        if hasattr(source, name):
+            setattr(target, name, getattr(source, name))
+        else:
+            vars(target).pop(name, None)
+
+
 @contextmanager
 def rollback_on_error(estimator: BaseEstimator, discard: Collection[str] = ()) -> Iterator[None]:
     """Restore the attributes of an estimator if an error or Ctrl-C ends the block.

@@ -14,13 +14,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
-from sklearn.utils import check_consistent_length, check_scalar
+from sklearn.metrics import precision_recall_fscore_support
+from sklearn.utils import check_scalar
 
-from sklstm._confidence import check_single_label, predict_with_confidence
+from sklstm._confidence import evaluate
 from sklstm._persistence import VERSION, atomic_write
 from sklstm._plotting import BLUE, as_rgb
-from sklstm._sklearn import safe_indexing
+from sklstm._sklearn import num_samples, safe_indexing
 from sklstm._validation import Labels
 from sklstm.inspection import ConfidenceDisplay, class_tokens, token_attributions
 from sklstm.inspection._displays import colored_words
@@ -45,6 +45,23 @@ class Report:
     ----------
     html : str
         The document.
+
+    See Also
+    --------
+    report : Creates the report.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from sklstm import make_text_classifier, report
+    >>> texts, labels = ["a fine film", "a dull film"] * 10, ["good", "bad"] * 10
+    >>> model = make_text_classifier("fast", random_state=0).fit(texts, labels)
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder, "report.html")
+    ...     report(model, texts, labels).save(path)
+    ...     path.read_text(encoding="utf-8")[:15]
+    '<!DOCTYPE html>'
     """
 
     html: str
@@ -99,7 +116,7 @@ def report(
     title : str, default="Text classification report"
         Title of the document.
     n_mistakes : int, default=10
-        Maximum number of errors to show.
+        Maximum number of errors to show. With 0, there is no section of errors.
     n_tokens : int, default=10
         Maximum number of n-grams per class and length, as in `class_tokens`.
     method : {"integrated_gradients", "occlusion"}, default="integrated_gradients"
@@ -113,10 +130,10 @@ def report(
     Raises
     ------
     TypeError
-        If `estimator` is not supported, or a number is not an integer.
+        If `estimator` is not supported, `title` is not a str, or a number is not an integer.
     ValueError
-        If y is a label indicator, X and y differ in length or are empty, or a parameter is not
-        valid.
+        If the data is multilabel, y contains no class of the classifier, X and y differ in length
+        or are empty, or a parameter is not valid.
     NotFittedError
         If `estimator` is not fitted.
     ImportError
@@ -145,13 +162,12 @@ def report(
     >>> "<h1>Film reviews</h1>" in found.html
     True
     """
+    check_scalar(title, "title", str)
     check_scalar(n_mistakes, "n_mistakes", Integral, min_val=0)
     split_pipeline(estimator, any_classifier=method == "occlusion")
-    true = check_single_label(y)
-    check_consistent_length(X, true)
-    if not len(true):
+    if not num_samples(X):
         raise ValueError("X is empty; pass at least one document.")
-    predicted, confidence = predict_with_confidence(estimator, X)
+    true, predicted, confidence = evaluate(estimator, X, y)
     display = ConfidenceDisplay(confidence, predicted == true)
     wrong = np.flatnonzero(predicted != true)
     worst = wrong[np.argsort(-confidence[wrong], kind="stable")][:n_mistakes]
@@ -167,17 +183,19 @@ def report(
         ),
         "Parameters": _parameters(estimator),
     }
+    if not n_mistakes:
+        del sections["Most confident errors"]
     body = "".join(f"<section><h2>{escape(k)}</h2>{html}</section>" for k, html in sections.items())
     return Report(_PAGE.substitute(title=escape(title), body=body, version=VERSION, color=BLUE))
 
 
 def _summary(true: Labels, predicted: Labels, display: ConfidenceDisplay) -> str:
-    """Return the main figures in boxes."""
+    """Return the main metrics in boxes."""
     accuracy = float(display.is_correct.mean())
     error = (accuracy * (1 - accuracy) / len(true)) ** 0.5
     *_, f1, _ = precision_recall_fscore_support(true, predicted, average="macro", zero_division=0)
     coverage = display.coverage_at(_REQUIRED_ACCURACY).coverage
-    figures = {
+    metrics = {
         "documents": f"{len(true):,}",
         "classes": f"{len(np.unique(true)):,}",
         "accuracy (± standard error)": f"{accuracy:.3f} ± {error:.3f}",
@@ -185,8 +203,8 @@ def _summary(true: Labels, predicted: Labels, display: ConfidenceDisplay) -> str
         "expected calibration error": f"{display.expected_calibration_error:.3f}",
         f"of the documents can be decided with accuracy {_REQUIRED_ACCURACY:g}": f"{coverage:.0%}",
     }
-    boxes = (f"<div><b>{value}</b><span>{name}</span></div>" for name, value in figures.items())
-    return f'<div class="figures">{"".join(boxes)}</div>'
+    boxes = (f"<div><b>{value}</b><span>{name}</span></div>" for name, value in metrics.items())
+    return f'<div class="metrics">{"".join(boxes)}</div>'
 
 
 def _class_table(true: Labels, predicted: Labels) -> pd.DataFrame:
@@ -210,8 +228,9 @@ def _class_table(true: Labels, predicted: Labels) -> pd.DataFrame:
 
 def _confusions(true: Labels, predicted: Labels) -> str:
     """Return the confusion matrix, and a list of the most frequent confusions."""
-    classes = np.unique(np.concatenate([true, predicted]))
-    matrix = confusion_matrix(true, predicted, labels=classes)
+    classes, codes = np.unique(np.concatenate([true, predicted]), return_inverse=True)
+    matrix = np.zeros((len(classes), len(classes)), dtype=np.int64)
+    np.add.at(matrix, (codes[: len(true)], codes[len(true) :]), 1)
     html = ""
     if len(classes) <= _MAX_CLASSES:
         html += "<p>Rows are true classes, columns are predicted classes.</p>"
@@ -335,10 +354,12 @@ def _plot_as_svg(display: ConfidenceDisplay) -> str:
 
     figure = display.plot(accuracy=_REQUIRED_ACCURACY).figure_
     svg = StringIO()
-    # A fixed salt gives the elements the same names in each report.
-    with plt.rc_context({"svg.hashsalt": "sklstm"}):
-        figure.savefig(svg, format="svg", metadata={"Date": None})
-    plt.close(figure)
+    try:
+        # A fixed salt gives the elements the same names in each report.
+        with plt.rc_context({"svg.hashsalt": "sklstm"}):
+            figure.savefig(svg, format="svg", metadata={"Date": None})
+    finally:
+        plt.close(figure)
     return svg.getvalue()[svg.getvalue().index("<svg") :]
 
 
@@ -352,9 +373,9 @@ _PAGE = Template("""<!DOCTYPE html>
 body { color: #1a1a1a; background: #fff; font: 16px/1.5 system-ui, sans-serif;
   max-width: 60em; margin: 0 auto; padding: 1em; overflow-wrap: break-word; }
 h1 { font-size: 1.6em; } h2 { font-size: 1.25em; margin-top: 2em; } h3 { font-size: 1em; }
-.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(9em, 1fr)); gap: 0.6em; }
-.figures div { border: 1px solid #ddd; border-radius: 6px; padding: 0.6em; }
-.figures b { display: block; font-size: 1.3em; } .figures span { font-size: 0.85em; color: #555; }
+.metrics { display: grid; grid-template-columns: repeat(auto-fit, minmax(9em, 1fr)); gap: 0.6em; }
+.metrics div { border: 1px solid #ddd; border-radius: 6px; padding: 0.6em; }
+.metrics b { display: block; font-size: 1.3em; } .metrics span { font-size: 0.85em; color: #555; }
 .scrolled { overflow-x: auto; }
 table { border-collapse: collapse; font-size: 0.9em; font-variant-numeric: tabular-nums; }
 th, td { padding: 0.25em 0.7em; border-bottom: 1px solid #e4e4e4; text-align: left; }

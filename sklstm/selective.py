@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from numbers import Real
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
+from sklearn.metrics import accuracy_score
 from sklearn.model_selection import check_cv
 from sklearn.utils import get_tags, indexable
 from sklearn.utils.validation import check_is_fitted
@@ -18,17 +19,19 @@ from sklstm._confidence import (
     check_single_label,
     class_probabilities,
     coverage_curve,
+    evaluate,
     predict_with_confidence,
 )
 from sklstm._sklearn import (
     HasMethods,
     Interval,
     StrOptions,
+    copy_input_attributes,
     fit_context,
     num_samples,
     safe_indexing,
 )
-from sklstm._validation import Labels, check_labels
+from sklstm._validation import Labels
 
 if TYPE_CHECKING:
     from sklearn.utils import Tags
@@ -53,9 +56,10 @@ class SelectiveClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     accuracy : float, default=0.95
         Required accuracy of the accepted documents, from 0 to 1.
     cv : int, cross-validation splitter, iterable or "prefit", default=5
-        Folds that measure the accuracy for each threshold; for an int, stratified folds. The
-        estimator is then fitted to all documents. With "prefit", `estimator` is fitted already, and
-        `fit` only chooses the threshold: pass documents that the estimator was not fitted to.
+        Folds that measure the accuracy for each threshold; for an int, stratified folds. To keep
+        groups together, pass ``list(GroupKFold().split(X, y, groups))``. The estimator is then
+        fitted to all documents. With "prefit", `estimator` is fitted already, and `fit` only
+        chooses the threshold: pass documents that the estimator was not fitted to.
     reject_label : object, default=None
         Label of rejected documents. None stands for "unsure" or, if the classes are numbers, for -1
         or a number below all classes.
@@ -79,6 +83,8 @@ class SelectiveClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         The label of rejected documents.
     n_features_in_ : int
         Number of features; only if `estimator_` has this attribute.
+    feature_names_in_ : ndarray of str of shape (n_features_in_,)
+        Names of the features; only if `estimator_` has this attribute.
 
     See Also
     --------
@@ -87,8 +93,10 @@ class SelectiveClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
     Notes
     -----
-    ``score`` counts a rejected document as an error. To compare classifiers with and without
-    rejection, look at coverage and accuracy: see the user guide, "Confidence".
+    `score` counts a rejected document as an error. Scorers such as "accuracy" do so too, but they
+    need a `reject_label` of the type of the classes; for classes of bool, -1. To compare
+    classifiers with and without rejection, look at coverage and accuracy: see the user guide,
+    "Confidence".
 
     The accuracy holds for documents from the same source as those of `fit`. On other documents, the
     probabilities may be wrong, and so may the accuracy.
@@ -112,6 +120,10 @@ class SelectiveClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     ['good', 'unsure']
     >>> model.coverage_
     0.5
+    >>> model.score(texts, labels)
+    0.5
+    >>> model.predict_proba(["a fine film"]).shape
+    (1, 2)
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
@@ -119,7 +131,7 @@ class SelectiveClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         "accuracy": [Interval(Real, 0, 1, closed="both")],
         "cv": ["cv_object", StrOptions({"prefit"})],
         "reject_label": "no_validation",
-        "n_jobs": [int, np.integer, None],
+        "n_jobs": [Integral, None],
     }
 
     def __init__(
@@ -156,29 +168,34 @@ class SelectiveClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a parameter is not valid, y is a label indicator, `reject_label` is a class, or
-            `estimator` rejects the documents.
+            If a parameter is not valid, y is a label indicator, `reject_label` is a class or not a
+            single label, or `estimator` does not accept the documents.
         TypeError
             If `estimator` has no `predict_proba`.
+        NotFittedError
+            If `cv` is "prefit" and `estimator` is not fitted.
 
         Warns
         -----
         UserWarning
             If no threshold reaches the accuracy. All documents are then rejected.
         """
-        labels = check_single_label(check_labels(y, num_samples(X)))
+        labels = check_single_label(y, num_samples(X))
         X, labels = indexable(X, labels)
-        if self.cv == "prefit":
-            check_is_fitted(self.estimator)
+        if isinstance(self.cv, str):
             fitted = self.estimator
-            predictions = [(labels, *predict_with_confidence(fitted, X))]
+            check_is_fitted(fitted)
+            reject_label = self._choose_reject_label(fitted.classes_)
+            predictions = [evaluate(fitted, X, labels)]
         else:
+            reject_label = self._choose_reject_label(np.unique(labels))
             folds = check_cv(self.cv, labels, classifier=True).split(X, labels)
             predictions = Parallel(n_jobs=self.n_jobs)(
                 delayed(_predict_fold)(self.estimator, X, labels, *fold) for fold in folds
             )
+            if not predictions:
+                raise ValueError(f"cv={self.cv!r} has no folds; pass an int or a splitter.")
             fitted = clone(self.estimator).fit(X, labels)
-        reject_label = self._choose_reject_label(fitted.classes_)
         true, predicted, confidence = map(np.concatenate, zip(*predictions, strict=True))
         curve = coverage_curve(confidence, predicted == true)
         best = curve.best(self.accuracy)
@@ -190,8 +207,7 @@ class SelectiveClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             )
         self.estimator_ = fitted
         self.classes_ = fitted.classes_
-        if hasattr(fitted, "n_features_in_"):
-            self.n_features_in_ = fitted.n_features_in_
+        copy_input_attributes(fitted, self)
         self.reject_label_ = reject_label
         self.coverage_ = 0.0 if best is None else float(curve.coverage[best])
         self.threshold_ = np.inf if best is None else float(curve.thresholds[best])
@@ -222,8 +238,9 @@ class SelectiveClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         labels, confidence = predict_with_confidence(self.estimator_, X)
         reject_label = np.asarray(self.reject_label_)
-        if reject_label.dtype.kind != labels.dtype.kind:
-            # NumPy would convert the labels to the type of both.
+        kinds = {reject_label.dtype.kind, labels.dtype.kind}
+        if len(kinds) > 1 and not kinds <= set("biuf"):
+            # NumPy would convert numbers to strings.
             labels, reject_label = labels.astype(object), reject_label.astype(object)
         return np.where(confidence >= self.threshold_, labels, reject_label)
 
@@ -248,15 +265,46 @@ class SelectiveClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         return class_probabilities(self.estimator_, X)
 
+    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Return the accuracy, with rejected documents as errors.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_documents,) or (n_documents, n_features)
+            Documents in a form that `estimator` accepts.
+        y : array-like of shape (n_documents,)
+            Classes.
+        sample_weight : array-like of shape (n_documents,) or None, default=None
+            Weights of the documents.
+
+        Returns
+        -------
+        accuracy : float
+            Proportion of the documents whose predicted label is their class.
+
+        Raises
+        ------
+        NotFittedError
+            If the classifier is not fitted.
+        """
+        # accuracy_score does not accept labels of several types, such as False and "unsure".
+        predicted = self.predict(X)
+        true = check_single_label(y, len(predicted))
+        is_correct = predicted == true
+        everything = np.ones(len(true), dtype=bool)
+        return float(accuracy_score(everything, is_correct, sample_weight=sample_weight))
+
     def _choose_reject_label(self, classes: Labels) -> object:
         """Return the label of rejected documents.
 
         Raises
         ------
         ValueError
-            If it is a class.
+            If it is a class, or not a single label.
         """
         label = self.reject_label
+        if np.asarray(label, dtype=object).ndim:
+            raise ValueError(f"reject_label={label!r} is not a single label; pass a str or number.")
         if label is None:
             is_number = np.asarray(classes).dtype.kind in "iuf"
             label = min(_REJECTED_NUMBER, int(min(classes)) - 1) if is_number else _REJECTED_TEXT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -12,8 +13,8 @@ from sklearn.utils import get_tags, indexable
 from sklearn.utils.validation import check_is_fitted
 
 from sklstm._confidence import check_single_label
-from sklstm._sklearn import HasMethods, StrOptions, fit_context, num_samples
-from sklstm._validation import check_labels
+from sklstm._sklearn import HasMethods, StrOptions, copy_input_attributes, fit_context, num_samples
+from sklstm._validation import Labels
 
 if TYPE_CHECKING:
     from sklearn.utils import Tags
@@ -38,7 +39,8 @@ class OutOfFoldTransformer(TransformerMixin, MetaEstimatorMixin, BaseEstimator):
         Classifier of one class per document.
     cv : int, cross-validation splitter or iterable, default=5
         Folds of the out-of-fold predictions; for an int, stratified folds. Each document must be in
-        exactly one test set.
+        exactly one test set. To keep groups together, pass
+        ``list(GroupKFold().split(X, y, groups))``.
     method : {"predict_proba", "decision_function"}, default="predict_proba"
         Method of `estimator` that returns the features.
     n_jobs : int or None, default=None
@@ -53,6 +55,8 @@ class OutOfFoldTransformer(TransformerMixin, MetaEstimatorMixin, BaseEstimator):
         The classes.
     n_features_in_ : int
         Number of features; only if `estimator_` has this attribute.
+    feature_names_in_ : ndarray of str of shape (n_features_in_,)
+        Names of the features; only if `estimator_` has this attribute.
 
     See Also
     --------
@@ -93,13 +97,16 @@ class OutOfFoldTransformer(TransformerMixin, MetaEstimatorMixin, BaseEstimator):
     ['text__probability_good', 'numbers__minutes']
     >>> model.predict(X[:2]).tolist()
     ['good', 'bad']
+    >>> out_of_fold = text.fit_transform(X["text"], y)
+    >>> out_of_fold.shape == text.transform(X["text"]).shape == (20, 1)
+    True
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "estimator": [HasMethods(["fit", "predict"])],
         "cv": ["cv_object"],
         "method": [StrOptions(set(_PREFIXES))],
-        "n_jobs": [int, np.integer, None],
+        "n_jobs": [Integral, None],
     }
 
     def __init__(
@@ -139,7 +146,7 @@ class OutOfFoldTransformer(TransformerMixin, MetaEstimatorMixin, BaseEstimator):
         TypeError
             If `estimator` does not have the method.
         """
-        self._fit(X, y)
+        self._fit(*self._check(X, y))
         return self
 
     @fit_context
@@ -160,14 +167,26 @@ class OutOfFoldTransformer(TransformerMixin, MetaEstimatorMixin, BaseEstimator):
 
         Raises
         ------
-        ValueError, TypeError
+        ValueError
+            As `fit`, or if a document is not in exactly one test set of `cv`.
+        TypeError
             As `fit`.
         """
-        X, labels = self._fit(X, y)
-        folds = check_cv(self.cv, labels, classifier=True)
+        X, labels = self._check(X, y)
+        folds = list(check_cv(self.cv, labels, classifier=True).split(X, labels))
+        n_test_sets = np.zeros(len(labels), dtype=np.int64)
+        for _, test in folds:
+            n_test_sets[test] += 1
+        if not (n_test_sets == 1).all():
+            raise ValueError(
+                f"cv={self.cv!r} must put each document in exactly one test set; pass an int, or a "
+                "splitter such as StratifiedKFold."
+            )
         predictions = cross_val_predict(
             self.estimator, X, labels, cv=folds, method=self.method, n_jobs=self.n_jobs
         )
+        # Last, so that an error or Ctrl-C in a fold leaves the transformer as it was.
+        self._fit(X, labels)
         return _as_features(predictions)
 
     def transform(self, X: ArrayLike) -> NDArray[np.float64]:
@@ -214,18 +233,31 @@ class OutOfFoldTransformer(TransformerMixin, MetaEstimatorMixin, BaseEstimator):
         prefix = _PREFIXES[self.method]
         return np.array([f"{prefix}_{name}" for name in shown], dtype=object)
 
-    def _fit(self, X: Any, y: Any) -> tuple[Any, NDArray[Any]]:
-        """Fit the classifier; return X and y as arrays that can be indexed."""
-        labels = check_single_label(check_labels(y, num_samples(X)))
-        X, labels = indexable(X, labels)
+    def _check(self, X: Any, y: Any) -> tuple[Any, Labels]:
+        """Return X and y as arrays that can be indexed.
+
+        Raises
+        ------
+        ValueError
+            If y is not one class per document.
+        TypeError
+            If `estimator` does not have the method.
+        """
+        labels = check_single_label(y, num_samples(X))
         if not hasattr(self.estimator, self.method):
             name = type(self.estimator).__name__
-            raise TypeError(f"method={self.method!r}, but {name} has no such method.")
+            raise TypeError(
+                f"method={self.method!r}, but {name} has no such method; pass another method, or "
+                "wrap the classifier in sklearn.calibration.CalibratedClassifierCV."
+            )
+        checked: tuple[Any, Labels] = indexable(X, labels)
+        return checked
+
+    def _fit(self, X: Any, labels: Labels) -> None:
+        """Fit the classifier to all documents."""
         self.estimator_ = clone(self.estimator).fit(X, labels)
         self.classes_ = self.estimator_.classes_
-        if hasattr(self.estimator_, "n_features_in_"):
-            self.n_features_in_ = self.estimator_.n_features_in_
-        return X, labels
+        copy_input_attributes(self.estimator_, self)
 
     def __sklearn_tags__(self) -> Tags:
         """Return the tags of the input of `estimator`."""

@@ -9,6 +9,7 @@ from functools import partial
 from numbers import Integral
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import logit
 from sklearn.base import BaseEstimator
@@ -237,10 +238,13 @@ def token_names(
 
 def _class_scores(classifier: BaseEstimator, ids: Ids) -> _Doubles:
     """Return the logit or log-odds of each class, ``(n_documents, n_classes)``."""
+    names = getattr(classifier, "feature_names_in_", None)
+    # A classifier that was fitted with names of the columns warns if there are none.
+    X = ids if names is None else pd.DataFrame(ids, columns=names)
     if hasattr(classifier, "decision_function"):
-        scores = np.asarray(classifier.decision_function(ids), dtype=np.float64)
+        scores = np.asarray(classifier.decision_function(X), dtype=np.float64)
         return np.stack([-scores, scores], axis=1) if scores.ndim == 1 else scores
-    probabilities = np.asarray(classifier.predict_proba(ids), dtype=np.float64)
+    probabilities = np.asarray(classifier.predict_proba(X), dtype=np.float64)
     probabilities = np.clip(probabilities, _MIN_PROBABILITY, 1 - _MIN_PROBABILITY)
     return np.asarray(logit(probabilities))
 

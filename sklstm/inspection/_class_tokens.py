@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from numbers import Integral
 from operator import attrgetter
-from textwrap import fill, shorten
+from textwrap import fill
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -84,6 +84,11 @@ def class_tokens(
     NotFittedError
         If `estimator` is not fitted.
 
+    Warns
+    -----
+    ConvergenceWarning
+        As `token_attributions`, but only if the difference exceeds 10 % and 0.01 logits.
+
     See Also
     --------
     ClassTokensDisplay : Plots the table.
@@ -93,6 +98,7 @@ def class_tokens(
     -----
     An n-gram of several tokens is included only if its value exceeds the sum of the values of its
     tokens, because otherwise it says no more than they do. The out-of-vocabulary token is left out.
+    Without a vocabulary, as with ``TextSequencer(indexing="hash")``, the tokens are ids.
     Each document counts for its predicted class, or for its most probable label if the data is
     multilabel.
 
@@ -211,6 +217,11 @@ def _lengths(ngram_range: tuple[int, int]) -> range:
     raise ValueError(f"ngram_range={ngram_range!r} must be {expected}, such as (1, 2).")
 
 
+def _shorten(tokens: str) -> str:
+    """Return at most `_MAX_CHARACTERS` characters, also of a single long token."""
+    return tokens if len(tokens) <= _MAX_CHARACTERS else f"{tokens[: _MAX_CHARACTERS - 3]}..."
+
+
 class ClassTokensDisplay(Display):
     """Tokens and n-grams that contribute most to the predictions of each class, as bars.
 
@@ -247,6 +258,8 @@ class ClassTokensDisplay(Display):
     ['bad', 'good']
     >>> display.ax_[1].get_yticklabels()[0].get_text()
     'fine (10)'
+    >>> len(ClassTokensDisplay(display.table).plot(max_classes=1).ax_)
+    1
     """
 
     def __init__(self, table: pd.DataFrame) -> None:
@@ -329,11 +342,16 @@ class ClassTokensDisplay(Display):
 
         Raises
         ------
+        TypeError
+            If `n_tokens` or `max_classes` is not an integer.
         ValueError
-            If the table has no rows, or the number of Axes differs from the number of classes.
+            If the table has no rows, `n_tokens` or `max_classes` is not positive, or the number of
+            Axes differs from the number of classes.
         ImportError
             If matplotlib is not installed.
         """
+        check_scalar(n_tokens, "n_tokens", Integral, min_val=1)
+        check_scalar(max_classes, "max_classes", Integral, min_val=1)
         if not len(self.table):
             raise ValueError("The table has no rows; pass more documents, or reduce min_documents.")
         groups = list(self.table.groupby("class", sort=False))[:max_classes]
@@ -342,7 +360,7 @@ class ClassTokensDisplay(Display):
         for each, (target, rows) in zip(self.ax_, groups, strict=True):
             best = rows.sort_values("value", ascending=False, kind="stable")[:n_tokens]
             labels = [
-                f"{shorten(tokens, _MAX_CHARACTERS, placeholder='...')} ({n_documents:,})"
+                f"{_shorten(tokens)} ({n_documents:,})"
                 for tokens, n_documents in zip(best["tokens"], best["n_documents"], strict=True)
             ]
             each.barh(range(len(best)), best["value"], color=BLUE, height=0.7)

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from numbers import Integral
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_consistent_length, check_scalar
+from sklearn.utils import check_consistent_length, check_scalar, column_or_1d
 
 from sklstm._confidence import (
     CoverageCurve,
     ReliabilityBins,
+    check_known_labels,
     check_single_label,
     coverage_curve,
-    predict_with_confidence,
+    evaluate,
     reliability_bins,
 )
 from sklstm._plotting import BLUE, GREY, VERMILION, Display, tidy
+from sklstm._sklearn import num_samples
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -104,13 +106,26 @@ class ConfidenceDisplay(Display):
     0.0
     >>> display.plot(accuracy=0.95).ax_[1].get_xlabel()
     'coverage'
+    >>> probabilities = [[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]]
+    >>> display = ConfidenceDisplay.from_predictions(["bad", "good", "good"], probabilities)
+    >>> display.is_correct.tolist()
+    [True, False, True]
+    >>> from sklstm import make_text_classifier
+    >>> texts, labels = ["a fine film", "a dull film"] * 10, ["good", "bad"] * 10
+    >>> model = make_text_classifier("fast", random_state=0).fit(texts, labels)
+    >>> display = ConfidenceDisplay.from_estimator(model, ["fine", "dull"], ["good", "bad"])
+    >>> display.is_correct.tolist()
+    [True, True]
     """
 
     def __init__(self, confidence: ArrayLike, is_correct: ArrayLike, *, n_bins: int = 10) -> None:
         check_scalar(n_bins, "n_bins", Integral, min_val=1)
         check_consistent_length(confidence, is_correct)
-        self.confidence = np.asarray(confidence, dtype=np.float64)
-        self.is_correct = np.asarray(is_correct, dtype=bool)
+        self.confidence = column_or_1d(confidence, dtype=np.float64)
+        flags = np.asarray(column_or_1d(is_correct))
+        if not set(flags.tolist()) <= {False, True}:
+            raise ValueError("is_correct must contain booleans; pass y_predicted == y_true.")
+        self.is_correct = flags.astype(bool)
         if not len(self.confidence):
             raise ValueError("confidence is empty; pass at least one document.")
         if not ((self.confidence >= 0) & (self.confidence <= 1)).all():
@@ -158,7 +173,9 @@ class ConfidenceDisplay(Display):
         Raises
         ------
         ValueError
-            If y is a label indicator, or `n_bins` is not positive.
+            If y is a label indicator or contains no class of the classifier, the classifier is
+            multilabel or rejects documents, `n_bins` is not positive, or `accuracy` is not from 0
+            to 1.
         TypeError
             If the classifier has no `predict_proba`.
         NotFittedError
@@ -166,9 +183,7 @@ class ConfidenceDisplay(Display):
         ImportError
             If matplotlib is not installed.
         """
-        true = check_single_label(y)
-        predicted, confidence = predict_with_confidence(estimator, X)
-        check_consistent_length(predicted, true)
+        true, predicted, confidence = evaluate(estimator, X, y)
         display = cls(confidence, predicted == true, n_bins=n_bins)
         return display.plot(accuracy=accuracy, ax=ax)
 
@@ -210,13 +225,15 @@ class ConfidenceDisplay(Display):
         Raises
         ------
         ValueError
-            If `y_true` is a label indicator, the shapes do not match, or `n_bins` is not positive.
+            If `y_true` is a label indicator or contains none of the classes, the shapes do not
+            match, `n_bins` is not positive, or `accuracy` is not from 0 to 1.
         ImportError
             If matplotlib is not installed.
         """
-        true = check_single_label(y_true)
-        names = np.unique(true) if classes is None else np.asarray(classes)
         columns = np.asarray(probabilities, dtype=np.float64)
+        true = check_single_label(y_true, num_samples(columns), "y_true")
+        names = np.unique(true) if classes is None else np.asarray(classes)
+        check_known_labels(true, names, "y_true")
         if columns.shape != (len(true), len(names)):
             raise ValueError(
                 f"probabilities has shape {columns.shape}, but there are {len(true)} documents and "
@@ -238,7 +255,15 @@ class ConfidenceDisplay(Display):
         -------
         coverage : Coverage
             The ``threshold``, the ``coverage`` and the ``accuracy``.
+
+        Raises
+        ------
+        TypeError
+            If `accuracy` is not a number.
+        ValueError
+            If `accuracy` is not from 0 to 1.
         """
+        check_scalar(accuracy, "accuracy", Real, min_val=0, max_val=1)
         best = self.curve.best(accuracy)
         if best is None:
             return Coverage(np.inf, 0.0, np.nan)
@@ -262,11 +287,15 @@ class ConfidenceDisplay(Display):
 
         Raises
         ------
+        TypeError
+            If `accuracy` is not a number.
         ValueError
-            If the number of Axes is not 1 or 2.
+            If `accuracy` is not from 0 to 1, or the number of Axes is not 1 or 2.
         ImportError
             If matplotlib is not installed.
         """
+        if accuracy is not None:
+            check_scalar(accuracy, "accuracy", Real, min_val=0, max_val=1)
         self.ax_ = self._panels(ax, 2, (3.4, 3.2))
         self._plot_reliability(self.ax_[0])
         self._plot_coverage(self.ax_[1], accuracy)

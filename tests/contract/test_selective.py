@@ -3,6 +3,7 @@
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 from conftest import make_ids, small_classifier
 from numpy.testing import assert_array_equal
@@ -13,6 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, make_scorer
 from sklearn.model_selection import (
     GridSearchCV,
+    GroupKFold,
     StratifiedKFold,
     cross_val_predict,
     cross_validate,
@@ -176,12 +178,57 @@ def test_label_of_rejected_documents_by_the_type_of_the_classes(classes, expecte
     assert type(predicted.tolist()[0]) is type(classes[0])
 
 
+@pytest.mark.parametrize("kind", ["uint8", "uint64", "float64", "int8"])
+def test_numbers_stay_numbers(kind):
+    y = Y.astype(kind)
+    model = SelectiveClassifier(LogisticRegression(), accuracy=0.9).fit(X, y)
+    predicted = model.predict(X)
+    assert predicted.dtype.kind in "if"
+    assert -1 in predicted
+    assert accuracy_score(y, predicted) == model.score(X, y) == (predicted == y).mean()
+
+
+def test_score_and_search_with_labels_of_several_types():
+    y = Y > 0
+    model = SelectiveClassifier(LogisticRegression(), accuracy=0.95).fit(X, y)
+    expected = [label == true for label, true in zip(model.predict(X), y, strict=True)]
+    assert "unsure" in model.predict(X)
+    assert model.score(X, y) == np.mean(expected)
+    weights = np.random.default_rng(0).random(len(y))
+    assert model.score(X, y, weights) == pytest.approx(np.average(expected, weights=weights))
+    search = GridSearchCV(model, {"accuracy": [0.8, 0.99]}, cv=2, error_score="raise").fit(X, y)
+    assert search.best_params_["accuracy"] == 0.8
+    model.set_params(reject_label=-1).fit(X, y)
+    assert accuracy_score(y, model.predict(X)) == model.score(X, y)
+
+
+def test_names_of_features_are_those_of_the_last_fit():
+    frame = pd.DataFrame(X, columns=[f"x{n}" for n in range(6)])
+    model = SelectiveClassifier(LogisticRegression(), cv=2).fit(frame, Y)
+    assert model.feature_names_in_.tolist() == frame.columns.tolist()
+    assert not hasattr(model.fit(X, Y), "feature_names_in_")
+
+
+def test_groups_are_passed_as_folds():
+    folds = list(GroupKFold(3).split(X, Y, np.arange(600) // 6))
+    model = SelectiveClassifier(LogisticRegression(), cv=folds, accuracy=0.9).fit(X, Y)
+    assert 0 < model.coverage_ < 1
+
+
 def test_own_label_of_rejected_documents():
     model = SelectiveClassifier(LogisticRegression(), accuracy=0.8, reject_label="ask").fit(X, Y)
     assert set(model.predict(X).tolist()) == {0, 1, 2, "ask"}
 
 
 def test_invalid_input():
+    for label in ([1, 2], (1, 2), np.array([1, 2])):
+        with pytest.raises(ValueError, match=r"reject_label=.* is not a single label"):
+            SelectiveClassifier(LogisticRegression(), reject_label=label).fit(X, Y)
+    with pytest.raises(ValueError, match=r"cv=\[\] has no folds"):
+        SelectiveClassifier(LogisticRegression(), cv=[]).fit(X, Y)
+    fitted = LogisticRegression().fit(X, Y)
+    with pytest.raises(ValueError, match="y contains no class of the classifier"):
+        SelectiveClassifier(fitted, cv="prefit").fit(X, Y.astype(str))
     with pytest.raises(ValueError, match="reject_label=1 is a class; choose another"):
         SelectiveClassifier(LogisticRegression(), reject_label=1).fit(X, Y)
     with pytest.raises(ValueError, match="The 'accuracy' parameter"):

@@ -12,7 +12,13 @@ from sklearn.datasets import make_classification
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
-from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict, cross_val_score
+from sklearn.model_selection import (
+    KFold,
+    ShuffleSplit,
+    StratifiedKFold,
+    cross_val_predict,
+    cross_val_score,
+)
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
@@ -125,6 +131,30 @@ def test_inside_gradient_boosting_and_cross_validation():
     assert (cross_val_score(model, frame, y, cv=2, error_score="raise") > 0.5).all()
 
 
+def test_names_of_features_are_those_of_the_last_fit():
+    frame = pd.DataFrame(X, columns=[f"x{n}" for n in range(8)])
+    transformer = OutOfFoldTransformer(LogisticRegression()).fit(frame, Y)
+    assert transformer.feature_names_in_.tolist() == frame.columns.tolist()
+    assert not hasattr(transformer.fit(X, Y), "feature_names_in_")
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_an_error_or_interrupt_leaves_the_transformer_as_it_was(monkeypatch, error, number):
+    transformer = OutOfFoldTransformer(LogisticRegression(), cv=2).fit(X, Y)
+    before, fits, fit = dict(vars(transformer)), iter(range(1, 9)), LogisticRegression.fit
+
+    def interrupted(*arguments):
+        if next(fits) == number:
+            raise error
+        return fit(*arguments)
+
+    monkeypatch.setattr(LogisticRegression, "fit", interrupted)
+    with pytest.raises(error):
+        transformer.fit_transform(X, Y)
+    assert vars(transformer) == before
+
+
 # --- Errors
 
 
@@ -141,4 +171,6 @@ def test_invalid_input():
         OutOfFoldTransformer(LogisticRegression()).get_feature_names_out()
     with pytest.raises(ValueError, match="requires y to be passed"):
         OutOfFoldTransformer(LogisticRegression()).fit_transform(X, None)
+    with pytest.raises(ValueError, match=r"cv=ShuffleSplit.* each document in exactly one test"):
+        OutOfFoldTransformer(LogisticRegression(), cv=ShuffleSplit(2)).fit_transform(X, Y)
     OutOfFoldTransformer(LogisticRegression(), cv=KFold(2, shuffle=True)).fit_transform(X, Y)

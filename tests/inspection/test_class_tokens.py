@@ -1,11 +1,14 @@
 """class_tokens: n-grams with the largest mean contributions to each class."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import LABELS, TEXTS, make_ids, small_classifier
 from custom_models import network
 from numpy.testing import assert_allclose
+from sklearn import config_context
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 
@@ -161,6 +164,22 @@ def test_occlusion_supports_custom_models():
     assert (table["value"] > 0).all()
 
 
+def test_hashed_tokens_are_ids():
+    model = make_text_classifier("fast", indexing="hash", random_state=0).fit(TEXTS, LABELS)
+    tokens = class_tokens(model, TEXTS, min_documents=1)["tokens"]
+    assert len(tokens)
+    assert all(token.isdigit() for ngram in tokens for token in ngram.split())
+
+
+@pytest.mark.parametrize("method", ["integrated_gradients", "occlusion"])
+def test_a_model_that_was_fitted_with_names_of_columns_does_not_warn(method):
+    with config_context(transform_output="pandas"), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = make_text_classifier("fast", random_state=0).fit(TEXTS, LABELS)
+        assert hasattr(model[-1], "feature_names_in_")
+        assert len(class_tokens(model, TEXTS, min_documents=1, method=method))
+
+
 # --- Errors
 
 
@@ -212,3 +231,19 @@ def test_display_of_many_classes_and_on_given_axes(plt, table_of):
 def test_display_of_an_empty_table(plt, table_of):
     with pytest.raises(ValueError, match="The table has no rows; pass more documents"):
         ClassTokensDisplay(table_of([])).plot()
+
+
+def test_long_tokens_keep_their_first_characters(plt, table_of):
+    table = table_of([attribution("x" * 60, [1])])
+    (ax,) = ClassTokensDisplay(table).plot().ax_
+    assert ax.get_yticklabels()[0].get_text() == f"{'x' * 21}... (1)"
+
+
+@pytest.mark.parametrize("name", ["n_tokens", "max_classes"])
+def test_invalid_number_of_bars_or_panels(plt, table_of, name):
+    display = ClassTokensDisplay(table_of([attribution("fine", [1])]))
+    with pytest.raises(ValueError, match=f"{name} == 0, must be >= 1"):
+        display.plot(**{name: 0})
+    with pytest.raises(TypeError, match=f"{name} must be an instance of"):
+        display.plot(**{name: 1.5})
+    assert plt.get_fignums() == []

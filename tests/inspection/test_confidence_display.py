@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_predict
 from sklearn.svm import LinearSVC
 
-from sklstm import ConfidenceDisplay, make_text_classifier
+from sklstm import ConfidenceDisplay, SelectiveClassifier, make_text_classifier
 from sklstm._confidence import coverage_curve
 
 RNG = np.random.default_rng(0)
@@ -113,7 +113,7 @@ def test_any_number_of_documents_is_plotted(plt, n_documents):
 
 
 def test_invalid_input(plt):
-    with pytest.raises(ValueError, match="y is a label indicator"):
+    with pytest.raises(ValueError, match="y_true is a label indicator"):
         ConfidenceDisplay.from_predictions([[0, 1], [1, 1]], [[0.1, 0.9], [0.8, 0.2]])
     with pytest.raises(ValueError, match=r"probabilities has shape \(2, 3\), but there are 2"):
         ConfidenceDisplay.from_predictions(["a", "b"], np.full((2, 3), 1 / 3))
@@ -121,6 +121,10 @@ def test_invalid_input(plt):
         ConfidenceDisplay([1.5], [True])
     with pytest.raises(ValueError, match="confidence must be from 0 to 1"):
         ConfidenceDisplay([np.nan], [True])
+    with pytest.raises(ValueError, match="is_correct must contain booleans"):
+        ConfidenceDisplay([0.5, 0.6], ["yes", "no"])
+    with pytest.raises(ValueError, match="should be a 1d array"):
+        ConfidenceDisplay([[0.5, 0.5]], [True])
     with pytest.raises(ValueError, match="confidence is empty"):
         ConfidenceDisplay([], [])
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
@@ -130,3 +134,58 @@ def test_invalid_input(plt):
     svc = LinearSVC().fit([[0], [1]], ["a", "b"])
     with pytest.raises(TypeError, match=r"LinearSVC has no predict_proba; wrap it in"):
         ConfidenceDisplay.from_estimator(svc, [[0]], ["a"])
+
+
+def test_invalid_accuracy_leaves_no_figure(plt):
+    display = ConfidenceDisplay([0.5], [True])
+    for call in (display.coverage_at, lambda accuracy: display.plot(accuracy=accuracy)):
+        with pytest.raises(ValueError, match="accuracy == 95, must be <= 1"):
+            call(95)
+        with pytest.raises(TypeError, match="accuracy must be an instance of"):
+            call("95")
+    assert plt.get_fignums() == []
+
+
+def test_labels_that_are_missing_or_not_classes(plt):
+    X = RNG.normal(size=(60, 2))
+    model = LogisticRegression().fit(X, X[:, 0] > 0)
+    with pytest.raises(ValueError, match="y contains no class of the classifier: its first label"):
+        ConfidenceDisplay.from_estimator(model, X, np.full(60, "True"))
+    with pytest.raises(ValueError, match="the label of row 0 is missing"):
+        ConfidenceDisplay.from_estimator(model, X, [None] + [True] * 59)
+    with pytest.raises(ValueError, match="y_true contains no class of the classifier"):
+        ConfidenceDisplay.from_predictions(["0", "1"], np.eye(2), classes=[0, 1])
+    # Some labels may be unknown.
+    y = np.where(np.arange(60) < 6, 7, model.predict(X))
+    assert ConfidenceDisplay.from_estimator(model, X, y).is_correct.mean() == 0.9
+
+
+def test_classifiers_without_one_class_per_document(plt):
+    ids, y = make_ids()
+    indicator = np.column_stack([y, 1 - y, y])
+    multilabel = small_classifier().fit(ids, indicator)
+    with pytest.raises(ValueError, match="LSTMTextClassifier is multilabel, but confidence is"):
+        ConfidenceDisplay.from_estimator(multilabel, ids, y)
+    X = RNG.normal(size=(60, 2))
+    labels = X[:, 0] + RNG.normal(size=60) > 0
+    selective = SelectiveClassifier(LogisticRegression(), accuracy=0.95).fit(X, labels)
+    assert selective.coverage_ < 1
+    with pytest.raises(ValueError, match="predicts 'unsure', which is not in classes_; pass a"):
+        ConfidenceDisplay.from_estimator(selective, X, labels)
+
+
+def test_classes_need_not_be_sorted(plt):
+    class Unsorted(LogisticRegression):
+        def fit(self, X, y):
+            super().fit(X, y)
+            self.classes_ = self.classes_[::-1]
+            return self
+
+        def predict_proba(self, X):
+            scores = self.decision_function(X)
+            return np.column_stack([1 / (1 + np.exp(scores)), 1 / (1 + np.exp(-scores))])
+
+    X = RNG.normal(size=(60, 2))
+    model = Unsorted().fit(X, X[:, 0] > 0)
+    display = ConfidenceDisplay.from_estimator(model, X, X[:, 0] > 0)
+    assert_allclose(display.confidence, model.predict_proba(X).max(axis=1))

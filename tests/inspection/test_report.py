@@ -1,6 +1,7 @@
 """report: one HTML file that agrees with the predictions."""
 
 import re
+import warnings
 from html.parser import HTMLParser
 
 import numpy as np
@@ -152,6 +153,30 @@ def test_occlusion_supports_custom_models():
     assert re.findall("<h2>(.*?)</h2>", html) == SECTIONS
 
 
+def test_a_report_without_errors_does_not_claim_that_there_are_none(model):
+    html = report(model, TEST_TEXTS, TEST_LABELS, n_mistakes=0).html
+    assert re.findall("<h2>(.*?)</h2>", html) == [n for n in SECTIONS if "errors" not in n]
+    assert "No errors" not in html
+
+
+def test_a_single_document_or_class_does_not_warn(model):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        html = report(model, TEXTS[:1], model.predict(TEXTS[:1])).html
+    assert re.findall(r'<td style="background[^>]*>(\d+)</td>', html) == ["1"]
+
+
+def test_no_figure_is_left_open(plt, model, monkeypatch):
+    plt.close("all")
+    parameters, figure = dict(plt.rcParams), plt.figure()
+    report(model, TEXTS, LABELS)
+    monkeypatch.setattr(type(figure), "savefig", lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        report(model, TEXTS, LABELS)
+    assert plt.get_fignums() == [figure.number]
+    assert dict(plt.rcParams) == parameters
+
+
 def test_the_same_model_gives_the_same_report(model, html):
     assert report(model, TEST_TEXTS, TEST_LABELS, title="Films & <more>").html == html
 
@@ -172,6 +197,14 @@ def test_invalid_input(model):
         report(model, TEXTS, LABELS[:3])
     with pytest.raises(ValueError, match="X is empty"):
         report(model, [], [])
+    with pytest.raises(ValueError, match="the target y is None"):
+        report(model, TEXTS, None)
+    with pytest.raises(ValueError, match="X is a single string"):
+        report(model, "a fine film", ["good"])
+    with pytest.raises(ValueError, match="y contains no class of the classifier: its first label"):
+        report(model, TEXTS, [0, 1] * 6)
+    with pytest.raises(TypeError, match="title must be an instance of str"):
+        report(model, TEXTS, LABELS, title=None)
     with pytest.raises(ValueError, match="n_mistakes == -1, must be >= 0"):
         report(model, TEXTS, LABELS, n_mistakes=-1)
     with pytest.raises(TypeError, match="estimator is a str"):
