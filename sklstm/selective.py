@@ -303,7 +303,7 @@ class SelectiveClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             If it is a class, or not a single label.
         """
         label = self.reject_label
-        if np.asarray(label, dtype=object).ndim:
+        if np.asarray(label, dtype=object).ndim or label != label:
             raise ValueError(f"reject_label={label!r} is not a single label; pass a str or number.")
         if label is None:
             is_number = np.asarray(classes).dtype.kind in "iuf"

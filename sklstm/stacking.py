@@ -187,7 +187,7 @@ class OutOfFoldTransformer(TransformerMixin, MetaEstimatorMixin, BaseEstimator):
         )
         # Last, so that an error or Ctrl-C in a fold leaves the transformer as it was.
         self._fit(X, labels)
-        return _as_features(predictions)
+        return self._as_features(predictions)
 
     def transform(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return the predictions of the classifier that was fitted to all documents.
@@ -208,7 +208,7 @@ class OutOfFoldTransformer(TransformerMixin, MetaEstimatorMixin, BaseEstimator):
             If the transformer is not fitted.
         """
         check_is_fitted(self)
-        return _as_features(getattr(self.estimator_, self.method)(X))
+        return self._as_features(getattr(self.estimator_, self.method)(X))
 
     def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
         """Return the names of the features, such as "probability_good".
@@ -259,17 +259,27 @@ class OutOfFoldTransformer(TransformerMixin, MetaEstimatorMixin, BaseEstimator):
         self.classes_ = self.estimator_.classes_
         copy_input_attributes(self.estimator_, self)
 
+    def _as_features(self, predictions: ArrayLike) -> NDArray[np.float64]:
+        """Return predictions as columns; those of two classes as one column.
+
+        Raises
+        ------
+        ValueError
+            If there is not one column per class.
+        """
+        columns, n_classes = np.asarray(predictions, dtype=np.float64), len(self.classes_)
+        if columns.ndim == 1:
+            return columns[:, None]
+        if columns.shape[1] != n_classes:
+            raise ValueError(
+                f"{self.method} of the estimator returns {columns.shape[1]} columns for "
+                f"{n_classes} classes; with SVC, set decision_function_shape='ovr'."
+            )
+        return columns[:, 1:] if n_classes == 2 else columns
+
     def __sklearn_tags__(self) -> Tags:
         """Return the tags of the input of `estimator`."""
         tags = super().__sklearn_tags__()
         tags.input_tags = get_tags(self.estimator).input_tags
         tags.target_tags.required = True
         return tags
-
-
-def _as_features(predictions: ArrayLike) -> NDArray[np.float64]:
-    """Return predictions as columns; those of two classes as one column."""
-    columns = np.asarray(predictions, dtype=np.float64)
-    if columns.ndim == 1:
-        return columns[:, None]
-    return columns[:, 1:] if columns.shape[1] == 2 else columns

@@ -24,6 +24,7 @@ from sklstm._sklearn import (
     HasMethods,
     Interval,
     StrOptions,
+    copy_input_attributes,
     fit_context,
     num_samples,
     safe_indexing,
@@ -134,6 +135,8 @@ class TunedTextClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         The classes.
     n_features_in_ : int
         Number of features; only if `best_estimator_` has this attribute.
+    feature_names_in_ : ndarray of str of shape (n_features_in_,)
+        Names of the features; only if `best_estimator_` has this attribute.
 
     See Also
     --------
@@ -173,6 +176,10 @@ class TunedTextClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     ['complete', 'complete']
     >>> model.predict(["a fine and moving film"]).tolist()
     ['good']
+    >>> model.score(texts, labels)
+    1.0
+    >>> model.predict_proba(["dull"]).shape, model.decision_function(["dull"]).shape
+    ((1, 2), (1,))
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
@@ -261,8 +268,7 @@ class TunedTextClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         self.best_estimator_, self.best_params_ = fitted, best.parameters
         self.best_score_, self.scorer_ = best.mean, scorer
         self.classes_ = fitted.classes_
-        if hasattr(fitted, "n_features_in_"):
-            self.n_features_in_ = fitted.n_features_in_
+        copy_input_attributes(fitted, self)
         return self
 
     def _start(self, space: Space) -> tuple[int, list[_Record]]:

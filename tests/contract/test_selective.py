@@ -220,6 +220,11 @@ def test_own_label_of_rejected_documents():
     assert set(model.predict(X).tolist()) == {0, 1, 2, "ask"}
 
 
+def test_nan_is_no_label():
+    with pytest.raises(ValueError, match="reject_label=nan is not a single label"):
+        SelectiveClassifier(LogisticRegression(), reject_label=np.nan).fit(X, Y)
+
+
 def test_invalid_input():
     for label in ([1, 2], (1, 2), np.array([1, 2])):
         with pytest.raises(ValueError, match=r"reject_label=.* is not a single label"):

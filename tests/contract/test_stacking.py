@@ -20,7 +20,7 @@ from sklearn.model_selection import (
     cross_val_score,
 )
 from sklearn.pipeline import make_pipeline
-from sklearn.svm import LinearSVC
+from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -174,3 +174,7 @@ def test_invalid_input():
     with pytest.raises(ValueError, match=r"cv=ShuffleSplit.* each document in exactly one test"):
         OutOfFoldTransformer(LogisticRegression(), cv=ShuffleSplit(2)).fit_transform(X, Y)
     OutOfFoldTransformer(LogisticRegression(), cv=KFold(2, shuffle=True)).fit_transform(X, Y)
+    many = np.arange(300) % 5
+    pairwise = SVC(decision_function_shape="ovo")
+    with pytest.raises(ValueError, match="decision_function of the estimator returns 10 columns"):
+        OutOfFoldTransformer(pairwise, method="decision_function").fit_transform(X, many)
