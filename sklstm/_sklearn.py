@@ -32,6 +32,7 @@ except ImportError:  # scikit-learn before 1.9
 
 
 check_sample_weight = validation._check_sample_weight
+estimator_has = validation._estimator_has
 num_samples = validation._num_samples
 safe_indexing = utils._safe_indexing
 validate_parameter_constraints = _param_validation.validate_parameter_constraints

@@ -178,13 +178,11 @@ def report(
         "Confusion matrix": _confusions(true, predicted),
         "Confidence": _confidence(display),
         "Tokens of each class": _class_token_tables(tokens),
-        "Most confident errors": _mistakes(
-            estimator, X, worst, true, predicted, confidence, method
-        ),
-        "Parameters": _parameters(estimator),
     }
-    if not n_mistakes:
-        del sections["Most confident errors"]
+    if n_mistakes:
+        mistakes = _mistakes(estimator, X, worst, true, predicted, confidence, method)
+        sections["Most confident errors"] = mistakes
+    sections["Parameters"] = _parameters(estimator)
     body = "".join(f"<section><h2>{escape(k)}</h2>{html}</section>" for k, html in sections.items())
     return Report(_PAGE.substitute(title=escape(title), body=body, version=VERSION, color=BLUE))
 
@@ -229,6 +227,7 @@ def _class_table(true: Labels, predicted: Labels) -> pd.DataFrame:
 def _confusions(true: Labels, predicted: Labels) -> str:
     """Return the confusion matrix, and a list of the most frequent confusions."""
     classes, codes = np.unique(np.concatenate([true, predicted]), return_inverse=True)
+    # confusion_matrix of scikit-learn warns of a single class.
     matrix = np.zeros((len(classes), len(classes)), dtype=np.int64)
     np.add.at(matrix, (codes[: len(true)], codes[len(true) :]), 1)
     html = ""

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
-from sklearn.metrics import accuracy_score
 from sklearn.model_selection import check_cv
 from sklearn.utils import get_tags, indexable
 from sklearn.utils.parallel import Parallel, delayed
@@ -289,10 +288,9 @@ class SelectiveClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         """
         # accuracy_score does not accept labels of several types, such as False and "unsure".
         predicted = self.predict(X)
-        true = check_single_label(y, len(predicted))
-        is_correct = predicted == true
-        everything = np.ones(len(true), dtype=bool)
-        return float(accuracy_score(everything, is_correct, sample_weight=sample_weight))
+        is_correct = predicted == check_single_label(y, len(predicted))
+        weights = None if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+        return float(np.average(is_correct, weights=weights))
 
     def _choose_reject_label(self, classes: Labels) -> object:
         """Return the label of rejected documents.

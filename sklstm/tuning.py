@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from numbers import Integral, Real
@@ -25,6 +25,7 @@ from sklstm._sklearn import (
     Interval,
     StrOptions,
     copy_input_attributes,
+    estimator_has,
     fit_context,
     num_samples,
     safe_indexing,
@@ -66,13 +67,8 @@ _MAX_DRAWS = 10_000
 Space = Mapping[str, Sequence[Any]]
 
 
-def _estimator_has(method: str) -> Callable[[TunedTextClassifier], bool]:
-    """Return a function that tells whether the best or the given estimator has a method."""
-
-    def check(tuned: TunedTextClassifier) -> bool:
-        return hasattr(getattr(tuned, "best_estimator_", tuned.estimator), method)
-
-    return check
+# Methods of the fitted or, before `fit`, of the given estimator.
+_DELEGATES = ("best_estimator_", "estimator")
 
 
 class TunedTextClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
@@ -311,7 +307,7 @@ class TunedTextClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         return np.asarray(self.best_estimator_.predict(X))
 
-    @available_if(_estimator_has("predict_proba"))
+    @available_if(estimator_has("predict_proba", delegates=_DELEGATES))
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return the probabilities of the best classifier.
 
@@ -333,7 +329,7 @@ class TunedTextClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         return self.best_estimator_.predict_proba(X)
 
-    @available_if(_estimator_has("decision_function"))
+    @available_if(estimator_has("decision_function", delegates=_DELEGATES))
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return the scores of the best classifier.
 
@@ -428,6 +424,11 @@ class _Record:
         """Mean score; NaN if there is none."""
         return float(np.mean(self.scores)) if self.scores else np.nan
 
+    @property
+    def final_score(self) -> float | None:
+        """Mean score of a complete trial; None for all others."""
+        return self.mean if self.state == "complete" else None
+
 
 @dataclass
 class _Search:
@@ -469,7 +470,6 @@ class _Search:
             name: optuna.distributions.CategoricalDistribution(range(n))
             for name, n in sizes.items()
         }
-        states = optuna.trial.TrialState
         for record in self.records:
             study.add_trial(_replay(optuna, record, distributions))
         rng = np.random.default_rng(seed)
@@ -485,7 +485,7 @@ class _Search:
             choices = {name: trial.params[name] for name in self.space}
             if tuple(choices.items()) in tried:
                 # The sampler proposes values, also if all combinations of the best ones were tried.
-                study.tell(trial, state=states.FAIL)
+                study.tell(trial, state=optuna.trial.TrialState.FAIL)
                 drawn = _draw_untried(sizes, tried, rng)
                 if drawn is None:
                     break
@@ -502,10 +502,7 @@ class _Search:
                 warnings.warn(message, stacklevel=4)
                 break
             self.records.append(record)
-            is_complete = record.state == "complete"
-            by_state = {"complete": states.COMPLETE, "pruned": states.PRUNED}
-            state = by_state.get(record.state, states.FAIL)
-            study.tell(trial, record.mean if is_complete else None, state=state)
+            study.tell(trial, record.final_score, state=_state(optuna, record))
             if self.verbose:
                 print(self._describe(record), flush=True)
 
@@ -614,19 +611,23 @@ def _draw_untried(
     return None
 
 
+def _state(optuna: ModuleType, record: _Record) -> optuna.trial.TrialState:
+    """Return the state of a trial for Optuna, which learns nothing from failed and stopped ones."""
+    states = optuna.trial.TrialState
+    by_name = {"complete": states.COMPLETE, "pruned": states.PRUNED}
+    return by_name.get(record.state, states.FAIL)
+
+
 def _replay(
     optuna: ModuleType, record: _Record, distributions: Mapping[str, Any]
 ) -> optuna.trial.FrozenTrial:
     """Return a trial of a previous search for a new study."""
-    states = optuna.trial.TrialState
-    is_complete = record.state == "complete"
     means = np.cumsum(record.scores) / np.arange(1, len(record.scores) + 1)
-    by_state = {"complete": states.COMPLETE, "pruned": states.PRUNED}
     return optuna.trial.create_trial(
-        state=by_state.get(record.state, states.FAIL),
+        state=_state(optuna, record),
         params=record.choices,
         distributions=dict(distributions),
-        value=record.mean if is_complete else None,
+        value=record.final_score,
         intermediate_values=dict(enumerate(means.tolist())),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral
 from operator import attrgetter
@@ -129,11 +129,12 @@ def class_tokens(
         by_class[attribution.target].append(attribution)
     rows = []
     for target, documents in by_class.items():
-        of_tokens = {ngram.tokens: ngram.value for ngram in _ngrams(documents, 1)}
+        single = _ngrams(documents, 1)
+        of_tokens = {ngram.tokens: ngram.value for ngram in single}
         for length in lengths:
             shown = [
                 ngram
-                for ngram in _ngrams(documents, length)
+                for ngram in (single if length == 1 else _ngrams(documents, length))
                 if ngram.n_documents >= min_documents
                 and ngram.value > 0
                 and (length == 1 or ngram.value > sum(of_tokens[t,] for t in ngram.tokens))
@@ -182,7 +183,7 @@ class _Ngram:
         return " ".join(map(str, self.context))
 
 
-def _ngrams(documents: Sequence[TokenAttributions], length: int) -> Iterable[_Ngram]:
+def _ngrams(documents: Sequence[TokenAttributions], length: int) -> list[_Ngram]:
     """Return the n-grams of `length` known tokens."""
     ngrams: dict[tuple[object, ...], _Ngram] = {}
     for attribution in documents:
@@ -197,7 +198,7 @@ def _ngrams(documents: Sequence[TokenAttributions], length: int) -> Iterable[_Ng
         for key, value in values.items():
             if _OOV_NAMES.isdisjoint(key):
                 ngrams.setdefault(key, _Ngram(key)).add(value, tokens, positions[key])
-    return ngrams.values()
+    return list(ngrams.values())
 
 
 def _lengths(ngram_range: tuple[int, int]) -> range:
