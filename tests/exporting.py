@@ -1,8 +1,9 @@
-"""Classifiers with a fitted state, for the tests of the export."""
+"""Classifiers with a fitted state, and the constants of a file, for the tests of the export."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 from conftest import PLAIN
@@ -12,6 +13,14 @@ from sklstm._network.network import Network
 from sklstm._network.spec import NetworkSpec
 
 WIDTH = 9
+
+
+def arrays_of(path: Path) -> dict[str, np.ndarray]:
+    """Return the constants of an ONNX model by name."""
+    import onnx
+
+    constants = onnx.load(path).graph.initializer
+    return {constant.name: onnx.numpy_helper.to_array(constant) for constant in constants}
 
 
 def with_random_weights(

@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import logit
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.pipeline import Pipeline
@@ -23,6 +26,7 @@ from sklstm._validation import Labels
 from sklstm._vocabulary import OOV_ID
 from sklstm.classifier import LSTMTextClassifier
 from sklstm.export._graph import Graph, Signature
+from sklstm.export._quantize import quantize_int8
 from sklstm.pipeline import split_pipeline
 from sklstm.sequencer import TextSequencer, replaces_unknown
 from sklstm.vectors import WordVectors
@@ -37,6 +41,9 @@ SETTINGS_FORMAT = 1
 
 # Maximum size of a protobuf file, less some space for everything that is not a weight.
 _MAX_BYTES = 2**31 - 2**20
+
+# Row of each n-gram bucket in the tables of n-gram weights and checksums.
+_NGRAM_ROWS = "ngram_rows"
 
 # Order of the gates in the weights of the ONNX operator LSTM.
 _ONNX_GATES = ("input", "output", "forget", "cell")
@@ -53,7 +60,12 @@ _WORD_CALLABLES = {
 }
 
 
-def to_onnx(estimator: LSTMTextClassifier | Pipeline, path: str | os.PathLike[str]) -> list[Path]:
+def to_onnx(
+    estimator: LSTMTextClassifier | Pipeline,
+    path: str | os.PathLike[str],
+    *,
+    quantize: str | None = None,
+) -> list[Path]:
     """Export a fitted classifier to an ONNX file.
 
     The ONNX model maps token ids to the results of `predict_proba` and `predict`. Running it
@@ -68,6 +80,11 @@ def to_onnx(estimator: LSTMTextClassifier | Pipeline, path: str | os.PathLike[st
     path : str or path-like
         Path of the model, such as "model.onnx". The settings for "model.onnx" are written to
         "model.tokenizer.json". Existing files are replaced.
+    quantize : {"int8"} or None, default=None
+        "int8" stores the embeddings and the weights of the LSTM layers as 8-bit integers, which
+        makes the file smaller and the probabilities less exact. The model then needs onnxruntime,
+        because it contains the operator DynamicQuantizeLSTM, which is not part of ONNX. None stores
+        all weights as float32.
 
     Returns
     -------
@@ -79,12 +96,13 @@ def to_onnx(estimator: LSTMTextClassifier | Pipeline, path: str | os.PathLike[st
     TypeError
         If `estimator` is not supported, or ONNX does not support the type of its class labels.
     ValueError
-        If ONNX does not support its `activation`, if the weights are too large for an ONNX file, or
-        if a parameter of the `TextSequencer` needs Python code. No file is written in these cases.
+        If ONNX does not support its `activation`, if the weights are too large for an ONNX file, if
+        a parameter of the `TextSequencer` needs Python code, or if `quantize` is not valid. No file
+        is written in these cases.
     NotFittedError
         If `estimator` is not fitted.
     ImportError
-        If the package onnx is not installed.
+        If the package onnx is not installed, or onnxruntime for ``quantize="int8"``.
     OSError
         If a file cannot be written.
 
@@ -117,13 +135,20 @@ def to_onnx(estimator: LSTMTextClassifier | Pipeline, path: str | os.PathLike[st
     ['model.onnx', 'model.tokenizer.json']
     """
     sequencer, classifier = split_pipeline(estimator)
-    try:
-        import onnx  # noqa: F401
-    except ImportError as error:
-        message = 'to_onnx needs onnx, which is not installed; `pip install "sklstm[onnx]"`.'
-        raise ImportError(message) from error
+    if quantize not in (None, "int8"):
+        raise ValueError(f"quantize={quantize!r:.60} must be 'int8' or None.")
+    for package in ("onnx",) if quantize is None else ("onnx", "onnxruntime"):
+        try:
+            import_module(package)
+        except ImportError as error:
+            message = (
+                f'to_onnx needs {package}, which is not installed; `pip install "sklstm[onnx]"`.'
+            )
+            raise ImportError(message) from error
     settings = b"" if sequencer is None else json.dumps(tokenizer_settings(sequencer)).encode()
     model = _make_model(classifier, settings)
+    if quantize:
+        model = quantize_int8(model, embeddings=spec.EMBEDDINGS)
     contents = {Path(path): model.SerializeToString()}
     if settings:
         contents[Path(path).with_suffix(".tokenizer.json")] = settings
@@ -171,12 +196,12 @@ def _make_model(classifier: LSTMTextClassifier, settings: bytes) -> onnx.ModelPr
         If ONNX does not support the activation, or the weights are too large for a file.
     """
     fitted, classes = classifier._fitted_network(), _plain_classes(classifier.classes_)
-    network, weights = fitted.spec, fitted.weights_by_id()
+    network, weights = fitted.spec, _without_unused_buckets(fitted.weights_by_id())
     if spec.ACTIVATIONS[network.activation].onnx_lstm is None:
         supported = ", ".join(name for name, entry in spec.ACTIVATIONS.items() if entry.onnx_lstm)
         found = f"activation={network.activation!r} is not supported by the LSTM operator of ONNX"
         raise ValueError(f"{found}. Fit with one of {supported}.")
-    n_bytes = sum(weight.nbytes for name, weight in weights.items() if name != spec.NGRAM_IDS)
+    n_bytes = sum(weight.nbytes for weight in weights.values())
     if n_bytes > _MAX_BYTES:
         raise ValueError(
             f"The weights take {n_bytes:,} bytes, and an ONNX file has at most {_MAX_BYTES:,}. Fit "
@@ -203,6 +228,23 @@ def _make_model(classifier: LSTMTextClassifier, settings: bytes) -> onnx.ModelPr
     return graph.to_model(inputs, outputs, metadata, **producer)
 
 
+def _without_unused_buckets(weights: spec.Weights) -> dict[str, NDArray[Any]]:
+    """Remove the n-gram buckets without weight, most of them; `_NGRAM_ROWS` finds the others.
+
+    The row of a bucket without weight is 0. Its weights are zeros, so its checksum is irrelevant.
+    """
+    if spec.NGRAM_WEIGHTS not in weights:
+        return dict(weights)
+    used = np.flatnonzero(weights[spec.NGRAM_WEIGHTS].any(axis=1))
+    rows = np.zeros(len(weights[spec.NGRAM_WEIGHTS]), np.min_scalar_type(len(used)))
+    rows[used] = np.arange(1, len(used) + 1)
+    tables = {
+        name: np.pad(weights[name][used], ((1, 0), (0, 0)))
+        for name in (spec.NGRAM_WEIGHTS, spec.NGRAM_CHECKSUMS)
+    }
+    return {**weights, **tables, _NGRAM_ROWS: rows}
+
+
 class NetworkGraph(Graph):
     """The ONNX graph of a network.
 
@@ -211,10 +253,10 @@ class NetworkGraph(Graph):
     network : NetworkSpec
         The architecture.
     weights : mapping of str to ndarray of float32
-        Weights by name, as returned by `FittedNetwork.weights_by_id`.
+        Weights by name, as returned by `FittedNetwork.weights_by_id`, without unused buckets.
     """
 
-    def __init__(self, network: spec.NetworkSpec, weights: spec.Weights) -> None:
+    def __init__(self, network: spec.NetworkSpec, weights: Mapping[str, NDArray[Any]]) -> None:
         super().__init__()
         self._network, self._weights = network, weights
 
@@ -392,13 +434,13 @@ class NetworkGraph(Graph):
         buckets = self.add("Mod", all_keys, n_buckets)
         quotients = self.add("Div", self.add("Sub", all_keys, buckets), n_buckets)
         checksums = self.cast(self.add("Mod", quotients, N_CHECKSUMS), np.float32)
-        table = self._weights[spec.NGRAM_CHECKSUMS][:, 0]
-        of_buckets = self.add("Gather", table, buckets)
-        is_own = self.add("Equal", checksums, of_buckets)
-        has_weight = self.add("Or", is_own, self.add("Less", of_buckets, 0.0))
+        rows = self.cast(self.add("Gather", self._weight(_NGRAM_ROWS), buckets), np.int32)
+        of_rows = self.add("Gather", self._weights[spec.NGRAM_CHECKSUMS][:, 0], rows)
+        is_own = self.add("Equal", checksums, of_rows)
+        has_weight = self.add("Or", is_own, self.add("Less", of_rows, 0.0))
         is_ngram = self.add("And", self.add("Concat", *are_ngrams, axis=1), has_weight)
         is_counted = self.add("Unsqueeze", self.cast(is_ngram, np.float32), [2])
-        logits = self.add("Gather", self._weight(spec.NGRAM_WEIGHTS), buckets)
+        logits = self.add("Gather", self._weight(spec.NGRAM_WEIGHTS), rows)
         return self.add("ReduceSum", self.add("Mul", logits, is_counted), [1], keepdims=0)
 
     def _shift(self, ids: str, shift: int) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import reference
 from conftest import make_ids
-from exporting import WIDTH, with_random_weights
+from exporting import WIDTH, arrays_of, with_random_weights
 from scipy.special import expit
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
@@ -18,7 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from sklstm import LSTMTextClassifier, TextSequencer, export
-from sklstm._network.spec import ACTIVATIONS
+from sklstm._network.spec import ACTIVATIONS, NGRAM_WEIGHTS
 from sklstm._runtime import keras
 from sklstm.export import _onnx
 
@@ -190,6 +190,22 @@ def test_ngrams_are_hashed_as_in_32_bits(tmp_path):
     found = probabilities(session_of(classifier, tmp_path / "model.onnx"), new)
     np.testing.assert_allclose(found, classifier.predict_proba(new), atol=1e-5)
     np.testing.assert_allclose(found[:, 1:], expit(reference.logits(new, classifier)), atol=1e-5)
+
+
+def test_only_ngrams_with_a_weight_are_in_the_file(tmp_path):
+    classifier = with_random_weights(3, ngrams=2)
+    network = classifier._fitted_network()
+    weights = network.weights[NGRAM_WEIGHTS]
+    weights[1::2] = 0
+    expected = classifier.predict_proba(some_ids())
+    found = probabilities(session_of(classifier, tmp_path / "model.onnx"), some_ids())
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    arrays = arrays_of(tmp_path / "model.onnx")
+    n_used = (len(weights) + 1) // 2
+    # The first row stands for all buckets without weight.
+    assert arrays[NGRAM_WEIGHTS].shape == (n_used + 1, 3)
+    assert arrays["ngram_rows"].dtype == np.uint8
+    assert np.count_nonzero(arrays["ngram_rows"]) == n_used
 
 
 @pytest.mark.parametrize(
