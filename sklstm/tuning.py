@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from math import prod
 from numbers import Integral, Real
@@ -77,9 +78,10 @@ class TunedTextClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     The first trial has the parameters of `estimator`. The next ones change one parameter each, in
     random order. All others are proposed by a tree-structured Parzen estimator [1]_ of Optuna [2]_,
     which learns from the scores of previous trials. A trial is pruned after a fold if its mean
-    score is below the median of the previous complete trials. At the end, the best parameters are
-    fitted to all documents. The parameters of `estimator` are kept unless others are better by more
-    than one standard error.
+    score is below the median of the previous complete trials. The best of many trials is partly the
+    luckiest one. At the end, it is therefore compared with the first trial on other folds, and the
+    parameters of `estimator` are kept unless it is better there by more than one standard error.
+    The chosen parameters are fitted to all documents.
 
     Needs Optuna: ``pip install "sklstm[tune]"``.
 
@@ -95,13 +97,16 @@ class TunedTextClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         Parameters that `estimator` sets to several values, such as the units of two layers, are not
         searched.
     minutes : float or None, default=5
-        Time budget, including the final fit. The search ends before a fit that would presumably
-        exceed it. At least one trial is completed. None means no limit.
+        Time budget, including the comparison on other folds and the final fit. The search ends
+        before a fit that would presumably exceed it. At least one trial is completed. None means no
+        limit.
     n_trials : int or None, default=None
         Maximum number of trials, including the one of `estimator`; None means no limit. With
         ``minutes=None`` and a `random_state`, the search is reproducible.
     cv : int, cross-validation splitter or iterable, default=3
-        Folds, as in `compare`; for an int, shuffled folds, stratified by class.
+        Folds, as in `compare`; for an int, shuffled folds, stratified by class. If no other folds
+        can be drawn (a list of splits, or a splitter that does not shuffle), the best trial is
+        compared with the first one on the folds of the search only.
     scoring : str, callable or None, default=None
         Score to maximize, as in scikit-learn; None for the method ``score`` of `estimator`.
     random_state : int, RandomState instance or None, default=None
@@ -119,12 +124,14 @@ class TunedTextClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     best_params_ : dict
         Parameters that differ from those of `estimator`; empty if none are better.
     best_score_ : float
-        Mean score of the best parameters over the folds.
+        Mean score of the best parameters over the other folds, or over the folds of the search if
+        there was no comparison on other folds.
     trials_ : DataFrame
-        One row per trial: "score" and "std", mean and standard deviation over the folds; "seconds";
-        "state": "complete", "pruned", "failed" or "stopped"; "error", the message of a failed
-        trial; and a column per parameter, such as "param_lstmtextclassifier__units". The first row
-        is that of `estimator`.
+        One row per trial: "score" and "std", mean and standard deviation over the folds;
+        "score_other_folds", only for the two trials that were compared; "seconds"; "state":
+        "complete", "pruned", "failed" or "stopped"; "error", the message of a failed trial; and a
+        column per parameter, such as "param_lstmtextclassifier__units". The first row is that of
+        `estimator`.
     scorer_ : callable
         The scorer.
     classes_ : ndarray of shape (n_classes,)
@@ -141,11 +148,12 @@ class TunedTextClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
     Notes
     -----
-    Ctrl-C ends the search: the best parameters so far are fitted to all documents. A second Ctrl-C
-    interrupts this fit as well, and leaves the estimator as it was.
+    Ctrl-C ends the search: the best parameters so far are fitted to all documents, if they are
+    better by more than one standard error on the folds of the search. A second Ctrl-C interrupts
+    this fit as well, and leaves the estimator as it was.
 
-    ``best_score_`` is too optimistic, because it is the best of several. Evaluate the classifier on
-    a test set, or cross-validate the whole search.
+    ``best_score_`` is slightly optimistic, because the better of two is chosen, and more so without
+    other folds. Evaluate the classifier on a test set, or cross-validate the whole search.
 
     References
     ----------
@@ -252,9 +260,12 @@ class TunedTextClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         scorer = check_scoring(self.estimator, scoring=self.scoring)
         seed, records = self._start(space)
         splits = make_splits(self.cv, X, labels, None, seed)
+        other = _other_folds(self.cv, seed + 1)
+        other_splits = [] if other is None else make_splits(other, X, labels, None, seed + 1)
         deadline = np.inf if self.minutes is None else start + 60 * self.minutes
+        folds = splits, other_splits
         search = _Search(
-            self.estimator, X, labels, splits, scorer, space, deadline, int(self.verbose), records
+            self.estimator, X, labels, *folds, scorer, space, deadline, int(self.verbose), records
         )
         search.run(optuna, seed + len(records), self.n_trials)
         best = search.best()
@@ -262,7 +273,9 @@ class TunedTextClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         self._previous: tuple[str, int, list[_Record]] = joblib.hash(space), seed, records
         self.trials_ = _as_table(records, space)
         self.best_estimator_, self.best_params_ = fitted, best.parameters
-        self.best_score_, self.scorer_ = best.mean, scorer
+        other_score = _mean(best.scores_other_folds)
+        self.best_score_ = best.mean if np.isnan(other_score) else other_score
+        self.scorer_ = scorer
         self.classes_ = fitted.classes_
         copy_input_attributes(fitted, self)
         return self
@@ -405,6 +418,8 @@ class _Record:
         How the trial ended.
     error : str
         Message of a failed trial.
+    scores_other_folds : list of float
+        Scores on the other folds; empty if they were not run.
     """
 
     choices: dict[str, int]
@@ -413,6 +428,7 @@ class _Record:
     seconds: float = 0.0
     state: str = "stopped"
     error: str = ""
+    scores_other_folds: list[float] = field(default_factory=list)
 
     @property
     def seconds_of_fold(self) -> float:
@@ -422,7 +438,7 @@ class _Record:
     @property
     def mean(self) -> float:
         """Mean score; NaN if there is none."""
-        return float(np.mean(self.scores)) if self.scores else np.nan
+        return _mean(self.scores)
 
     @property
     def final_score(self) -> float | None:
@@ -439,7 +455,9 @@ class _Search:
     estimator, X, y
         As in `fit`.
     splits : list of Split
-        The folds.
+        The folds of the search.
+    other_splits : list of Split
+        Other folds, on which the best trial is compared with the first one; can be empty.
     scorer : callable
         Scorer of fitted estimators.
     space : dict of str to list
@@ -447,7 +465,7 @@ class _Search:
     deadline : float
         Time at which the final fit must have ended.
     verbose : int
-        Whether to print a line per trial.
+        Whether to print a line per trial and for the comparison on other folds.
     records : list of _Record
         The trials, in order; new ones are appended.
     """
@@ -456,6 +474,7 @@ class _Search:
     X: Any
     y: NDArray[Any]
     splits: list[Split]
+    other_splits: list[Split]
     scorer: Any
     space: Space
     deadline: float
@@ -463,6 +482,17 @@ class _Search:
     records: list[_Record]
 
     def run(self, optuna: ModuleType, seed: int, n_trials: int | None) -> None:
+        """Run trials, and compare the best one with the first one; Ctrl-C ends both."""
+        try:
+            self._run_trials(optuna, seed, n_trials)
+            self._compare_on_other_folds()
+        except KeyboardInterrupt:
+            if not self.records:
+                raise
+            message = f"The search was interrupted after {len(self.records)} trials."
+            warnings.warn(message, stacklevel=4)
+
+    def _run_trials(self, optuna: ModuleType, seed: int, n_trials: int | None) -> None:
         """Run trials until the budget is spent, or everything was tried."""
         study = _create_study(optuna, seed)
         sizes = {name: len(values) for name, values in self.space.items()}
@@ -493,14 +523,7 @@ class _Search:
                 continue
             n_left -= 1
             tried.add(tuple(choices.items()))
-            try:
-                record = self._run_trial(trial, choices)
-            except KeyboardInterrupt:
-                if not self.records:
-                    raise
-                message = f"The search was interrupted after {len(self.records)} trials."
-                warnings.warn(message, stacklevel=4)
-                break
+            record = self._run_trial(trial, choices)
             self.records.append(record)
             study.tell(trial, record.final_score, state=_state(optuna, record))
             if self.verbose:
@@ -508,14 +531,42 @@ class _Search:
 
     def best(self) -> _Record:
         """Return the best trial; the first one unless another is better by a standard error."""
+        own, best = self.records[0], self._best_of_search()
+        n = len(self.other_splits)
+        if n and len(own.scores_other_folds) == len(best.scores_other_folds) == n:
+            return best if _is_better(best.scores_other_folds, own.scores_other_folds) else own
+        return best
+
+    def _best_of_search(self) -> _Record:
+        """Return the best trial on the folds of the search, by the same rule."""
         own = self.records[0]
         complete = [record for record in self.records if record.state == "complete"]
-        if own.state != "complete" or not complete:
+        if own.state != "complete":
             return own
         best = max(complete, key=lambda record: record.mean)
-        differences = np.subtract(best.scores, own.scores)
-        error = differences.std(ddof=1) / len(differences) ** 0.5 if len(differences) > 1 else 0.0
-        return best if differences.mean() > error else own
+        return best if _is_better(best.scores, own.scores) else own
+
+    def _compare_on_other_folds(self) -> None:
+        """Score the first trial and the best one on the other folds, unless these are the same.
+
+        A trial that fails there is not the best one.
+        """
+        own = self.records[0]
+        while (best := self._best_of_search()) is not own:
+            try:
+                for record in (own, best):
+                    done = len(record.scores_other_folds)
+                    for split in self.other_splits[done:]:
+                        record.scores_other_folds.append(self._score(record.parameters, split))
+            except Exception as error:
+                if record is own:
+                    raise
+                record.state, record.error = "failed", _describe_error(error)
+                continue
+            if self.verbose and self.other_splits:
+                found, expected = (_mean(record.scores_other_folds) for record in (best, own))
+                print(f"on other folds: best {found:.4f}, first {expected:.4f}", flush=True)
+            break
 
     def _run_trial(self, trial: optuna.Trial, choices: dict[str, int]) -> _Record:
         """Fit and score candidates on the folds, as long as the trial is promising."""
@@ -525,14 +576,14 @@ class _Search:
         is_first = not self.records
         start = perf_counter()
         for step, split in enumerate(self.splits):
-            if step and perf_counter() + record.seconds_of_fold > self._end_of_search():
+            if step and perf_counter() + record.seconds_of_fold > self._end_of_search(record):
                 return record
             try:
                 score = self._score(record.parameters, split)
             except Exception as error:
                 if is_first:
                     raise
-                record.state, record.error = "failed", f"{type(error).__name__}: {error}"
+                record.state, record.error = "failed", _describe_error(error)
                 return record
             record.scores.append(score)
             record.seconds = perf_counter() - start
@@ -556,10 +607,18 @@ class _Search:
         """Return whether a trial would presumably exceed the deadline after its first fold."""
         return perf_counter() + self.records[0].seconds_of_fold > self._end_of_search()
 
-    def _end_of_search(self) -> float:
-        """Return the time at which the final fit must begin, which takes longer than a fold."""
-        seconds = self.best().seconds_of_fold if self.records else 0.0
-        return self.deadline - seconds * len(self.y) / len(self.splits[0].train)
+    def _end_of_search(self, trial: _Record | None = None) -> float:
+        """Return the time at which the comparison on other folds and the final fit must begin.
+
+        This leaves enough time for each of the best trial and a running one.
+        """
+        if not self.records:
+            return self.deadline
+        own = self.records[0].seconds_of_fold
+        best = max(each.seconds_of_fold for each in (self._best_of_search(), trial) if each)
+        # A fit to all documents takes longer than that of a fold.
+        final_fit = best * len(self.y) / len(self.splits[0].train)
+        return self.deadline - final_fit - len(self.other_splits) * (own + best)
 
     def _describe(self, record: _Record) -> str:
         best = self.best()
@@ -568,6 +627,36 @@ class _Search:
         time = "" if np.isinf(left) else f", {max(0, left):.0f} s left"
         line = f"trial {len(self.records)}: {score} ({record.state}), best {best.mean:.4f}{time}"
         return f"{line}, {record.parameters}"
+
+
+def _mean(scores: Sequence[float]) -> float:
+    """Return the mean; NaN if there are no scores."""
+    return float(np.mean(scores)) if scores else np.nan
+
+
+def _is_better(scores: Sequence[float], others: Sequence[float]) -> bool:
+    """Return whether scores are better on the same folds, by more than one standard error."""
+    differences = np.subtract(scores, others)
+    n = len(differences)
+    error = differences.std(ddof=1) / n**0.5 if n > 1 else 0.0
+    return bool(differences.mean() > error)
+
+
+def _describe_error(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def _other_folds(cv: Any, seed: int) -> Any:
+    """Return a splitter like `cv` with another seed; None if there is no such splitter."""
+    if cv is None or isinstance(cv, Integral):
+        return cv
+    # Folds that are not shuffled are the same for each seed.
+    is_random = hasattr(cv, "random_state") and getattr(cv, "shuffle", True)
+    if not (hasattr(cv, "split") and is_random):
+        return None
+    other = copy(cv)
+    other.random_state = seed
+    return other
 
 
 def _import_optuna() -> ModuleType:
@@ -681,6 +770,7 @@ def _as_table(records: Sequence[_Record], space: Space) -> pd.DataFrame:
         {
             "score": record.mean,
             "std": np.std(record.scores, ddof=1) if len(record.scores) > 1 else np.nan,
+            "score_other_folds": _mean(record.scores_other_folds),
             "seconds": record.seconds,
             "state": record.state,
             "error": record.error,

@@ -124,6 +124,7 @@ def test_an_exported_network_is_timed_next_to_its_classifier():
         ),
         ("ngram_weight", ["--seeds", "1"], {"data set", "MR"}),
         ("calibration", ["--seeds", "1", "--preset", "fast"], {"data set", "MR"}),
+        ("quantization", ["--vectors", "none", "--sizes", "1"], {"model", "float32", "int8"}),
         (
             "learned_vectors",
             ["--labels", "8", "--variants", "default", "vector_size=50"],

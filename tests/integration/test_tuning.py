@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.datasets import make_classification
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold, cross_val_score
+from sklearn.model_selection import StratifiedKFold, TimeSeriesSplit, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -144,6 +144,102 @@ def test_the_own_parameters_are_kept_unless_others_are_better_by_a_standard_erro
     assert model.best_score_ == table["score"][0]
 
 
+# --- The comparison on other folds
+
+NUMBERS = np.arange(60)[:, np.newaxis]
+HALVES = np.arange(60) % 2
+TESTED_IN_SEARCH = {tuple(test) for _, test in FOLDS.split(NUMBERS, HALVES)}
+
+
+class Lucky(Scripted):
+    """Classifier that is less accurate, or fails, on folds other than those of the search.
+
+    `elsewhere` maps each accuracy in the search to that on other folds, or to an error.
+    """
+
+    def __init__(self, accuracy=0.5, elsewhere=None):
+        super().__init__(accuracy=accuracy)
+        self.elsewhere = elsewhere
+
+    def score(self, X, y):
+        if tuple(X[:, 0]) in TESTED_IN_SEARCH:
+            return self.accuracy
+        score = (self.elsewhere or {}).get(self.accuracy, self.accuracy)
+        if isinstance(score, BaseException):
+            raise score
+        return score
+
+
+def test_the_luckiest_trial_is_compared_on_other_folds():
+    space = {"accuracy": [0.6, 0.9]}
+    model = tuned(Lucky(elsewhere={0.9: 0.5}), space, cv=FOLDS).fit(NUMBERS, HALVES)
+    assert model.best_params_ == {}
+    table = model.trials_.set_index("param_accuracy")
+    assert table["score_other_folds"].dropna().to_dict() == {0.5: 0.5, 0.9: 0.5}
+    assert model.best_score_ == 0.5
+    model = tuned(Lucky(elsewhere={0.9: 0.7}), space, cv=FOLDS).fit(NUMBERS, HALVES)
+    assert model.best_params_ == {"accuracy": 0.9}
+    assert model.best_score_ == pytest.approx(0.7)
+
+
+def test_other_folds_are_as_many_and_not_those_of_the_search():
+    scored = []
+
+    def record(model, X, y):
+        scored.append(tuple(X[:, 0]))
+        return model.accuracy
+
+    model = tuned(Lucky(), {"accuracy": [0.9]}, cv=3, scoring=record).fit(NUMBERS, HALVES)
+    assert model.best_params_ == {"accuracy": 0.9}
+    search, other = set(scored[:6]), set(scored[6:])
+    assert len(search) == len(other) == 3
+    assert search.isdisjoint(other)
+    assert sorted(row for rows in other for row in rows) == list(range(60))
+
+
+@pytest.mark.parametrize(
+    "cv", [list(FOLDS.split(NUMBERS, HALVES)), StratifiedKFold(3), TimeSeriesSplit(3)]
+)
+def test_folds_that_cannot_be_drawn_again_are_used_alone(cv):
+    model = tuned(Scripted(), {"accuracy": [0.9]}, cv=cv).fit(NUMBERS, HALVES)
+    assert model.best_params_ == {"accuracy": 0.9}
+    assert model.best_score_ == pytest.approx(0.9)
+    assert model.trials_["score_other_folds"].isna().all()
+
+
+def test_a_trial_that_fails_on_other_folds_is_not_the_best():
+    model = Lucky(elsewhere={0.9: ValueError("only here")})
+    model = tuned(model, {"accuracy": [0.6, 0.9]}, cv=FOLDS).fit(NUMBERS, HALVES)
+    assert model.best_params_ == {"accuracy": 0.6}
+    table = model.trials_.set_index("param_accuracy")
+    assert table["state"][0.9] == "failed"
+    assert table["error"][0.9] == "ValueError: only here"
+
+
+def test_an_interrupt_of_the_comparison_keeps_the_best_of_the_search():
+    model = Lucky(elsewhere={0.9: KeyboardInterrupt()})
+    with pytest.warns(UserWarning, match="The search was interrupted after 2 trials"):
+        model = tuned(model, {"accuracy": [0.9]}, cv=FOLDS).fit(NUMBERS, HALVES)
+    assert model.best_params_ == {"accuracy": 0.9}
+    assert model.best_score_ == pytest.approx(0.9)
+
+
+def test_a_continued_search_compares_only_what_is_new():
+    scored = []
+
+    def record(model, X, y):
+        scored.append((model.accuracy, tuple(X[:, 0]) in TESTED_IN_SEARCH))
+        return model.accuracy
+
+    space = {"accuracy": [0.7, 0.8, 0.9]}
+    model = tuned(Lucky(), space, cv=FOLDS, scoring=record, n_trials=2, warm_start=True)
+    model.fit(NUMBERS, HALVES)
+    first = list(scored)
+    model.fit(NUMBERS, HALVES)
+    assert first.count((0.5, False)) == scored.count((0.5, False)) == 3
+    assert model.best_score_ == model.trials_["score"].max()
+
+
 def test_the_same_seed_gives_the_same_trials():
     tables = [
         tuned(LogisticRegression(), SPACE, n_trials=6, random_state=7).fit(X, Y).trials_
@@ -167,13 +263,21 @@ def test_a_failed_trial_is_recorded():
 # --- Budget, interruption, resumption
 
 
-@pytest.mark.parametrize("seconds", [1.0, 7.0, 20.0])
-def test_the_search_ends_within_the_time(clock, seconds):
+@pytest.mark.parametrize(("seconds", "minutes"), [(1.0, 2), (7.0, 2), (20.0, 6)])
+def test_the_search_ends_within_the_time(clock, seconds, minutes):
     space = {"accuracy": np.linspace(0.51, 0.9, 100).tolist()}
-    model = tuned(Scripted(seconds=seconds), space, minutes=2, n_trials=None).fit(X, Y)
+    model = tuned(Scripted(seconds=seconds), space, minutes=minutes, n_trials=None).fit(X, Y)
     # The final fit is expected to take 1.5 times as long as a fold, and takes as long.
-    assert 120 - 2.5 * seconds <= clock.now <= 120
-    assert model.trials_["seconds"].sum() == pytest.approx(clock.now - seconds)
+    assert 60 * minutes - 2.5 * seconds <= clock.now <= 60 * minutes
+    # Two trials on three other folds, and the final fit.
+    assert model.trials_["seconds"].sum() == pytest.approx(clock.now - 7 * seconds)
+
+
+def test_a_trial_that_is_too_slow_to_compare_is_stopped(clock):
+    space = {"seconds": [30.0]}
+    model = tuned(Scripted(seconds=1.0), space, minutes=3, n_trials=None).fit(X, Y)
+    assert model.trials_["state"].tolist() == ["complete", "stopped"]
+    assert clock.now == 3 + 30 + 1
 
 
 def test_the_time_of_the_final_fit_is_that_of_the_best_parameters(clock):
@@ -219,7 +323,8 @@ def test_a_search_continues_after_loading():
     first = model.trials_
     again = pickle.loads(pickle.dumps(model)).fit(X, Y)
     assert len(again.trials_) == 8
-    assert again.trials_[:4].equals(first)
+    unchanged = first.columns.drop("score_other_folds")
+    assert again.trials_[:4][unchanged].equals(first[unchanged])
     assert not again.trials_["param_accuracy"].duplicated().any()
     fresh = clone(model).fit(X, Y)
     assert len(fresh.trials_) == 4
@@ -297,6 +402,7 @@ def test_one_line_per_trial(capsys):
     assert lines == [
         "trial 1: 0.5000 (complete), best 0.5000, {}",
         "trial 2: 0.6000 (complete), best 0.6000, {'accuracy': 0.6}",
+        "on other folds: best 0.6000, first 0.5000",
     ]
 
 
