@@ -65,7 +65,7 @@ def measure(name: str, vectors: str, options: Any) -> list[dict[str, Any]]:
                     str(file), providers=["CPUExecutionProvider"]
                 )
         for row, session in sessions.items():
-            labels[row] = session.run(["label"], {"ids": ids})[0]
+            labels[row] = predict(session, ids)
             accuracy = np.mean(labels[row] == dataset.test["label"].to_numpy())
             columns[row].setdefault("accuracy", []).append(float(accuracy))
             same = np.mean(labels[row] == labels["float32"])
@@ -90,6 +90,12 @@ def summary(columns: dict[str, list[float]], reference: dict[str, list[float]]) 
         else:
             cells[name] = summarize(values)
     return cells
+
+
+def predict(session: Any, ids: np.ndarray) -> np.ndarray:
+    """Return the labels, with calls of 64 documents to limit the memory."""
+    starts = range(0, len(ids), 64)
+    return np.concatenate([session.run(["label"], {"ids": ids[i : i + 64]})[0] for i in starts])
 
 
 def documents_per_second(session: Any, ids: np.ndarray, size: int) -> float:
