@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from sklstm.tuning import TunedTextClassifier as TunedTextClassifier
     from sklstm.vectors import WordVectors as WordVectors
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # Public names by module, imported at first use (PEP 562), so that `import sklstm` is fast.
 _NAMES = {
