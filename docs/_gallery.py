@@ -1,23 +1,15 @@
-"""Order of the examples in the gallery."""
+"""Order of the examples in the gallery, whose page is examples/index.rst."""
 
-ORDER = (
-    "plot_imdb.py",
-    "plot_news.py",
-    "plot_fake_news.py",
-    "plot_multilabel.py",
-    "plot_word_vectors.py",
-    "plot_search_and_compare.py",
-    "plot_gates.py",
-    "plot_worst_mistakes.py",
-    "plot_active_learning.py",
-    "plot_saving.py",
-    "plot_stream.py",
-    "plot_custom_model.py",
-)
+import re
+from pathlib import Path
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+ORDER = re.findall(r"/(plot_\w+\.py)$", (EXAMPLES / "index.rst").read_text("utf-8"), re.MULTILINE)
 
 
-def place(name: str) -> int:
+def place(path: str) -> int:
     """Return the position of an example in the gallery."""
+    name = Path(path).name
     if name not in ORDER:
-        raise ValueError(f"{name} has no place in the gallery; add it to ORDER in docs/_gallery.py")
+        raise ValueError(f"{name} has no place in the gallery; add it to examples/index.rst")
     return ORDER.index(name)

@@ -50,7 +50,10 @@ sphinx_gallery_conf = {
     "gallery_dirs": "auto_examples",
     "filename_pattern": r"plot_\w+\.py$",
     "ignore_pattern": r"^(?!plot_)",
+    # examples/index.rst groups the examples by task.
+    "copyfile_regex": r"index\.rst",
     "within_subsection_order": "_gallery.place",
+    "minigallery_sort_order": "_gallery.place",
     "capture_repr": ("_repr_html_",),
     "backreferences_dir": "generated/backreferences",
     "doc_module": ("sklstm",),
@@ -69,7 +72,15 @@ html_title = "sklstm"
 html_show_sourcelink = False
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+# Drawn by images/draw_logo.py.
+html_favicon = "_static/logo.svg"
 html_theme_options = {
+    "logo": {
+        "image_light": "_static/logo.svg",
+        "image_dark": "_static/logo.svg",
+        "text": "sklstm",
+        "alt_text": "",
+    },
     "header_links_before_dropdown": 6,
     # A button instead of a field, so that the navigation fits on one line.
     "navbar_persistent": ["search-button"],

@@ -2,9 +2,9 @@
 Active learning: which texts to label next
 ==========================================
 
-Labeling is expensive, so label the texts that the classifier learns most from. This example
-compares uncertainty sampling, which selects the texts whose probability is closest to 0.5, with a
-random selection. The task is to find a rare class: one in twelve reviews is positive.
+This example shows how to choose the texts to label if labeling is expensive. It compares
+uncertainty sampling, which selects the texts whose probability is closest to 0.5, with a random
+selection. The task is to find a rare class: one in twelve reviews is positive.
 """
 
 from importlib.resources import files

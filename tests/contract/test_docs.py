@@ -8,11 +8,16 @@ from pathlib import Path
 import pytest
 
 DOCS = Path(__file__).parents[2] / "docs"
+README = DOCS.parent / "README.md"
 PAGES = sorted(
-    page for page in DOCS.rglob("*.md") if "```python" in page.read_text(encoding="utf-8")
+    page
+    for page in [README, *DOCS.rglob("*.md")]
+    if "```python" in page.read_text(encoding="utf-8")
 )
 # Packages of the extra "docs" that the code of a page imports.
 OPTIONAL = {"languages": ("janome", "jieba", "pythainlp")}
+# A row of the table of results: the page and the section that it links to, and the other cells.
+RESULTS = re.compile(r"^\| \[[^]]+\]\((?:docs/)?(\w+\.md)#([\w-]+)\)(.*)$", re.M)
 # A block of code, and the one that shows what it prints, if there is any.
 BLOCKS = re.compile(r"^```python\n(.*?)^```$(?:\n\n```text\n(.*?)^```$)?", re.M | re.S)
 
@@ -35,6 +40,34 @@ def test_the_user_guide_has_code():
 def test_a_page_shows_what_its_code_prints():
     blocks = blocks_of(DOCS / "getting_started.md")
     assert sum(bool(shown) for _, shown in blocks) >= 3
+
+
+def section_of(page, anchor):
+    """Return the text of a section of a page, given the anchor of its heading on GitHub."""
+    for section in page.read_text(encoding="utf-8").split("\n## "):
+        heading = section.partition("\n")[0].lower()
+        if re.sub(r"[^\w -]", "", heading).replace(" ", "-") == anchor:
+            return section
+    raise ValueError(f"{page.name} has no section {anchor}")
+
+
+@pytest.mark.parametrize("page", [README, DOCS / "index.md"], ids=lambda page: page.stem)
+def test_figures_on_the_first_page_are_those_of_the_linked_section(page):
+    rows = RESULTS.findall(page.read_text(encoding="utf-8"))
+    assert len(rows) >= 5
+    for target, anchor, cells in rows:
+        figures = re.findall(r"(?<![\w.,])\d[\d.,]*\d", cells)
+        section = section_of(DOCS / target, anchor)
+        assert figures
+        for figure in figures:
+            assert re.search(rf"(?<![\w.,]){re.escape(figure)}(?!\w|[.,]\d)", section), figure
+
+
+def test_readme_and_first_page_show_the_same_results():
+    readme, index = (
+        RESULTS.findall(page.read_text("utf-8")) for page in (README, DOCS / "index.md")
+    )
+    assert readme == index
 
 
 @pytest.mark.slow

@@ -25,9 +25,14 @@ def test_every_example_has_one_place_in_the_gallery(gallery):
     assert sorted(gallery.ORDER) == [path.name for path in EXAMPLES]
 
 
+def test_the_gallery_lists_and_shows_the_same_examples(gallery):
+    page = (ROOT / "examples" / "index.rst").read_text(encoding="utf-8")
+    assert re.findall(r"^   (plot_\w+)$", page, re.M) == [Path(name).stem for name in gallery.ORDER]
+
+
 def test_an_example_without_a_place_is_refused(gallery):
     with pytest.raises(ValueError, match=r"plot_new\.py has no place in the gallery; add it"):
-        gallery.place("plot_new.py")
+        gallery.place("examples/plot_new.py")
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
