@@ -38,9 +38,12 @@ def quantize_int8(model: onnx.ModelProto, embeddings: str) -> onnx.ModelProto:
         if node.op_type == "LSTM" or (node.op_type == "Gather" and node.input[0] == embeddings)
     ]
     with TemporaryDirectory() as folder:
-        prepared, file = Path(folder) / "prepared.onnx", Path(folder) / "quantized.onnx"
+        exact, prepared, file = (
+            Path(folder) / f"{name}.onnx" for name in ("exact", "prepared", "int8")
+        )
+        onnx.save(model, exact)
         # Only what `quantize_dynamic` asks for: an optimizer could rename the nodes.
-        quant_pre_process(model, prepared, skip_optimization=True, skip_symbolic_shape=True)
+        quant_pre_process(exact, prepared, skip_optimization=True, skip_symbolic_shape=True)
         quantize_dynamic(prepared, file, nodes_to_quantize=nodes)
         quantized = onnx.load(file)
     quantized.producer_name, quantized.producer_version = (
