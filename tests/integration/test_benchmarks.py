@@ -118,6 +118,11 @@ def test_an_exported_network_is_timed_next_to_its_classifier():
     [
         ("accuracy", ["--systems", "fast", "NB-SVM"], {"fast", "NB-SVM"}),
         (
+            "alternatives",
+            ["--systems", "sklstm fast", "TF-IDF + LinearSVC", "--labels", "40"],
+            {"sklstm fast", "TF-IDF + LinearSVC"},
+        ),
+        (
             "ablation",
             ["--scratch", "--variants", "3 epochs", "32 units", "--seeds", "1"],
             {"3 epochs", "32 units"},
