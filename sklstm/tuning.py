@@ -248,7 +248,7 @@ class TunedTextClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         Warns
         -----
         UserWarning
-            If the search was interrupted.
+            If the search was interrupted, or `estimator` failed on the other folds.
         """
         start = perf_counter()
         optuna = _import_optuna()
@@ -549,24 +549,30 @@ class _Search:
     def _compare_on_other_folds(self) -> None:
         """Score the first trial and the best one on the other folds, unless these are the same.
 
-        A trial that fails there is not the best one.
+        A trial that fails there is not the best one. If the first one fails, nothing is compared.
         """
         own = self.records[0]
         while (best := self._best_of_search()) is not own:
-            try:
-                for record in (own, best):
-                    done = len(record.scores_other_folds)
-                    for split in self.other_splits[done:]:
-                        record.scores_other_folds.append(self._score(record.parameters, split))
-            except Exception as error:
-                if record is own:
-                    raise
-                record.state, record.error = "failed", _describe_error(error)
+            if not self._succeeds_on_other_folds(own):
+                warnings.warn(f"estimator failed on other folds: {own.error}", stacklevel=5)
+                return
+            if not self._succeeds_on_other_folds(best):
+                best.state = "failed"
                 continue
             if self.verbose and self.other_splits:
                 found, expected = (_mean(record.scores_other_folds) for record in (best, own))
                 print(f"on other folds: best {found:.4f}, first {expected:.4f}", flush=True)
-            break
+            return
+
+    def _succeeds_on_other_folds(self, record: _Record) -> bool:
+        """Score a trial on the other folds on which it has no score yet."""
+        record.error = ""
+        try:
+            for split in self.other_splits[len(record.scores_other_folds) :]:
+                record.scores_other_folds.append(self._score(record.parameters, split))
+        except Exception as error:
+            record.error = _describe_error(error)
+        return not record.error
 
     def _run_trial(self, trial: optuna.Trial, choices: dict[str, int]) -> _Record:
         """Fit and score candidates on the folds, as long as the trial is promising."""

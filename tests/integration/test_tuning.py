@@ -216,6 +216,15 @@ def test_a_trial_that_fails_on_other_folds_is_not_the_best():
     assert table["error"][0.9] == "ValueError: only here"
 
 
+def test_an_estimator_that_fails_on_other_folds_does_not_lose_the_search():
+    model = Lucky(elsewhere={0.5: ValueError("only here")})
+    with pytest.warns(UserWarning, match="estimator failed on other folds: ValueError: only here"):
+        model = tuned(model, {"accuracy": [0.9]}, cv=FOLDS).fit(NUMBERS, HALVES)
+    assert model.best_params_ == {"accuracy": 0.9}
+    assert model.best_score_ == pytest.approx(0.9)
+    assert model.trials_["error"].tolist() == ["ValueError: only here", ""]
+
+
 def test_an_interrupt_of_the_comparison_keeps_the_best_of_the_search():
     model = Lucky(elsewhere={0.9: KeyboardInterrupt()})
     with pytest.warns(UserWarning, match="The search was interrupted after 2 trials"):
