@@ -140,7 +140,7 @@ def _learn_vectors(texts: Iterable[str], parameters: Mapping[str, Any]) -> WordV
 
 
 def split_pipeline(
-    estimator: BaseEstimator, *, any_classifier: bool = False
+    estimator: BaseEstimator, *, any_classifier: bool = False, hint: str = ""
 ) -> tuple[TextSequencer | None, Any]:
     """Return the sequencer, if there is one, and the classifier of a fitted estimator.
 
@@ -150,6 +150,8 @@ def split_pipeline(
         Fitted classifier, or fitted pipeline of a `TextSequencer` and a classifier.
     any_classifier : bool
         Whether to accept classifiers other than `LSTMTextClassifier`.
+    hint : str
+        Another remedy, for the error message of a classifier that is not accepted.
 
     Raises
     ------
@@ -171,11 +173,12 @@ def split_pipeline(
                 return sequencer, classifier
     kinds = " and ".join(type(step).__name__ for step in steps)
     what = f"is a pipeline of {kinds}" if is_pipeline else f"is a {kinds}"
-    hint = "; pass the best_estimator_ of a search" if hasattr(estimator, "best_estimator_") else ""
+    if hasattr(estimator, "best_estimator_"):
+        hint = "pass the best_estimator_ of a search"
     expected = "classifier of token ids" if any_classifier else "LSTMTextClassifier"
     raise TypeError(
         f"estimator {what}; pass a fitted {expected}, or a pipeline of a TextSequencer and "
-        f"{'one' if any_classifier else f'an {expected}'}{hint}."
+        f"{'one' if any_classifier else f'an {expected}'}{hint and f'; {hint}'}."
     )
 
 

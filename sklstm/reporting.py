@@ -23,8 +23,8 @@ from sklstm._plotting import BLUE, as_rgb
 from sklstm._sklearn import num_samples, safe_indexing
 from sklstm._validation import Labels
 from sklstm.inspection import ConfidenceDisplay, class_tokens, token_attributions
+from sklstm.inspection._attributions import split_by_method
 from sklstm.inspection._displays import colored_words
-from sklstm.pipeline import split_pipeline
 
 __all__ = ["Report", "report"]
 
@@ -164,7 +164,7 @@ def report(
     """
     check_scalar(title, "title", str)
     check_scalar(n_mistakes, "n_mistakes", Integral, min_val=0)
-    split_pipeline(estimator, any_classifier=method == "occlusion")
+    split_by_method(estimator, method)
     if not num_samples(X):
         raise ValueError("X is empty; pass at least one document.")
     true, predicted, confidence = evaluate(estimator, X, y)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import partial
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -178,6 +179,25 @@ def token_attributions(
     return attribute_documents(estimator, X, target, method, n_steps, TOLERANCE)
 
 
+def split_by_method(estimator: BaseEstimator, method: str) -> tuple[TextSequencer | None, Any]:
+    """Return the sequencer, if there is one, and the classifier, if `method` supports it.
+
+    Raises
+    ------
+    TypeError
+        If `method` does not support the classifier.
+    ValueError
+        If there is no such method.
+    NotFittedError
+        If `estimator` is not fitted.
+    """
+    if method not in _METHODS:
+        raise ValueError(f"method={method!r:.60} must be one of {', '.join(map(repr, _METHODS))}.")
+    if method == "occlusion":
+        return split_pipeline(estimator, any_classifier=True)
+    return split_pipeline(estimator, hint="method='occlusion' supports other classifiers")
+
+
 def attribute_documents(
     estimator: BaseEstimator, X: object, target: object, method: str, n_steps: int, tolerance: float
 ) -> list[TokenAttributions]:
@@ -190,10 +210,8 @@ def attribute_documents(
     tolerance : float
         Tolerated error of integrated gradients, as in `integrated_gradients`.
     """
-    if method not in _METHODS:
-        raise ValueError(f"method={method!r} must be one of {', '.join(map(repr, _METHODS))}.")
     check_scalar(n_steps, "n_steps", Integral, min_val=1)
-    sequencer, classifier = split_pipeline(estimator, any_classifier=method == "occlusion")
+    sequencer, classifier = split_by_method(estimator, method)
     ids = read_ids(sequencer, classifier, X)
     score = partial(_class_scores, classifier)
     scores, labels = score(ids), python_labels(classifier.classes_)

@@ -209,5 +209,9 @@ def test_invalid_input(model):
         report(model, TEXTS, LABELS, n_mistakes=-1)
     with pytest.raises(TypeError, match="estimator is a str"):
         report("model", TEXTS, LABELS)
+    with pytest.raises(TypeError, match="method='occlusion' supports other classifiers"):
+        report(KerasTextClassifier(network), TEXTS, LABELS)
+    with pytest.raises(ValueError, match="method='gradients' must be one of"):
+        report(model, TEXTS, LABELS, method="gradients")
     with pytest.raises(NotFittedError):
         report(make_text_classifier(), TEXTS, LABELS)
