@@ -6,7 +6,7 @@ set, and the documents per second of onnxruntime on token ids, with 1 to 64 docu
 files run in turns in one process. "Same label" is the proportion of test documents with the label
 of the float32 model.
 
-    python benchmarks/quantization.py                                   # some ten minutes
+    python benchmarks/quantization.py                                   # about three minutes
     python benchmarks/quantization.py --sets MR --vectors none --documents 1000
 """
 
@@ -23,7 +23,7 @@ from _datasets import glove, load
 
 # Value of `quantize` by the name of the row.
 FILES = {"float32": None, "int8": "int8"}
-VECTORS = {"none": None, "GloVe": glove}
+VECTORS = ("none", "GloVe")
 # Maximum number of calls and of documents per round.
 CALLS, DOCUMENTS = 300, 1_000
 
@@ -31,8 +31,10 @@ CALLS, DOCUMENTS = 300, 1_000
 def main() -> None:
     parser = options_parser(__doc__, documents=None, repeats=3)
     parser.add_argument("--sets", nargs="+", choices=("MR", "IMDB"), default=["MR", "IMDB"])
-    parser.add_argument("--vectors", nargs="+", choices=VECTORS, default=list(VECTORS))
-    parser.add_argument("--sizes", type=int, nargs="+", default=[1, 8, 64], help="1 8 64")
+    parser.add_argument("--vectors", nargs="+", choices=VECTORS, default=VECTORS)
+    parser.add_argument(
+        "--sizes", type=int, nargs="+", default=[1, 8, 64], help="documents per call (1 8 64)"
+    )
     parser.add_argument("--seeds", type=int, default=1, help="number of splits (1)")
     options = parser.parse_args()
     report = Report(options)
@@ -52,8 +54,8 @@ def measure(name: str, vectors: str, options: Any) -> list[dict[str, Any]]:
     columns: dict[str, dict[str, list[float]]] = {row: {} for row in FILES}
     for seed in range(options.seeds):
         dataset = load(name, None, seed).head(options.documents)
-        source = VECTORS[vectors]
-        model = make_text_classifier("balanced", vectors=source and source(), random_state=seed)
+        source = glove() if vectors == "GloVe" else None
+        model = make_text_classifier("balanced", vectors=source, random_state=seed)
         model.fit(dataset.train["text"], dataset.train["label"])
         ids = model[0].transform(dataset.test["text"])
         labels, sessions = {}, {}
@@ -65,7 +67,7 @@ def measure(name: str, vectors: str, options: Any) -> list[dict[str, Any]]:
                     str(file), providers=["CPUExecutionProvider"]
                 )
         for row, session in sessions.items():
-            labels[row] = predict(session, ids)
+            labels[row] = predict(session, ids, 64)  # Calls of this size limit the memory.
             accuracy = np.mean(labels[row] == dataset.test["label"].to_numpy())
             columns[row].setdefault("accuracy", []).append(float(accuracy))
             same = np.mean(labels[row] == labels["float32"])
@@ -92,19 +94,18 @@ def summary(columns: dict[str, list[float]], reference: dict[str, list[float]]) 
     return cells
 
 
-def predict(session: Any, ids: np.ndarray) -> np.ndarray:
-    """Return the labels, with calls of 64 documents to limit the memory."""
-    starts = range(0, len(ids), 64)
-    return np.concatenate([session.run(["label"], {"ids": ids[i : i + 64]})[0] for i in starts])
+def predict(session: Any, ids: np.ndarray, size: int) -> np.ndarray:
+    """Return the labels, with calls of `size` documents."""
+    parts = (ids[start : start + size] for start in range(0, len(ids), size))
+    return np.concatenate([session.run(["label"], {"ids": part})[0] for part in parts])
 
 
 def documents_per_second(session: Any, ids: np.ndarray, size: int) -> float:
     """Return the speed of calls of `size` documents."""
-    n = min(len(ids), DOCUMENTS, size * CALLS)
+    ids = ids[: min(DOCUMENTS, size * CALLS)]
     start = perf_counter()
-    for first in range(0, n, size):
-        session.run(["probabilities"], {"ids": ids[first : min(first + size, n)]})
-    return n / (perf_counter() - start)
+    predict(session, ids, size)
+    return len(ids) / (perf_counter() - start)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ from sklstm import OutOfFoldTransformer, make_text_classifier
 
 GENRES = ["Action", "Animation", "Comedy", "Drama", "Documentary", "Romance"]
 NUMBERS = ["year", "length", "rating", "votes"]
-MIN_LENGTH = 40  # Minutes; shorter films have the genre "Short".
+MIN_LENGTH = 40  # Minutes.
 SYSTEMS = ("most frequent class", "text", "numbers", "both, leaking", "both, out-of-fold")
 
 
@@ -71,9 +71,8 @@ def load(documents: int) -> pd.DataFrame:
         film_file = archive.extractfile("resources/rdata/csv/ggplot2/movies.csv")
         assert film_file is not None
         films = pd.read_csv(film_file)
-    genres = [*GENRES, "Short"]
-    films = films[(films[genres].sum(axis=1) == 1) & (films["length"] >= MIN_LENGTH)]
-    films = films[films["Short"] == 0].drop_duplicates("title")
+    has_one_genre = (films[GENRES].sum(axis=1) == 1) & (films["Short"] == 0)
+    films = films[has_one_genre & (films["length"] >= MIN_LENGTH)].drop_duplicates("title")
     films = films.assign(genre=films[GENRES].idxmax(axis=1))
     return films.sample(min(documents, len(films)), random_state=0)
 

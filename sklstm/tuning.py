@@ -129,9 +129,9 @@ class TunedTextClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     trials_ : DataFrame
         One row per trial: "score" and "std", mean and standard deviation over the folds;
         "score_other_folds", only for the two trials that were compared; "seconds"; "state":
-        "complete", "pruned", "failed" or "stopped"; "error", the message of a failed trial; and a
-        column per parameter, such as "param_lstmtextclassifier__units". The first row is that of
-        `estimator`.
+        "complete", "pruned", "failed" or "stopped"; "error", the message of an error in a fit or
+        score; and a column per parameter, such as "param_lstmtextclassifier__units". The first row
+        is that of `estimator`.
     scorer_ : callable
         The scorer.
     classes_ : ndarray of shape (n_classes,)
@@ -263,9 +263,17 @@ class TunedTextClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         other = _other_folds(self.cv, seed + 1)
         other_splits = [] if other is None else make_splits(other, X, labels, None, seed + 1)
         deadline = np.inf if self.minutes is None else start + 60 * self.minutes
-        folds = splits, other_splits
         search = _Search(
-            self.estimator, X, labels, *folds, scorer, space, deadline, int(self.verbose), records
+            estimator=self.estimator,
+            X=X,
+            y=labels,
+            splits=splits,
+            other_splits=other_splits,
+            scorer=scorer,
+            space=space,
+            deadline=deadline,
+            verbose=int(self.verbose),
+            records=records,
         )
         search.run(optuna, seed + len(records), self.n_trials)
         best = search.best()
@@ -273,8 +281,7 @@ class TunedTextClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         self._previous: tuple[str, int, list[_Record]] = joblib.hash(space), seed, records
         self.trials_ = _as_table(records, space)
         self.best_estimator_, self.best_params_ = fitted, best.parameters
-        other_score = _mean(best.scores_other_folds)
-        self.best_score_ = best.mean if np.isnan(other_score) else other_score
+        self.best_score_ = _mean(best.scores_other_folds or best.scores)
         self.scorer_ = scorer
         self.classes_ = fitted.classes_
         copy_input_attributes(fitted, self)
@@ -419,7 +426,7 @@ class _Record:
     error : str
         Message of a failed trial.
     scores_other_folds : list of float
-        Scores on the other folds; empty if they were not run.
+        Scores on the other folds; empty if not all of them were run.
     """
 
     choices: dict[str, int]
@@ -532,8 +539,7 @@ class _Search:
     def best(self) -> _Record:
         """Return the best trial; the first one unless another is better by a standard error."""
         own, best = self.records[0], self._best_of_search()
-        n = len(self.other_splits)
-        if n and len(own.scores_other_folds) == len(best.scores_other_folds) == n:
+        if own.scores_other_folds and best.scores_other_folds:
             return best if _is_better(best.scores_other_folds, own.scores_other_folds) else own
         return best
 
@@ -565,11 +571,12 @@ class _Search:
             return
 
     def _succeeds_on_other_folds(self, record: _Record) -> bool:
-        """Score a trial on the other folds on which it has no score yet."""
+        """Score a trial on the other folds, unless it has these scores."""
         record.error = ""
         try:
-            for split in self.other_splits[len(record.scores_other_folds) :]:
-                record.scores_other_folds.append(self._score(record.parameters, split))
+            record.scores_other_folds = record.scores_other_folds or [
+                self._score(record.parameters, split) for split in self.other_splits
+            ]
         except Exception as error:
             record.error = _describe_error(error)
         return not record.error

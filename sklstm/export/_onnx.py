@@ -82,9 +82,9 @@ def to_onnx(
         "model.tokenizer.json". Existing files are replaced.
     quantize : {"int8"} or None, default=None
         "int8" stores the embeddings and the weights of the LSTM layers as 8-bit integers, which
-        makes the file smaller and the probabilities less exact. The model then needs onnxruntime,
-        because it contains the operator DynamicQuantizeLSTM, which is not part of ONNX. None stores
-        all weights as float32.
+        makes the file smaller and the probabilities less exact. They also depend slightly on the
+        other documents in a call. The model then needs onnxruntime, because it contains the
+        operator DynamicQuantizeLSTM, which is not part of ONNX. None stores all weights as float32.
 
     Returns
     -------

@@ -46,10 +46,8 @@ def quantize_int8(model: onnx.ModelProto, embeddings: str) -> onnx.ModelProto:
         quant_pre_process(exact, prepared, skip_optimization=True, skip_symbolic_shape=True)
         quantize_dynamic(prepared, file, nodes_to_quantize=nodes)
         quantized = onnx.load(file)
-    quantized.producer_name, quantized.producer_version = (
-        model.producer_name,
-        model.producer_version,
-    )
+    quantized.producer_name = model.producer_name
+    quantized.producer_version = model.producer_version
     properties = {entry.key: entry.value for entry in model.metadata_props}
     onnx.helper.set_model_props(quantized, properties)
     return quantized

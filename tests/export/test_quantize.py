@@ -41,6 +41,13 @@ def test_probabilities_are_almost_those_of_the_classifier(n_outputs, parameters,
     assert np.mean(label == classifier.predict(IDS)) > 0.9
 
 
+def test_a_document_alone_has_almost_the_same_probabilities(tmp_path):
+    # The range of the inputs of an LSTM layer, and so their rounding, is that of the whole call.
+    to_onnx(with_random_weights(bidirectional=True), tmp_path / "model.onnx", quantize="int8")
+    alone = [predict(tmp_path / "model.onnx", row[np.newaxis])[1][0] for row in IDS]
+    np.testing.assert_allclose(alone, predict(tmp_path / "model.onnx")[1], atol=0.05)
+
+
 def test_only_embeddings_and_lstm_weights_are_integers(tmp_path):
     classifier = with_random_weights(3, units=(4, 3), dense_units=(5,), ngrams=2)
     arrays = {}

@@ -233,6 +233,24 @@ def test_an_interrupt_of_the_comparison_keeps_the_best_of_the_search():
     assert model.best_score_ == pytest.approx(0.9)
 
 
+def test_a_comparison_that_was_not_finished_does_not_count():
+    scored = []
+
+    def score(model, X, y):
+        if tuple(X[:, 0]) not in TESTED_IN_SEARCH:
+            scored.append(model.accuracy)
+            if scored.count(0.9) == 2:
+                raise KeyboardInterrupt
+            return 0.1
+        return model.accuracy
+
+    with pytest.warns(UserWarning, match="The search was interrupted after 2 trials"):
+        model = tuned(Lucky(), {"accuracy": [0.9]}, cv=FOLDS, scoring=score).fit(NUMBERS, HALVES)
+    assert scored == [0.5] * 3 + [0.9] * 2
+    assert model.best_score_ == pytest.approx(0.9)
+    assert model.trials_["score_other_folds"].isna().tolist() == [False, True]
+
+
 def test_a_continued_search_compares_only_what_is_new():
     scored = []
 
