@@ -25,7 +25,8 @@ from sklstm._network.spec import (
 )
 from sklstm._runtime import one_blas_thread, worker_threads
 
-_MIN_BUCKETS, _MAX_BUCKETS = 2**10, 2**20
+# Small corpora all get the same number, because that of their n-grams differs from fold to fold.
+_MIN_BUCKETS, _MAX_BUCKETS = 2**12, 2**20
 # N-grams that occur in fewer training documents have no weight.
 _MIN_DOCUMENTS = 2
 # Inverse document frequencies are divided by a typical one, so that C of the logistic regression
@@ -187,7 +188,8 @@ def _count_tokens(ids: Ids, n_rows: int) -> sparse.csr_array:
 def choose_n_buckets(n_ngrams: int) -> int:
     """Return a number of buckets with which this number of n-grams rarely collide.
 
-    The number is a power of two, so that it is the same for similar corpora, and at most ``2**20``.
+    The number is a power of two between ``2**12`` and ``2**20``, so that it is the same for similar
+    corpora.
     """
     n_doublings = ceil(log2(max(1, n_ngrams)))
     return min(_MAX_BUCKETS, max(_MIN_BUCKETS, 2 ** (n_doublings + 3)))

@@ -117,8 +117,10 @@ OPTIMIZERS = {"adadelta": False, "adafactor": True, "adagrad": False, "adam": Fa
 OPTIMIZERS |= dict.fromkeys(("adamax", "adamw", "ftrl", "lion", "nadam", "rmsprop", "sgd"), False)
 
 # Vocabulary sizes are rounded up to one of this many sizes per doubling, so that the folds of a
-# corpus use the same compiled network although their vocabulary sizes differ slightly.
+# corpus use the same compiled network although their vocabulary sizes differ slightly. The relative
+# differences are larger for small vocabularies, which all get the same size.
 _SIZES_PER_DOUBLING = 8
+_MIN_ROWS = 1024
 
 
 @dataclass(frozen=True)
@@ -213,7 +215,8 @@ def probabilities(logits: Floats, output_activation: str) -> Floats:
 
 def padded_size(n_rows: int) -> int:
     """Round up a number of embedding rows, so that similar numbers give the same size."""
-    step = max(1, 2 ** (n_rows.bit_length() - 1) // _SIZES_PER_DOUBLING)
+    n_rows = max(n_rows, _MIN_ROWS)
+    step = 2 ** (n_rows.bit_length() - 1) // _SIZES_PER_DOUBLING
     return ceil(n_rows / step) * step
 
 

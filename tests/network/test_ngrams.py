@@ -321,7 +321,7 @@ def test_ngrams_of_a_single_document_are_not_counted():
 def test_buckets_are_eight_times_as_many_as_ngrams():
     assert choose_n_buckets(1000) == 2**13
     assert choose_n_buckets(1025) == 2**14
-    assert choose_n_buckets(0) == 2**10
+    assert choose_n_buckets(0) == choose_n_buckets(512) == 2**12
     assert choose_n_buckets(10**9) == 2**20
 
 

@@ -12,7 +12,13 @@ from sklearn.metrics import accuracy_score, log_loss
 
 from sklstm._network import pool
 from sklstm._network.network import Network
-from sklstm._network.spec import NetworkSpec, TrainingSpec, initial_weights, probabilities
+from sklstm._network.spec import (
+    NetworkSpec,
+    TrainingSpec,
+    initial_weights,
+    padded_size,
+    probabilities,
+)
 from sklstm._training import data
 
 IDS, Y = make_ids()
@@ -145,7 +151,8 @@ def test_a_network_that_failed_is_not_lent_again(empty_pool):
 
 
 def test_the_number_of_idle_networks_is_bounded(empty_pool):
-    specs = [NetworkSpec(20, 1, "sigmoid", units=(2,), embedding_dim=2 + i) for i in range(10)]
+    n_rows = padded_size(20)
+    specs = [NetworkSpec(n_rows, 1, "sigmoid", units=(2,), embedding_dim=2 + i) for i in range(10)]
     for spec in specs:
         with lent_for_training(spec):
             pass
