@@ -127,11 +127,13 @@ class JaxNetwork(Network):
         self._layout = _Layout(**recall(self._read_layout, "layout", spec))
         self.skips_padding = self._layout.skips_padding
         self._scorers = {
-            kind: self._compiled(kind, partial(self._make_score_function, kind))
+            kind: self._compiled(kind, spec.for_scoring, partial(self._make_score_function, kind))
             for kind in ("logits", "document_vectors")
         }
         self._input_gradient = self._compiled(
-            "input_gradient", lambda: _input_gradient_function(self._make_score_function("logits"))
+            "input_gradient",
+            spec.for_scoring,
+            lambda: _input_gradient_function(self._make_score_function("logits")),
         )
         sizes = self._layout.loops
 
@@ -152,11 +154,11 @@ class JaxNetwork(Network):
         # The gradient of trainable embeddings is accumulated separately.
         self._by_embeddings: Array | None = None
         self._add_rows = self._compiled(
-            "add_rows", lambda: kernels.add_rows, donate=(0,), one_core=False
+            "add_rows", None, lambda: kernels.add_rows, donate=(0,), one_core=False
         )
         self._means: list[Array] = []
         self._update_means = self._compiled(
-            "update_means", lambda: _update_means, donate=(0,), one_core=False
+            "update_means", None, lambda: _update_means, donate=(0,), one_core=False
         )
 
     @property
@@ -378,12 +380,17 @@ class JaxNetwork(Network):
             *recall(self._read_optimizer_layout, "optimizer", self.spec, training_spec)
         )
         if before is None or before.label_smoothing != training_spec.label_smoothing:
-            smoothing = training_spec.label_smoothing
+            settings = self.spec, training_spec.label_smoothing
             self._gradients = self._compiled(
-                "gradients", self._make_gradient_function, smoothing, donate=(1,)
+                "gradients", settings, self._make_gradient_function, donate=(1,)
             )
+        # Networks with the same weights share the update, even if their losses or dropout differ.
         self._update = self._compiled(
-            "update", self._make_update_function, training_spec, donate=(0, 1, 2), one_core=False
+            "update",
+            (replace(training_spec, label_smoothing=0.0), self._layout.trainable),
+            self._make_update_function,
+            donate=(0, 1, 2),
+            one_core=False,
         )
 
     def _compile_model(self) -> list[keras.Variable]:
@@ -438,17 +445,17 @@ class JaxNetwork(Network):
     def _compiled(
         self,
         name: str,
+        settings: object,
         make: Callable[[], JaxFunction],
-        settings: object = None,
         donate: tuple[int, ...] = (),
         *,
         one_core: bool = True,
     ) -> CompiledFunction:
         """Return a function that is compiled when it is needed.
 
-        It is determined by its name, `spec` and settings.
+        It is determined by its name, settings, and the shapes of its arguments.
         """
-        identity = name, settings, self.spec
+        identity = name, settings
         function = CompiledFunction(make, identity, self._tracing, donate, one_core=one_core)
         self._functions[name] = function
         return function

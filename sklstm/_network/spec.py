@@ -6,7 +6,7 @@ This module does not use Keras.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, sqrt
 from typing import Any, NamedTuple
 
@@ -170,6 +170,16 @@ class NetworkSpec:
     def vector_size(self) -> int:
         """Size of the pooled document vector."""
         return POOLINGS[self.pooling].output_size(self.lstm_outputs, self.width)
+
+    @property
+    def for_scoring(self) -> NetworkSpec:
+        """The network without the dropout that only training uses.
+
+        `recurrent_dropout` stays, because with it scoring has another loop over time as well.
+        """
+        return replace(
+            self, embedding_dropout=0.0, input_dropout=0.0, dropout=0.0, dense_dropout=0.0
+        )
 
     @property
     def depends_on_width(self) -> bool:

@@ -325,6 +325,48 @@ print("keras" in sys.modules)
 
 
 @on_jax
+@pytest.mark.parametrize(
+    ("parameters", "expected"),
+    [
+        ({"embedding_dropout": 0.2, "dropout": 0.3, "label_smoothing": 0.1}, {"gradients"}),
+        ({"input_dropout": 0.2}, {"gradients"}),
+        # It uses the loop of Keras, also for scores, and other widths.
+        ({"recurrent_dropout": 0.2}, {"gradients", "add_rows", "logits"}),
+        ({"clipnorm": 2.0}, {"update"}),
+        ({"learning_rate": 0.3, "epochs": 1}, set()),
+    ],
+)
+def test_networks_share_the_functions_in_which_they_do_not_differ(
+    parameters, expected, cache, monkeypatch
+):
+    from sklstm._network import jax_compile
+
+    compiled = set()
+    jit = jax_compile.CompiledFunction._jit
+
+    def recording_jit(function):
+        compiled.add(function._identity[0])
+        return jit(function)
+
+    monkeypatch.setattr(pool, "_idle", [])
+    monkeypatch.setattr(jax_compile, "open_cache", lambda: cache)
+    monkeypatch.setattr(jax_compile.CompiledFunction, "_jit", recording_jit)
+    ids, y = make_ids()
+    defaults = {"dense_units": 3, "dropout": 0.1}
+    small_classifier(**defaults).fit(ids, y).predict(ids)
+    assert compiled == {"gradients", "add_rows", "update", "logits"}
+    compiled.clear()
+    shared = small_classifier(**(defaults | parameters)).fit(ids, y)
+    scores = shared.predict_proba(ids)
+    assert compiled == expected
+    monkeypatch.setattr(pool, "_idle", [])
+    monkeypatch.setattr(jax_compile, "open_cache", lambda: None)
+    alone = small_classifier(**(defaults | parameters)).fit(ids, y)
+    assert_same_weights(shared.weights_, alone.weights_)
+    np.testing.assert_array_equal(alone.predict_proba(ids), scores)
+
+
+@on_jax
 def test_later_processes_get_the_same_results_without_keras(tmp_path, monkeypatch):
     """A result does not depend on the cache, and Keras is imported only to compile."""
     found = []
