@@ -241,6 +241,9 @@ class SelectiveClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         if len(kinds) > 1 and not kinds <= set("biuf"):
             # NumPy would convert numbers to strings.
             labels, reject_label = labels.astype(object), reject_label.astype(object)
+        elif kinds == {"i", "u"} and self.classes_.max() <= np.iinfo(np.int64).max:
+            # NumPy's common type of int64 and uint64 is float64.
+            labels = labels.astype(np.int64)
         return np.where(confidence >= self.threshold_, labels, reject_label)
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:

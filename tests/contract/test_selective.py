@@ -183,9 +183,15 @@ def test_numbers_stay_numbers(kind):
     y = Y.astype(kind)
     model = SelectiveClassifier(LogisticRegression(), accuracy=0.9).fit(X, y)
     predicted = model.predict(X)
-    assert predicted.dtype.kind in "if"
+    assert predicted.dtype.kind == ("f" if kind == "float64" else "i")
     assert -1 in predicted
     assert accuracy_score(y, predicted) == model.score(X, y) == (predicted == y).mean()
+
+
+def test_large_numbers_are_exact():
+    y = Y.astype(np.uint64) + np.uint64(2**62 + 1)
+    predicted = SelectiveClassifier(LogisticRegression(), accuracy=0.9).fit(X, y).predict(X)
+    assert set(predicted.tolist()) == {-1, 2**62 + 1, 2**62 + 2, 2**62 + 3}
 
 
 def test_score_and_search_with_labels_of_several_types():
