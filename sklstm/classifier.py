@@ -142,8 +142,8 @@ class LSTMTextClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         The number of weights grows with the number of distinct n-grams.
     ngram_buckets : int or None, default=None
         Number of hash buckets for n-grams; None for about eight times the number of n-grams that
-        occur in several documents, at most 2**20. With fewer buckets, the model takes less memory,
-        but more n-grams have no weight, because a bucket has the weight of one n-gram.
+        occur in several documents, between 2**12 and 2**20. With fewer buckets, the model takes
+        less memory, but more n-grams have no weight, because a bucket has the weight of one n-gram.
     mask_padding : bool, default=True
         Whether padding is masked, so that it has no effect on scores. With False, padding is
         processed like a token, as in many tutorials, and short documents take as much time as long
