@@ -379,19 +379,20 @@ class JaxNetwork(Network):
         self._optimizer = _OptimizerLayout(
             *recall(self._read_optimizer_layout, "optimizer", self.spec, training_spec)
         )
-        if before is None or before.label_smoothing != training_spec.label_smoothing:
-            settings = self.spec, training_spec.label_smoothing
+        smoothing = training_spec.label_smoothing
+        if before is None or before.label_smoothing != smoothing:
             self._gradients = self._compiled(
-                "gradients", settings, self._make_gradient_function, donate=(1,)
+                "gradients", (self.spec, smoothing), self._make_gradient_function, donate=(1,)
             )
         # Networks with the same weights share the update, even if their losses or dropout differ.
-        self._update = self._compiled(
-            "update",
-            (replace(training_spec, label_smoothing=0.0), self._layout.trainable),
-            self._make_update_function,
-            donate=(0, 1, 2),
-            one_core=False,
-        )
+        if before is None or replace(before, label_smoothing=smoothing) != training_spec:
+            self._update = self._compiled(
+                "update",
+                (replace(training_spec, label_smoothing=0.0), self._layout.trainable),
+                self._make_update_function,
+                donate=(0, 1, 2),
+                one_core=False,
+            )
 
     def _compile_model(self) -> list[keras.Variable]:
         """Compile the Keras model for `training_spec`.
@@ -455,8 +456,9 @@ class JaxNetwork(Network):
 
         It is determined by its name, settings, and the shapes of its arguments.
         """
-        identity = name, settings
-        function = CompiledFunction(make, identity, self._tracing, donate, one_core=one_core)
+        function = CompiledFunction(
+            make, (name, settings), self._tracing, donate, one_core=one_core
+        )
         self._functions[name] = function
         return function
 

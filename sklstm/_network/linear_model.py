@@ -25,7 +25,7 @@ from sklstm._network.spec import (
 )
 from sklstm._runtime import one_blas_thread, worker_threads
 
-# Small corpora all get the same number, because that of their n-grams differs from fold to fold.
+# Small corpora all get the lower bound, because their folds have different numbers of n-grams.
 _MIN_BUCKETS, _MAX_BUCKETS = 2**12, 2**20
 # N-grams that occur in fewer training documents have no weight.
 _MIN_DOCUMENTS = 2

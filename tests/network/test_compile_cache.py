@@ -324,6 +324,23 @@ print("keras" in sys.modules)
 """
 
 
+@pytest.fixture
+def compiled(monkeypatch):
+    """Give the names of the functions that are compiled from now on, without idle networks."""
+    from sklstm._network import jax_compile
+
+    names = set()
+    jit = jax_compile.CompiledFunction._jit
+
+    def recording_jit(function):
+        names.add(function._identity[0])
+        return jit(function)
+
+    monkeypatch.setattr(pool, "_idle", [])
+    monkeypatch.setattr(jax_compile.CompiledFunction, "_jit", recording_jit)
+    return names
+
+
 @on_jax
 @pytest.mark.parametrize(
     ("parameters", "expected"),
@@ -337,20 +354,11 @@ print("keras" in sys.modules)
     ],
 )
 def test_networks_share_the_functions_in_which_they_do_not_differ(
-    parameters, expected, cache, monkeypatch
+    parameters, expected, cache, compiled, monkeypatch
 ):
     from sklstm._network import jax_compile
 
-    compiled = set()
-    jit = jax_compile.CompiledFunction._jit
-
-    def recording_jit(function):
-        compiled.add(function._identity[0])
-        return jit(function)
-
-    monkeypatch.setattr(pool, "_idle", [])
     monkeypatch.setattr(jax_compile, "open_cache", lambda: cache)
-    monkeypatch.setattr(jax_compile.CompiledFunction, "_jit", recording_jit)
     ids, y = make_ids()
     defaults = {"dense_units": 3, "dropout": 0.1}
     small_classifier(**defaults).fit(ids, y).predict(ids)
@@ -364,6 +372,21 @@ def test_networks_share_the_functions_in_which_they_do_not_differ(
     alone = small_classifier(**(defaults | parameters)).fit(ids, y)
     assert_same_weights(shared.weights_, alone.weights_)
     np.testing.assert_array_equal(alone.predict_proba(ids), scores)
+
+
+@on_jax
+def test_a_network_keeps_the_functions_that_label_smoothing_does_not_change(compiled, monkeypatch):
+    from sklstm._network import jax_compile
+
+    monkeypatch.setattr(jax_compile, "open_cache", lambda: None)
+    ids, y = make_ids()
+    small_classifier().fit(ids, y).predict(ids)
+    compiled.clear()
+    small_classifier(label_smoothing=0.1).fit(ids, y).predict(ids)
+    assert compiled == {"gradients"}
+    compiled.clear()
+    small_classifier(clipnorm=2.0, label_smoothing=0.1).fit(ids, y).predict(ids)
+    assert compiled == {"update"}
 
 
 @on_jax
